@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ladders: every side of every book behind one pipeline, one token a clock."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.book.execute import COUNTS, Execute
+from hdl.book.slots import clear_row, price_to_key, row_layout
+from hdl.config import BuildConfig
+from hdl.memory import SweptMemory
+from hdl.types import count_layout, flow, token_layout
+
+__all__ = ["Ladder", "rung_layout"]
+
+
+def rung_layout(config: BuildConfig) -> data.StructLayout:
+    """A row after a token, with the contents of its slots."""
+    slots = config.levels + 1
+    return data.StructLayout(
+        {
+            "token": token_layout(config),
+            "row": row_layout(config),
+            "keys": data.ArrayLayout(32, slots),
+            "qtys": data.ArrayLayout(config.qty_bits, slots),
+            "loaded": 1,
+            "touched": 1,
+        }
+    )
+
+
+class Ladder(wiring.Component):
+    """Read a row, compare, execute, write back.
+
+    ::
+
+        0 address   1 row and keys leave the memory   2 compare with the token's key
+        3 execute (one row update a clock)            4 write back; slots with what was just written
+
+    A token in stage 2 does not yet see the writes of the tokens in stages 3 to 6. Their keys are
+    compared with its own and replace the compare bits of the slots they write, and the newest row
+    of the same side replaces the one read. Quantities, and the keys to be shown, are read a second
+    time two stages later, where only stages 4 and 5 are missing. So no two tokens ever wait for
+    each other, whatever rows they touch.
+
+    Latency is 4 cycles to `o`, throughput one token a cycle.
+
+    Parameters
+    ----------
+    config : BuildConfig
+        Sizes of the build.
+
+    Members
+    -------
+    i : In(flow(token_layout))
+        Tokens; kinds that are not about levels pass through.
+    o : Out(flow(rung_layout))
+        The token's row after it.
+    counts : Out
+        One pulse per counter.
+    init_done : Out(1)
+        Rows are swept; tokens may come.
+    """
+
+    def __init__(self, config: BuildConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "i": In(flow(token_layout(config))),
+                "o": Out(flow(rung_layout(config))),
+                "counts": Out(count_layout(*COUNTS)),
+                "init_done": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        config = self.config
+        slots, row_bits = config.levels + 1, (config.rows - 1).bit_length()
+        key_shape = data.ArrayLayout(32, slots)
+        qty_shape = data.ArrayLayout(config.qty_bits, slots)
+
+        m.submodules.rows = rows = SweptMemory(row_layout(config), config.rows, clear_row(config))
+        m.submodules.keys = keys = memory.Memory(shape=key_shape, depth=config.rows, init=[])
+        m.submodules.shown_keys = shown_keys = memory.Memory(shape=key_shape, depth=config.rows, init=[])
+        m.submodules.qtys = qtys = memory.Memory(shape=qty_shape, depth=config.rows, init=[])
+        m.submodules.execute = execute = Execute(config)
+        read_keys, read_shown, read_qtys = keys.read_port(), shown_keys.read_port(), qtys.read_port()
+
+        stage_layout = data.StructLayout(
+            {"valid": 1, "token": token_layout(config), "addr": row_bits, "key": 32}
+        )
+        stage = [Signal(stage_layout, name=f"stage{n}") for n in range(7)]
+        for earlier, later in zip(stage[:-1], stage[1:], strict=True):
+            m.d.sync += later.eq(earlier)
+        m.d.comb += [
+            stage[0].valid.eq(self.i.valid),
+            stage[0].token.eq(self.i.p),
+            stage[0].addr.eq(Cat(self.i.p.side, self.i.p.symbol)),
+            stage[0].key.eq(price_to_key(self.i.p.price, self.i.p.side)),
+        ]
+
+        # Stage 3: execute. What it writes is known in stages 4, 5 and 6 as well.
+        row2, row3 = Signal(row_layout(config)), Signal(row_layout(config))
+        keys2 = Signal(key_shape)
+        better3, equal3 = Signal(slots), Signal(slots)
+        m.d.comb += [
+            execute.valid.eq(stage[3].valid),
+            execute.token.eq(stage[3].token),
+            execute.row.eq(row3),
+            execute.better.eq(better3),
+            execute.equal.eq(equal3),
+            self.counts.eq(execute.counts),
+            self.init_done.eq(rows.done),
+        ]
+        after = {3: execute.after}
+        wrote_key = {3: execute.write_key}
+        wrote_qty = {3: execute.write_qty}
+        loaded4, touched4 = Signal(), Signal()
+        m.d.sync += [loaded4.eq(execute.loaded), touched4.eq(execute.touched)]
+        for n in (4, 5, 6):
+            after[n] = Signal(row_layout(config), name=f"after{n}")
+            wrote_key[n] = Signal(slots, name=f"wrote_key{n}")
+            wrote_qty[n] = Signal(slots, name=f"wrote_qty{n}")
+            m.d.sync += [
+                after[n].eq(after[n - 1]),
+                wrote_key[n].eq(wrote_key[n - 1]),
+                wrote_qty[n].eq(wrote_qty[n - 1]),
+            ]
+
+        # Stages 0 to 2: read, compare, and mend what is still under way.
+        m.d.comb += [rows.read_addr.eq(stage[0].addr), read_keys.addr.eq(stage[0].addr)]
+        m.d.sync += [row2.eq(rows.read_data), keys2.eq(read_keys.data)]
+
+        def same_row(young: Value, old: Value) -> Value:
+            return old.valid & (old.addr == young.addr)
+
+        better2, equal2 = Signal(slots), Signal(slots)
+        for slot in range(slots):
+            m.d.comb += [
+                better2[slot].eq(keys2[slot] < stage[2].key),
+                equal2[slot].eq(keys2[slot] == stage[2].key),
+            ]
+        m.d.sync += [row3.eq(row2), better3.eq(better2), equal3.eq(equal2)]
+        for n in (6, 5, 4, 3):  # the newest is assigned last and wins
+            with m.If(same_row(stage[2], stage[n])):
+                m.d.sync += row3.eq(after[n])
+                for slot in range(slots):
+                    with m.If(wrote_key[n][slot]):
+                        m.d.sync += [
+                            better3[slot].eq(stage[n].key < stage[2].key),
+                            equal3[slot].eq(stage[n].key == stage[2].key),
+                        ]
+
+        # Stage 4: write back.
+        write_rows = stage[4].valid & touched4
+        m.d.comb += [
+            rows.write_en.eq(write_rows),
+            rows.write_addr.eq(stage[4].addr),
+            rows.write_data.eq(after[4]),
+        ]
+        for mem, wrote, value in (
+            (keys, wrote_key[4], stage[4].key),
+            (shown_keys, wrote_key[4], stage[4].key),
+            (qtys, wrote_qty[4], stage[4].token.value),
+        ):
+            write = mem.write_port(granularity=1)
+            m.d.comb += [write.addr.eq(stage[4].addr), write.en.eq(wrote)]
+            m.d.comb += [write.data[slot].eq(value) for slot in range(slots)]
+
+        # Stages 2 to 4: the second read, for the view.
+        keys4, qtys4 = Signal(key_shape), Signal(qty_shape)
+        m.d.comb += [read_shown.addr.eq(stage[2].addr), read_qtys.addr.eq(stage[2].addr)]
+        m.d.sync += [keys4.eq(read_shown.data), qtys4.eq(read_qtys.data)]
+        for n in (5, 4):
+            with m.If(same_row(stage[3], stage[n])):
+                for slot in range(slots):
+                    with m.If(wrote_key[n][slot]):
+                        m.d.sync += keys4[slot].eq(stage[n].key)
+                    with m.If(wrote_qty[n][slot]):
+                        m.d.sync += qtys4[slot].eq(stage[n].token.value)
+        m.d.comb += [
+            self.o.valid.eq(stage[4].valid),
+            self.o.p.token.eq(stage[4].token),
+            self.o.p.row.eq(after[4]),
+            self.o.p.loaded.eq(loaded4),
+            self.o.p.touched.eq(touched4),
+        ]
+        for slot in range(slots):
+            m.d.comb += [
+                self.o.p.keys[slot].eq(Mux(wrote_key[4][slot], stage[4].key, keys4[slot])),
+                self.o.p.qtys[slot].eq(
+                    Mux(wrote_qty[4][slot], stage[4].token.value[: config.qty_bits], qtys4[slot])
+                ),
+            ]
+        return m

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build parameters of the fabric."""
+
+from dataclasses import dataclass
+
+__all__ = ["BuildConfig"]
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """Sizes fixed at elaboration.
+
+    Parameters
+    ----------
+    symbols : int
+        Books the fabric keeps, 1 to 256.
+    levels : int
+        Levels kept on each side of a book, 3 to 64.
+    qty_bits : int
+        Width of a quantity in lots, 8 to 56.
+    result_depth : int
+        Entries of the output queues; must leave room for everything in flight.
+
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range.
+    """
+
+    symbols: int = 16
+    levels: int = 32
+    qty_bits: int = 48
+    result_depth: int = 64
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("symbols", 1, 256),
+            ("levels", 3, 64),
+            ("qty_bits", 8, 56),
+            ("result_depth", 32, 1024),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{name}: expected {low} to {high}, was {value}")
+
+    @property
+    def rows(self) -> int:
+        """Sides of books, the rows of the book's memories."""
+        return 2 * self.symbols
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of the sum of all quantities of a side."""
+        return self.qty_bits + self.levels.bit_length()

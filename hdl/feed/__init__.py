@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decoders: from the wire to the pipeline's tokens."""

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decoder of tickgate's own 16-byte records."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.config import BuildConfig
+from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, InFlag, InKind
+from hdl.types import count_layout, flow, token_layout
+
+__all__ = ["TickDecoder"]
+
+#: Rules of a well-formed record, in the order in which a breach is counted.
+MALFORMED = ("kind", "symbol", "flags", "reserved", "price", "qty", "frame")
+_REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT)
+_HARMLESS = (*_REPORTS, InKind.HEARTBEAT, InKind.TIMER)
+_PRICED = (InKind.LEVEL, InKind.TRADE)
+_PRICE_FREE = (*_REPORTS, InKind.REFILL_END)
+_QTY_POSITIVE = (InKind.TRADE, InKind.FILL, InKind.CANCEL, InKind.REJECT)
+_QTY_ZERO = (InKind.CLEAR, InKind.REFILL_BEGIN, InKind.REFILL_END, InKind.HEARTBEAT)
+_QTY_FREE = (InKind.EVENT_BEGIN, InKind.EVENT_END, InKind.TIMER)
+
+
+class TickDecoder(wiring.Component):
+    """Check a record, keep the frame and stream time, hand on a token.
+
+    A malformed record becomes a token of kind 0 that names no level; it carries `poison` where
+    it may have been an update of its symbol's book.
+
+    Latency is 1 cycle, throughput one record a cycle.
+
+    Parameters
+    ----------
+    config : BuildConfig
+        Sizes of the build.
+
+    Members
+    -------
+    i : In(flow(in record))
+        Admitted records.
+    o : Out(flow(token_layout))
+        Tokens, one for each record.
+    cycle : In(64)
+        Cycle counter.
+    counts : Out
+        One pulse per counter.
+    """
+
+    def __init__(self, config: BuildConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(IN_RECORD.layout(), always_ready=True)),
+                "o": Out(flow(token_layout(config))),
+                "cycle": In(64),
+                "counts": Out(
+                    count_layout(
+                        "records_in",
+                        *(f"malformed_{name}" for name in MALFORMED),
+                        *("events_unclosed", "trades", "heartbeats", "timers", "reports"),
+                    )
+                ),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        record, token, counts = self.i.p, self.o.p, self.counts
+        qty_bits = self.config.qty_bits
+
+        frame = Signal(data.StructLayout({"open": 1, "symbol": 8, "time_us": 64, "cycle": 64}))
+        now_us = Signal(64)
+
+        def is_one_of(kinds: tuple[InKind, ...]) -> Signal:
+            found = Signal(name=f"is_{'_'.join(kind.name.lower() for kind in kinds)}")
+            m.d.comb += found.eq(Cat(record.kind == kind for kind in kinds).any())
+            return found
+
+        flag = {name: Signal(name=f"flag_{name.name}") for name in InFlag}
+        for name, bit in flag.items():
+            m.d.comb += bit.eq((record.flags & int(name)) != 0)
+        kind_known = (record.kind >= min(InKind)) & (record.kind <= max(InKind))
+        symbol_known = record.symbol < self.config.symbols
+        flags_wrong = Signal()
+        with m.Switch(record.kind):
+            for kind, allowed in IN_FLAGS_BY_KIND.items():
+                with m.Case(int(kind)):
+                    m.d.comb += flags_wrong.eq((record.flags & (0xFF ^ int(allowed))) != 0)
+
+        price_zero = record.price_ticks == 0
+        price_free = is_one_of(_PRICE_FREE) & ~((record.kind == InKind.REFILL_END) & flag[InFlag.WHOLE])
+        price_wrong = Mux(is_one_of(_PRICED), price_zero, ~price_zero & ~price_free)
+
+        qty_zero = record.value == 0
+        qty_big = record.value[qty_bits:].any()
+        refill_level = (record.kind == InKind.LEVEL) & flag[InFlag.REFILL]
+        qty_wrong = Mux(
+            is_one_of(_QTY_ZERO),
+            ~qty_zero,
+            ~is_one_of(_QTY_FREE) & (qty_big | (qty_zero & (is_one_of(_QTY_POSITIVE) | refill_level))),
+        )
+        needs_frame = ((record.kind == InKind.LEVEL) & ~flag[InFlag.REFILL]) | (
+            record.kind == InKind.EVENT_END
+        )
+        in_frame = frame.open & (frame.symbol == record.symbol)
+
+        wrong = Signal(len(MALFORMED))
+        first_wrong = Signal(len(MALFORMED))
+        m.d.comb += [
+            wrong.eq(
+                Cat(
+                    ~kind_known,
+                    ~symbol_known,
+                    flags_wrong,
+                    (record.tag != 0) & ~is_one_of(_REPORTS),
+                    price_wrong,
+                    qty_wrong,
+                    needs_frame & ~in_frame,
+                )
+            ),
+            first_wrong.eq(wrong & (~wrong + 1)[: len(MALFORMED)]),
+        ]
+        good = self.i.valid & ~wrong.any()
+        begins = good & (record.kind == InKind.EVENT_BEGIN)
+        ends = good & (record.kind == InKind.EVENT_END)
+        ticks = begins | (good & (record.kind == InKind.TIMER))
+
+        with m.If(ticks & (record.value > now_us)):
+            m.d.sync += now_us.eq(record.value)
+        with m.If(begins):
+            m.d.sync += [
+                frame.open.eq(1),
+                frame.symbol.eq(record.symbol),
+                frame.time_us.eq(record.value),
+                frame.cycle.eq(self.cycle),
+            ]
+        with m.If(ends):
+            m.d.sync += frame.open.eq(0)
+
+        age = Signal(64)
+        m.d.comb += [
+            age.eq(now_us - frame.time_us),
+            counts.records_in.eq(self.i.valid),
+            counts.events_unclosed.eq(begins & frame.open),
+            counts.trades.eq(good & (record.kind == InKind.TRADE)),
+            counts.heartbeats.eq(good & (record.kind == InKind.HEARTBEAT)),
+            counts.timers.eq(good & (record.kind == InKind.TIMER)),
+            counts.reports.eq(good & is_one_of(_REPORTS)),
+        ]
+        for at, name in enumerate(MALFORMED):
+            m.d.comb += counts[f"malformed_{name}"].eq(self.i.valid & first_wrong[at])
+
+        m.d.sync += [
+            self.o.valid.eq(self.i.valid),
+            token.kind.eq(Mux(wrong.any(), 0, record.kind)),
+            token.poison.eq(wrong.any() & symbol_known & ~is_one_of(_HARMLESS)),
+            token.symbol.eq(Mux(symbol_known, record.symbol, 0)),
+            token.side.eq(flag[InFlag.SIDE]),
+            token.book.eq(flag[InFlag.BOOK] & ends),
+            token.refill.eq(flag[InFlag.REFILL]),
+            token.whole.eq(flag[InFlag.WHOLE]),
+            token.gap.eq(flag[InFlag.GAP]),
+            token.resync.eq(flag[InFlag.RESYNC]),
+            token.price.eq(record.price_ticks),
+            token.value.eq(record.value),
+            token.now_us.eq(now_us),
+            token.age_us.eq(Mux(age[32:].any(), Const(0xFFFFFFFF, 32), age[:32])),
+            token.cycle_first.eq(frame.cycle),
+            token.cycle_cause.eq(self.cycle[:16]),
+        ]
+        return m

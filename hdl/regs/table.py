@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The register table: the one place where registers are named and placed.
+
+The bank (`hdl.regs.bank`) elaborates it; `hdl.generate` writes the host's side and the
+documentation page from it. Addresses are in 32-bit words. A register of more than 32 bits
+takes two words, low word first; reading the low word freezes the high word for the next read,
+so that a running counter is read whole.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
+
+__all__ = ["ADDRESS_BITS", "COUNTERS", "ID", "TABLE", "VERSION", "Access", "Register", "addresses", "contract_hash"]
+
+ID = 0x54474154  #: "TGAT"
+VERSION = 0x00010000  #: 0.1.0 as 00 01 00 00: major, minor, patch, 0
+ADDRESS_BITS = 9
+
+
+class Access(Enum):
+    """What the host may do with a register."""
+
+    RO = "read"
+    RW = "read, write"
+    WO = "write"
+
+
+@dataclass(frozen=True)
+class Register:
+    """One register, or an array of `length` read-only registers of 32 bits."""
+
+    name: str
+    bits: int
+    access: Access
+    doc: str
+    length: int = 1
+
+    @property
+    def words(self) -> int:
+        """32-bit words it takes."""
+        return self.length * ((self.bits + 31) // 32)
+
+
+#: Counter registers, in table order: name and what is counted.
+COUNTERS: tuple[tuple[str, str], ...] = (
+    ("records_in", "records accepted"),
+    ("malformed_kind", "records of an unknown kind"),
+    ("malformed_symbol", "records of a symbol this build does not have"),
+    ("malformed_flags", "records with a flag that means nothing to their kind"),
+    ("malformed_reserved", "records with a tag where none belongs"),
+    ("malformed_price", "records with an impossible price"),
+    ("malformed_qty", "records with an impossible quantity"),
+    ("malformed_frame", "updates and event ends outside an event of their symbol"),
+    ("events_unclosed", "events begun before the last one ended"),
+    ("trades", "trades"),
+    ("heartbeats", "heartbeats"),
+    ("timers", "timer records"),
+    ("reports", "reports on own orders"),
+    ("clears", "sides cleared"),
+    ("refill_begins", "snapshots of a side begun"),
+    ("refill_levels", "snapshot levels taken"),
+    ("refill_ends", "snapshots of a side completed"),
+    ("refill_orphans", "snapshot records for a side that is not loading"),
+    ("refill_broken", "snapshots broken by an update, or with a level beyond their horizon"),
+    ("level_inserts", "levels added"),
+    ("level_changes", "levels changed"),
+    ("level_deletes", "levels removed"),
+    ("level_evicts", "levels dropped from a full side, moving its horizon"),
+    ("level_beyond", "updates at or beyond the horizon, ignored"),
+    ("level_absent", "deletes of a level that is not held"),
+    ("level_unknown", "updates of a side that is unknown, ignored"),
+    ("events", "book events evaluated"),
+    ("events_bbo", "book events after which best bid and ask were valid"),
+    ("events_valid", "book events after which N levels of both sides were valid"),
+    ("refill_requests", "refill requests emitted"),
+    ("intents", "orders a rule wanted"),
+    ("orders", "orders the gate accepted"),
+    ("refusals", "orders the gate refused"),
+)
+
+TABLE: tuple[Register, ...] = (
+    Register("id", 32, Access.RO, 'always 0x54474154, "TGAT"'),
+    Register("version", 32, Access.RO, "version of the fabric, one byte each: major, minor, patch, 0"),
+    Register("config_hash", 32, Access.RO, "hash of the record layouts and of this table"),
+    Register("build_symbols", 32, Access.RO, "symbols of this build"),
+    Register("build_levels", 32, Access.RO, "levels a side of this build"),
+    Register("build_qty_bits", 32, Access.RO, "width of a quantity of this build, bits"),
+    Register("status", 32, Access.RO, "bit 0: memories are swept, input is taken"),
+    Register("control", 32, Access.WO, "bit 0: soft reset, everything returns to the reset state"),
+    Register("report", 1, Access.RW, "bit 0: emit a view at each book event"),
+    Register("levels_n", 4, Access.RW, "N: levels of a side a decision rests on, 0 to 10"),
+    Register("ratio_num", 16, Access.RW, "imbalance ratio, numerator"),
+    Register("ratio_den", 16, Access.RW, "imbalance ratio, denominator"),
+    Register("rule_enable", 2, Access.RW, "imbalance rule: bit 0 may buy, bit 1 may sell"),
+    Register("order_qty", 64, Access.RW, "quantity of an order, lots"),
+    Register("refill_level", 7, Access.RW, "a side with fewer levels asks for a refill"),
+    Register("refill_retry", 8, Access.RW, "book events of a symbol between two requests"),
+    Register("mode", 2, Access.RW, "0 HALTED, 1 REDUCE_ONLY, 2 ACTIVE"),
+    Register("rate_interval_us", 32, Access.RW, "stream time per message, microseconds; 0 refuses"),
+    Register("rate_burst_us", 32, Access.RW, "stream time that may be used ahead, microseconds"),
+    Register("stale_us", 32, Access.RW, "oldest event that may be acted on, microseconds"),
+    Register("limit_permit", 1, Access.RW, "shadow: the symbol may be traded"),
+    Register("limit_max_qty", 64, Access.RW, "shadow: quantity of an order, lots"),
+    Register("limit_max_notional", 64, Access.RW, "shadow: price x quantity of an order, tick lots"),
+    Register("limit_collar_ticks", 32, Access.RW, "shadow: distance of a price from the mid, ticks"),
+    Register("limit_max_position", 64, Access.RW, "shadow: worst-case position on a side, lots"),
+    Register("limit_commit", 32, Access.WO, "symbol number: its limits become the shadow, all at once"),
+    Register("limits_version", 32, Access.RO, "limit commits since reset"),
+    Register("cycle", 64, Access.RO, "clock cycles since reset"),
+    *(Register(name, 32, Access.RO, f"count: {doc}") for name, doc in COUNTERS),
+    Register("latency_min", 16, Access.RO, "least decision latency, cycles; 65535 before the first"),
+    Register("latency_max", 16, Access.RO, "greatest decision latency, cycles"),
+    Register("latency_sum", 64, Access.RO, "sum of decision latencies, cycles"),
+    Register("latency_histogram", 32, Access.RO, "decisions by latency; bin = cycles, last bin and over", 32),
+    Register(
+        "span_histogram",
+        32,
+        Access.RO,
+        "decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles",
+        32,
+    ),
+)
+
+
+def addresses() -> Iterator[tuple[Register, int]]:
+    """Each register of the table with its first word address."""
+    at = 0
+    for register in TABLE:
+        yield register, at
+        at += register.words
+    if at > 1 << ADDRESS_BITS:
+        raise ValueError(f"register table: expected at most {1 << ADDRESS_BITS} words, was {at}")
+
+
+def contract_hash() -> int:
+    """32-bit hash of everything host and fabric must agree on."""
+    records = [("in", IN_RECORD)] + [(f"out {int(kind)}", OUT_RECORDS[kind]) for kind in OutKind]
+    parts = [f"{at} {f.name} {f.bits} {f.signed}" for at, record in records for f in record.fields]
+    parts += [f"flags {int(kind)} {int(flags)}" for kind, flags in IN_FLAGS_BY_KIND.items()]
+    parts += [f"reg {at} {r.name} {r.bits} {r.length} {r.access.name}" for r, at in addresses()]
+    return int.from_bytes(hashlib.sha256("\n".join(parts).encode()).digest()[:4], "big")

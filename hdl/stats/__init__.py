@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counters and histograms the host can read."""

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decision latency: least, greatest, sum, and two histograms."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["BINS", "Histogram", "Latency"]
+
+BINS = 32
+
+
+class Histogram(wiring.Component):
+    """32 saturating counters of 32 bits.
+
+    Members
+    -------
+    bin : In(5), add : In(1)
+        Count one in this bin.
+    index : In(5), count : Out(32)
+        Read a bin, combinationally.
+    """
+
+    bin: In(range(BINS))
+    add: In(1)
+    index: In(range(BINS))
+    count: Out(32)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        bins = Signal(data.ArrayLayout(32, BINS))
+        m.d.comb += self.count.eq(bins[self.index])
+        with m.If(self.add & ~bins[self.bin].all()):
+            m.d.sync += bins[self.bin].eq(bins[self.bin] + 1)
+        return m
+
+
+class Latency(wiring.Component):
+    """Statistics over decisions.
+
+    Members
+    -------
+    add : In(1)
+        A decision is made this cycle.
+    latency : In(16)
+        Cycles from accept of its EVENT_END.
+    span : In(64)
+        Cycles from accept of its EVENT_BEGIN.
+    index : In(5)
+        Bin to read.
+    latency_count, span_count : Out(32)
+        That bin of both histograms.
+    least, greatest : Out(16), total : Out(64)
+        Of all latencies; `least` is 65535 before the first.
+    """
+
+    add: In(1)
+    latency: In(16)
+    span: In(64)
+    index: In(range(BINS))
+    latency_count: Out(32)
+    span_count: Out(32)
+    least: Out(16, init=0xFFFF)
+    greatest: Out(16)
+    total: Out(64)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.latency = latency = Histogram()
+        m.submodules.span = span = Histogram()
+        span_bits = Signal(range(BINS))
+        for bit in range(64):
+            with m.If(self.span[bit]):
+                m.d.comb += span_bits.eq(min(bit + 1, BINS - 1))
+        m.d.comb += [
+            latency.bin.eq(Mux(self.latency >= BINS, BINS - 1, self.latency)),
+            span.bin.eq(span_bits),
+            latency.add.eq(self.add),
+            span.add.eq(self.add),
+            latency.index.eq(self.index),
+            span.index.eq(self.index),
+            self.latency_count.eq(latency.count),
+            self.span_count.eq(span.count),
+        ]
+        with m.If(self.add):
+            m.d.sync += self.total.eq(self.total + self.latency)
+            with m.If(self.latency < self.least):
+                m.d.sync += self.least.eq(self.latency)
+            with m.If(self.latency > self.greatest):
+                m.d.sync += self.greatest.eq(self.latency)
+        return m

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Payloads of the streams between the stages, all in one place.
+
+Each function returns the layout for one build. Inside the pipeline every stream is always
+ready: a stage takes a token each clock and hands it on a constant number of clocks later.
+Input is admitted only when the queues at the end have room for everything in flight
+(`hdl.link.admission`), so nothing inside ever has to wait.
+"""
+
+from amaranth.lib import data, enum, stream
+
+from hdl.config import BuildConfig
+from hdl.regs.table import COUNTERS
+
+__all__ = [
+    "SideState",
+    "count_layout",
+    "decision_layout",
+    "flow",
+    "intent_layout",
+    "side_layout",
+    "signal_layout",
+    "token_layout",
+    "view_layout",
+    "view_result_layout",
+]
+
+
+class SideState(enum.Enum, shape=2):
+    """What the fabric knows of one side of a book."""
+
+    UNKNOWN = 0
+    LOADING = 1
+    KNOWN = 2
+
+
+def flow(layout: data.StructLayout) -> stream.Signature:
+    """Stream between stages: one token a clock, never held up."""
+    return stream.Signature(layout, always_ready=True)
+
+
+def count_layout(*names: str) -> data.StructLayout:
+    """One pulse per counter; each name must be a counter of the register table."""
+    known = {name for name, _ in COUNTERS}
+    if unknown := set(names) - known:
+        raise ValueError(f"counters: expected names of the register table, was {sorted(unknown)}")
+    return data.StructLayout({name: 1 for name in names})
+
+
+def _origin() -> dict[str, int]:
+    """Fields that travel with a token from the decoder to the decision."""
+    return {
+        "kind": 4,  # InKind, 0 for a malformed record
+        "symbol": 8,
+        "side": 1,  # ask, sell
+        "book": 1,  # EVENT_END of a book event
+        "now_us": 64,  # stream time
+        "age_us": 32,  # stream time minus the event's time
+        "cycle_first": 64,  # accept of EVENT_BEGIN
+        "cycle_cause": 16,  # accept of this record, low bits
+    }
+
+
+def token_layout(_config: BuildConfig) -> data.StructLayout:
+    """Decoded record."""
+    return data.StructLayout(
+        {
+            **_origin(),
+            "poison": 1,  # malformed: the symbol's book may have missed an update
+            "refill": 1,
+            "whole": 1,
+            "gap": 1,
+            "resync": 1,
+            "price": 32,  # ticks
+            "value": 64,  # lots, or update id
+        }
+    )
+
+
+def side_layout(config: BuildConfig) -> data.StructLayout:
+    """What is visible of one side."""
+    return data.StructLayout(
+        {
+            "price": 32,  # best, ticks
+            "qty": config.qty_bits,  # at the best, lots
+            "sum": config.sum_bits,  # of the first N, lots
+            "n": 4,  # N of that sum
+            "depth": 7,  # levels held
+            "state": SideState,
+            "bounded": 1,  # there is a horizon
+        }
+    )
+
+
+def view_layout(config: BuildConfig) -> data.StructLayout:
+    """Both sides of a symbol's book after a token, and the token."""
+    return data.StructLayout(
+        {
+            **_origin(),
+            "value": 64,  # update id, or lots of a report
+            "bid": side_layout(config),
+            "ask": side_layout(config),
+            "reasons": 8,  # ViewReason
+            "has_view": 1,  # an entry waits in the view queue
+        }
+    )
+
+
+def view_result_layout(config: BuildConfig) -> data.StructLayout:
+    """Entry of the view queue: what is told of a book event apart from its decision."""
+    return data.StructLayout(
+        {
+            "symbol": 8,
+            "update_id": 64,
+            "age_us": 32,
+            "reasons": 8,
+            "refill": 4,  # RefillFlag; 0: no request
+            "report": 1,  # emit the view itself
+            "levels_n": 4,
+            "bid": side_layout(config),
+            "ask": side_layout(config),
+        }
+    )
+
+
+def signal_layout(_config: BuildConfig) -> data.StructLayout:
+    """Prices of a view and which way the rule points."""
+    return data.StructLayout(
+        {
+            **_origin(),
+            "value": 64,
+            "has_view": 1,
+            "valid": 1,  # the view is valid
+            "bid_price": 32,
+            "ask_price": 32,
+            "buy": 1,
+            "sell": 1,
+        }
+    )
+
+
+def intent_layout(config: BuildConfig) -> data.StructLayout:
+    """An order a rule wants, or a report, on its way to the gate."""
+    return data.StructLayout(
+        {
+            **_origin(),
+            "update_id": 64,
+            "has_view": 1,
+            "valid": 1,
+            "bid_price": 32,
+            "ask_price": 32,
+            "wanted": 1,  # there is an order to judge; `side` is the order's
+            "price": 32,  # limit price, ticks
+            "qty": config.qty_bits,  # of the order or the report, lots
+            "rule": 8,  # Rule
+        }
+    )
+
+
+def decision_layout(config: BuildConfig) -> data.StructLayout:
+    """Entry of the result queue: the decision, if any, and whether a view follows."""
+    return data.StructLayout(
+        {
+            "wanted": 1,
+            "has_view": 1,
+            "symbol": 8,
+            "side": 1,
+            "update_id": 64,
+            "price": 32,
+            "qty": config.qty_bits,
+            "rule": 8,
+            "verdict": 32,
+            "first_reason": 8,
+            "cycle_first": 64,
+            "cycle": 64,
+            "latency": 16,
+            "limits_version": 32,
+        }
+    )
+
