@@ -17,7 +17,9 @@ class BuildConfig:
     levels : int
         Levels kept on each side of a book, 3 to 64.
     qty_bits : int
-        Width of a quantity in lots, 8 to 56.
+        Width of a quantity in lots, 2 to 56.
+    price_bits : int
+        Width of a price in ticks, 3 to 32; narrower ones are for proofs.
     result_depth : int
         Entries of the output queues; must leave room for everything in flight.
 
@@ -30,13 +32,15 @@ class BuildConfig:
     symbols: int = 16
     levels: int = 32
     qty_bits: int = 48
+    price_bits: int = 32
     result_depth: int = 64
 
     def __post_init__(self) -> None:
         for name, low, high in (
             ("symbols", 1, 256),
             ("levels", 3, 64),
-            ("qty_bits", 8, 56),
+            ("qty_bits", 2, 56),
+            ("price_bits", 3, 32),
             ("result_depth", 32, 1024),
         ):
             value = getattr(self, name)

@@ -26,13 +26,15 @@ STAGE_LATENCY = {"decoder": 1, "book": 7, "imbalance": 2, "taker": 1, "gate": 3}
 #: Cycles from accept of an EVENT_END to its decision, always.
 DECISION_LATENCY = sum(STAGE_LATENCY.values())
 if DECISION_LATENCY >= IN_FLIGHT:
-    raise ValueError(f"pipeline: expected under {IN_FLIGHT} tokens in flight, was {DECISION_LATENCY}")
+    raise ValueError(
+        f"pipeline: expected under {IN_FLIGHT} tokens in flight, was {DECISION_LATENCY}"
+    )
 
 
 class Pipeline(wiring.Component):
-    """The whole fabric behind streams and a register bus; what a record does is in
-    ``docs/contract.md``.
+    """The whole fabric behind streams and a register bus.
 
+    What a record does is in ``docs/contract.md``.
     Latency from accept of an EVENT_END to its decision is `DECISION_LATENCY` cycles, whatever the
     data. Throughput is one record a cycle, held up only while the output is.
 
@@ -91,7 +93,11 @@ class Pipeline(wiring.Component):
 
         cycle, init_done = Signal(64), Signal()
         m.d.sync += [cycle.eq(cycle + 1), init_done.eq(book.init_done & gate.init_done)]
-        m.d.comb += [admission.room.eq(emit.room & init_done), decoder.cycle.eq(cycle), gate.cycle.eq(cycle)]
+        m.d.comb += [
+            admission.room.eq(emit.room & init_done),
+            decoder.cycle.eq(cycle),
+            gate.cycle.eq(cycle),
+        ]
 
         held, shown = bank.held, bank.shown
         for stage, names in (
@@ -118,9 +124,9 @@ class Pipeline(wiring.Component):
             shown.cycle.eq(cycle),
         ]
 
-        for stage in (decoder, book, taker, gate):
-            for name, _ in stage.counts.shape():
-                m.d.comb += counters.pulses[name].eq(stage.counts[name])
+        for counting in (decoder, book, taker, gate):
+            for name, _ in counting.counts.shape():
+                m.d.comb += counters.pulses[name].eq(counting.counts[name])
         for name, _ in counters.values.shape():
             m.d.comb += shown[name].eq(counters.values[name])
 

@@ -12,11 +12,11 @@ from enum import IntEnum, IntFlag
 from amaranth.lib import data
 
 __all__ = [
-    "IN_RECORD",
     "IN_FLAGS_BY_KIND",
-    "OUT_RECORDS",
+    "IN_RECORD",
     "NO_REASON",
     "ORDER_LIMIT_IOC",
+    "OUT_RECORDS",
     "DecisionFlag",
     "Field",
     "InFlag",
@@ -215,7 +215,7 @@ IN_RECORD = Record(
         Field(
             "value",
             64,
-            "lots; of EVENT_BEGIN and TIMER microseconds since the epoch; of EVENT_END the update id",
+            "lots; EVENT_BEGIN and TIMER: microseconds since the epoch; EVENT_END: update id",
         ),
     ),
 )

@@ -61,7 +61,7 @@ def _origin() -> dict[str, int]:
     }
 
 
-def token_layout(_config: BuildConfig) -> data.StructLayout:
+def token_layout(config: BuildConfig) -> data.StructLayout:
     """Decoded record."""
     return data.StructLayout(
         {
@@ -71,7 +71,7 @@ def token_layout(_config: BuildConfig) -> data.StructLayout:
             "whole": 1,
             "gap": 1,
             "resync": 1,
-            "price": 32,  # ticks
+            "price": config.price_bits,  # ticks
             "value": 64,  # lots, or update id
         }
     )
@@ -81,7 +81,7 @@ def side_layout(config: BuildConfig) -> data.StructLayout:
     """What is visible of one side."""
     return data.StructLayout(
         {
-            "price": 32,  # best, ticks
+            "price": config.price_bits,  # best, ticks
             "qty": config.qty_bits,  # at the best, lots
             "sum": config.sum_bits,  # of the first N, lots
             "n": 4,  # N of that sum
@@ -177,4 +177,3 @@ def decision_layout(config: BuildConfig) -> data.StructLayout:
             "limits_version": 32,
         }
     )
-

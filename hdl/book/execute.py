@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one token does to one row: the algebra of the book, without its pipeline."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -86,7 +86,9 @@ class Execute(wiring.Component):
 
         # A level of a known side, or of a snapshot that is loading.
         before, hits = Signal(slots), Signal(slots)
-        store, add, change, delete, beyond = (Signal(name=n) for n in "store add change delete beyond".split())
+        store, add, change, delete, beyond = (
+            Signal(name=name) for name in ("store", "add", "change", "delete", "beyond")
+        )
         is_zero, full = token.value == 0, row.depth == levels
         taken = is_level & ((known & ~token.refill) | (loading & token.refill))
         m.d.comb += [
@@ -106,8 +108,11 @@ class Execute(wiring.Component):
         # A snapshot's end: its horizon lies behind every level, and replaces a worse one.
         ends = self.valid & (token.kind == InKind.REFILL_END) & loading
         overrun = ~token.whole & (row.held & ~self.better).any()
-        move_horizon = ends & ~token.whole & ~overrun & (
-            ~row.bounded | (horizon & ~self.better & ~self.equal).any()
+        move_horizon = (
+            ends
+            & ~token.whole
+            & ~overrun
+            & (~row.bounded | (horizon & ~self.better & ~self.equal).any())
         )
         intruded = is_level & loading & ~token.refill
         broken = (ends & overrun) | intruded
@@ -139,7 +144,10 @@ class Execute(wiring.Component):
                 after.state.eq(Mux(begins, SideState.LOADING, SideState.UNKNOWN)),
             ]
         with m.If(ends & ~overrun):
-            m.d.comb += [after.state.eq(SideState.KNOWN), after.bounded.eq(row.bounded | ~token.whole)]
+            m.d.comb += [
+                after.state.eq(SideState.KNOWN),
+                after.bounded.eq(row.bounded | ~token.whole),
+            ]
 
         tape = ~token.refill
         m.d.comb += [

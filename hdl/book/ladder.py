@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ladders: every side of every book behind one pipeline, one token a clock."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -21,7 +23,7 @@ def rung_layout(config: BuildConfig) -> data.StructLayout:
         {
             "token": token_layout(config),
             "row": row_layout(config),
-            "keys": data.ArrayLayout(32, slots),
+            "keys": data.ArrayLayout(config.price_bits, slots),
             "qtys": data.ArrayLayout(config.qty_bits, slots),
             "loaded": 1,
             "touched": 1,
@@ -77,21 +79,27 @@ class Ladder(wiring.Component):
         m = Module()
         config = self.config
         slots, row_bits = config.levels + 1, (config.rows - 1).bit_length()
-        key_shape = data.ArrayLayout(32, slots)
+        key_shape = data.ArrayLayout(config.price_bits, slots)
         qty_shape = data.ArrayLayout(config.qty_bits, slots)
 
         m.submodules.rows = rows = SweptMemory(row_layout(config), config.rows, clear_row(config))
         m.submodules.keys = keys = memory.Memory(shape=key_shape, depth=config.rows, init=[])
-        m.submodules.shown_keys = shown_keys = memory.Memory(shape=key_shape, depth=config.rows, init=[])
+        m.submodules.shown_keys = shown_keys = memory.Memory(
+            shape=key_shape, depth=config.rows, init=[]
+        )
         m.submodules.qtys = qtys = memory.Memory(shape=qty_shape, depth=config.rows, init=[])
         m.submodules.execute = execute = Execute(config)
-        read_keys, read_shown, read_qtys = keys.read_port(), shown_keys.read_port(), qtys.read_port()
+        read_keys, read_shown, read_qtys = (
+            keys.read_port(),
+            shown_keys.read_port(),
+            qtys.read_port(),
+        )
 
         stage_layout = data.StructLayout(
-            {"valid": 1, "token": token_layout(config), "addr": row_bits, "key": 32}
+            {"valid": 1, "token": token_layout(config), "addr": row_bits, "key": config.price_bits}
         )
         stage = [Signal(stage_layout, name=f"stage{n}") for n in range(7)]
-        for earlier, later in zip(stage[:-1], stage[1:], strict=True):
+        for earlier, later in pairwise(stage):
             m.d.sync += later.eq(earlier)
         m.d.comb += [
             stage[0].valid.eq(self.i.valid),

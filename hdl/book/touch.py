@@ -60,7 +60,7 @@ class Touch(wiring.Component):
         slots = config.levels + 1
         fan_in = next(n for n in range(2, slots + 1) if n ** (TREE_STAGES + 1) >= slots)
 
-        best_key, best_qty = Signal(32), Signal(config.qty_bits)
+        best_key, best_qty = Signal(config.price_bits), Signal(config.qty_bits)
         counted = []
         for slot in range(slots):
             with m.If(row.held[slot] & (row.rank[slot] == 0)):
@@ -69,7 +69,7 @@ class Touch(wiring.Component):
             counted.append(Mux(inside, self.i.p.qtys[slot], 0))
 
         def add_up(terms: list[Value], stage: int) -> list[Value]:
-            sums = []
+            sums: list[Value] = []
             for at in range(0, len(terms), fan_in):
                 partial = Signal(config.sum_bits, name=f"partial{stage}_{at // fan_in}")
                 m.d.sync += partial.eq(sum(terms[at : at + fan_in]))
@@ -98,7 +98,9 @@ class Touch(wiring.Component):
             delayed = [
                 Signal.like(source, name=f"{name}_{stage}")
                 for name, source in zip(
-                    ("valid", "token", "side", "loaded", "touched"), (valid, token, side, *flags), strict=True
+                    ("valid", "token", "side", "loaded", "touched"),
+                    (valid, token, side, *flags),
+                    strict=True,
                 )
             ]
             m.d.sync += [

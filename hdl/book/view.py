@@ -69,7 +69,9 @@ class ViewAssembler(wiring.Component):
                 "report": In(1),
                 "o": Out(flow(view_layout(config))),
                 "result": Out(flow(view_result_layout(config))),
-                "counts": Out(count_layout("events", "events_bbo", "events_valid", "refill_requests")),
+                "counts": Out(
+                    count_layout("events", "events_bbo", "events_valid", "refill_requests")
+                ),
                 "init_done": Out(1),
             }
         )
@@ -167,7 +169,17 @@ class ViewAssembler(wiring.Component):
 
         view, result = self.o.p, self.result.p
         assert RefillFlag.BID_UNKNOWN == RefillFlag.BID << 2
-        for name in ("kind", "symbol", "side", "book", "now_us", "age_us", "cycle_first", "cycle_cause", "value"):
+        for name in (
+            "kind",
+            "symbol",
+            "side",
+            "book",
+            "now_us",
+            "age_us",
+            "cycle_first",
+            "cycle_cause",
+            "value",
+        ):
             m.d.comb += view[name].eq(token[name])
         m.d.comb += [
             self.o.valid.eq(valid),

@@ -78,8 +78,8 @@ class TickDecoder(wiring.Component):
             return found
 
         flag = {name: Signal(name=f"flag_{name.name}") for name in InFlag}
-        for name, bit in flag.items():
-            m.d.comb += bit.eq((record.flags & int(name)) != 0)
+        for bit, is_set in flag.items():
+            m.d.comb += is_set.eq((record.flags & int(bit)) != 0)
         kind_known = (record.kind >= min(InKind)) & (record.kind <= max(InKind))
         symbol_known = record.symbol < self.config.symbols
         flags_wrong = Signal()
@@ -89,8 +89,12 @@ class TickDecoder(wiring.Component):
                     m.d.comb += flags_wrong.eq((record.flags & (0xFF ^ int(allowed))) != 0)
 
         price_zero = record.price_ticks == 0
-        price_free = is_one_of(_PRICE_FREE) & ~((record.kind == InKind.REFILL_END) & flag[InFlag.WHOLE])
-        price_wrong = Mux(is_one_of(_PRICED), price_zero, ~price_zero & ~price_free)
+        price_free = is_one_of(_PRICE_FREE) & ~(
+            (record.kind == InKind.REFILL_END) & flag[InFlag.WHOLE]
+        )
+        price_wrong = record.price_ticks[self.config.price_bits :].any() | Mux(
+            is_one_of(_PRICED), price_zero, ~price_zero & ~price_free
+        )
 
         qty_zero = record.value == 0
         qty_big = record.value[qty_bits:].any()
@@ -98,7 +102,8 @@ class TickDecoder(wiring.Component):
         qty_wrong = Mux(
             is_one_of(_QTY_ZERO),
             ~qty_zero,
-            ~is_one_of(_QTY_FREE) & (qty_big | (qty_zero & (is_one_of(_QTY_POSITIVE) | refill_level))),
+            ~is_one_of(_QTY_FREE)
+            & (qty_big | (qty_zero & (is_one_of(_QTY_POSITIVE) | refill_level))),
         )
         needs_frame = ((record.kind == InKind.LEVEL) & ~flag[InFlag.REFILL]) | (
             record.kind == InKind.EVENT_END

@@ -83,7 +83,9 @@ class Emit(wiring.Component):
         step, seq, decision_id = Signal(_Step), Signal(32), Signal(32, init=1)
 
         # One record of each kind, from the heads of the queues.
-        drafts = {kind: Signal(record.layout(), name=record.name) for kind, record in OUT_RECORDS.items()}
+        drafts = {
+            kind: Signal(record.layout(), name=record.name) for kind, record in OUT_RECORDS.items()
+        }
         order, refill, shown = (drafts[kind] for kind in OutKind)
         refused = decision.verdict.any()
         hidden = ~int(ViewReason.SHALLOW | ViewReason.RETUNE) & 0xFF

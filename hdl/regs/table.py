@@ -14,7 +14,17 @@ from enum import Enum
 
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
 
-__all__ = ["ADDRESS_BITS", "COUNTERS", "ID", "TABLE", "VERSION", "Access", "Register", "addresses", "contract_hash"]
+__all__ = [
+    "ADDRESS_BITS",
+    "COUNTERS",
+    "ID",
+    "TABLE",
+    "VERSION",
+    "Access",
+    "Register",
+    "addresses",
+    "contract_hash",
+]
 
 ID = 0x54474154  #: "TGAT"
 VERSION = 0x00010000  #: 0.1.0 as 00 01 00 00: major, minor, patch, 0
@@ -84,7 +94,9 @@ COUNTERS: tuple[tuple[str, str], ...] = (
 
 TABLE: tuple[Register, ...] = (
     Register("id", 32, Access.RO, 'always 0x54474154, "TGAT"'),
-    Register("version", 32, Access.RO, "version of the fabric, one byte each: major, minor, patch, 0"),
+    Register(
+        "version", 32, Access.RO, "version of the fabric, one byte each: major, minor, patch, 0"
+    ),
     Register("config_hash", 32, Access.RO, "hash of the record layouts and of this table"),
     Register("build_symbols", 32, Access.RO, "symbols of this build"),
     Register("build_levels", 32, Access.RO, "levels a side of this build"),
@@ -105,17 +117,31 @@ TABLE: tuple[Register, ...] = (
     Register("stale_us", 32, Access.RW, "oldest event that may be acted on, microseconds"),
     Register("limit_permit", 1, Access.RW, "shadow: the symbol may be traded"),
     Register("limit_max_qty", 64, Access.RW, "shadow: quantity of an order, lots"),
-    Register("limit_max_notional", 64, Access.RW, "shadow: price x quantity of an order, tick lots"),
-    Register("limit_collar_ticks", 32, Access.RW, "shadow: distance of a price from the mid, ticks"),
+    Register(
+        "limit_max_notional", 64, Access.RW, "shadow: price x quantity of an order, tick lots"
+    ),
+    Register(
+        "limit_collar_ticks", 32, Access.RW, "shadow: distance of a price from the mid, ticks"
+    ),
     Register("limit_max_position", 64, Access.RW, "shadow: worst-case position on a side, lots"),
-    Register("limit_commit", 32, Access.WO, "symbol number: its limits become the shadow, all at once"),
+    Register(
+        "limit_commit", 32, Access.WO, "symbol number: its limits become the shadow, all at once"
+    ),
     Register("limits_version", 32, Access.RO, "limit commits since reset"),
     Register("cycle", 64, Access.RO, "clock cycles since reset"),
     *(Register(name, 32, Access.RO, f"count: {doc}") for name, doc in COUNTERS),
-    Register("latency_min", 16, Access.RO, "least decision latency, cycles; 65535 before the first"),
+    Register(
+        "latency_min", 16, Access.RO, "least decision latency, cycles; 65535 before the first"
+    ),
     Register("latency_max", 16, Access.RO, "greatest decision latency, cycles"),
     Register("latency_sum", 64, Access.RO, "sum of decision latencies, cycles"),
-    Register("latency_histogram", 32, Access.RO, "decisions by latency; bin = cycles, last bin and over", 32),
+    Register(
+        "latency_histogram",
+        32,
+        Access.RO,
+        "decisions by latency; bin = cycles, last bin and over",
+        32,
+    ),
     Register(
         "span_histogram",
         32,

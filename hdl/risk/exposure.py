@@ -78,7 +78,9 @@ class Exposure(wiring.Component):
         m.d.comb += [
             rows.read_addr.eq(self.symbol[:bits]),
             after.long.eq(Mux(self.is_short, now.long, saturate(m, now.long + change, "new_long"))),
-            after.short.eq(Mux(self.is_short, saturate(m, now.short + change, "new_short"), now.short)),
+            after.short.eq(
+                Mux(self.is_short, saturate(m, now.short + change, "new_short"), now.short)
+            ),
             rows.write_en.eq(written),
             rows.write_addr.eq(symbol2),
             rows.write_data.eq(after),

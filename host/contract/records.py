@@ -145,7 +145,7 @@ IN_DTYPE = np.dtype(
         ("tag", "<u1"),
         # price, ticks
         ("price_ticks", "<u4"),
-        # lots; of EVENT_BEGIN and TIMER microseconds since the epoch; of EVENT_END the update id
+        # lots; EVENT_BEGIN and TIMER: microseconds since the epoch; EVENT_END: update id
         ("value", "<u8"),
     ]
 )

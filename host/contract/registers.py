@@ -14,12 +14,11 @@ class Register(NamedTuple):
     length: int
     readable: bool
     writable: bool
-    doc: str
 
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0xa916ae51
+CONFIG_HASH = 0xA916AE51
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -61,70 +60,136 @@ COUNTERS = (
     "refusals",
 )
 REGISTERS: dict[str, Register] = {
-    "id": Register(0, 32, 1, True, False, 'always 0x54474154, "TGAT"'),
-    "version": Register(1, 32, 1, True, False, 'version of the fabric, one byte each: major, minor, patch, 0'),
-    "config_hash": Register(2, 32, 1, True, False, 'hash of the record layouts and of this table'),
-    "build_symbols": Register(3, 32, 1, True, False, 'symbols of this build'),
-    "build_levels": Register(4, 32, 1, True, False, 'levels a side of this build'),
-    "build_qty_bits": Register(5, 32, 1, True, False, 'width of a quantity of this build, bits'),
-    "status": Register(6, 32, 1, True, False, 'bit 0: memories are swept, input is taken'),
-    "control": Register(7, 32, 1, False, True, 'bit 0: soft reset, everything returns to the reset state'),
-    "report": Register(8, 1, 1, True, True, 'bit 0: emit a view at each book event'),
-    "levels_n": Register(9, 4, 1, True, True, 'N: levels of a side a decision rests on, 0 to 10'),
-    "ratio_num": Register(10, 16, 1, True, True, 'imbalance ratio, numerator'),
-    "ratio_den": Register(11, 16, 1, True, True, 'imbalance ratio, denominator'),
-    "rule_enable": Register(12, 2, 1, True, True, 'imbalance rule: bit 0 may buy, bit 1 may sell'),
-    "order_qty": Register(13, 64, 1, True, True, 'quantity of an order, lots'),
-    "refill_level": Register(15, 7, 1, True, True, 'a side with fewer levels asks for a refill'),
-    "refill_retry": Register(16, 8, 1, True, True, 'book events of a symbol between two requests'),
-    "mode": Register(17, 2, 1, True, True, '0 HALTED, 1 REDUCE_ONLY, 2 ACTIVE'),
-    "rate_interval_us": Register(18, 32, 1, True, True, 'stream time per message, microseconds; 0 refuses'),
-    "rate_burst_us": Register(19, 32, 1, True, True, 'stream time that may be used ahead, microseconds'),
-    "stale_us": Register(20, 32, 1, True, True, 'oldest event that may be acted on, microseconds'),
-    "limit_permit": Register(21, 1, 1, True, True, 'shadow: the symbol may be traded'),
-    "limit_max_qty": Register(22, 64, 1, True, True, 'shadow: quantity of an order, lots'),
-    "limit_max_notional": Register(24, 64, 1, True, True, 'shadow: price x quantity of an order, tick lots'),
-    "limit_collar_ticks": Register(26, 32, 1, True, True, 'shadow: distance of a price from the mid, ticks'),
-    "limit_max_position": Register(27, 64, 1, True, True, 'shadow: worst-case position on a side, lots'),
-    "limit_commit": Register(29, 32, 1, False, True, 'symbol number: its limits become the shadow, all at once'),
-    "limits_version": Register(30, 32, 1, True, False, 'limit commits since reset'),
-    "cycle": Register(31, 64, 1, True, False, 'clock cycles since reset'),
-    "records_in": Register(33, 32, 1, True, False, 'count: records accepted'),
-    "malformed_kind": Register(34, 32, 1, True, False, 'count: records of an unknown kind'),
-    "malformed_symbol": Register(35, 32, 1, True, False, 'count: records of a symbol this build does not have'),
-    "malformed_flags": Register(36, 32, 1, True, False, 'count: records with a flag that means nothing to their kind'),
-    "malformed_reserved": Register(37, 32, 1, True, False, 'count: records with a tag where none belongs'),
-    "malformed_price": Register(38, 32, 1, True, False, 'count: records with an impossible price'),
-    "malformed_qty": Register(39, 32, 1, True, False, 'count: records with an impossible quantity'),
-    "malformed_frame": Register(40, 32, 1, True, False, 'count: updates and event ends outside an event of their symbol'),
-    "events_unclosed": Register(41, 32, 1, True, False, 'count: events begun before the last one ended'),
-    "trades": Register(42, 32, 1, True, False, 'count: trades'),
-    "heartbeats": Register(43, 32, 1, True, False, 'count: heartbeats'),
-    "timers": Register(44, 32, 1, True, False, 'count: timer records'),
-    "reports": Register(45, 32, 1, True, False, 'count: reports on own orders'),
-    "clears": Register(46, 32, 1, True, False, 'count: sides cleared'),
-    "refill_begins": Register(47, 32, 1, True, False, 'count: snapshots of a side begun'),
-    "refill_levels": Register(48, 32, 1, True, False, 'count: snapshot levels taken'),
-    "refill_ends": Register(49, 32, 1, True, False, 'count: snapshots of a side completed'),
-    "refill_orphans": Register(50, 32, 1, True, False, 'count: snapshot records for a side that is not loading'),
-    "refill_broken": Register(51, 32, 1, True, False, 'count: snapshots broken by an update, or with a level beyond their horizon'),
-    "level_inserts": Register(52, 32, 1, True, False, 'count: levels added'),
-    "level_changes": Register(53, 32, 1, True, False, 'count: levels changed'),
-    "level_deletes": Register(54, 32, 1, True, False, 'count: levels removed'),
-    "level_evicts": Register(55, 32, 1, True, False, 'count: levels dropped from a full side, moving its horizon'),
-    "level_beyond": Register(56, 32, 1, True, False, 'count: updates at or beyond the horizon, ignored'),
-    "level_absent": Register(57, 32, 1, True, False, 'count: deletes of a level that is not held'),
-    "level_unknown": Register(58, 32, 1, True, False, 'count: updates of a side that is unknown, ignored'),
-    "events": Register(59, 32, 1, True, False, 'count: book events evaluated'),
-    "events_bbo": Register(60, 32, 1, True, False, 'count: book events after which best bid and ask were valid'),
-    "events_valid": Register(61, 32, 1, True, False, 'count: book events after which N levels of both sides were valid'),
-    "refill_requests": Register(62, 32, 1, True, False, 'count: refill requests emitted'),
-    "intents": Register(63, 32, 1, True, False, 'count: orders a rule wanted'),
-    "orders": Register(64, 32, 1, True, False, 'count: orders the gate accepted'),
-    "refusals": Register(65, 32, 1, True, False, 'count: orders the gate refused'),
-    "latency_min": Register(66, 16, 1, True, False, 'least decision latency, cycles; 65535 before the first'),
-    "latency_max": Register(67, 16, 1, True, False, 'greatest decision latency, cycles'),
-    "latency_sum": Register(68, 64, 1, True, False, 'sum of decision latencies, cycles'),
-    "latency_histogram": Register(70, 32, 32, True, False, 'decisions by latency; bin = cycles, last bin and over'),
-    "span_histogram": Register(102, 32, 32, True, False, 'decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles'),
+    # always 0x54474154, "TGAT"
+    "id": Register(0, 32, 1, True, False),
+    # version of the fabric, one byte each: major, minor, patch, 0
+    "version": Register(1, 32, 1, True, False),
+    # hash of the record layouts and of this table
+    "config_hash": Register(2, 32, 1, True, False),
+    # symbols of this build
+    "build_symbols": Register(3, 32, 1, True, False),
+    # levels a side of this build
+    "build_levels": Register(4, 32, 1, True, False),
+    # width of a quantity of this build, bits
+    "build_qty_bits": Register(5, 32, 1, True, False),
+    # bit 0: memories are swept, input is taken
+    "status": Register(6, 32, 1, True, False),
+    # bit 0: soft reset, everything returns to the reset state
+    "control": Register(7, 32, 1, False, True),
+    # bit 0: emit a view at each book event
+    "report": Register(8, 1, 1, True, True),
+    # N: levels of a side a decision rests on, 0 to 10
+    "levels_n": Register(9, 4, 1, True, True),
+    # imbalance ratio, numerator
+    "ratio_num": Register(10, 16, 1, True, True),
+    # imbalance ratio, denominator
+    "ratio_den": Register(11, 16, 1, True, True),
+    # imbalance rule: bit 0 may buy, bit 1 may sell
+    "rule_enable": Register(12, 2, 1, True, True),
+    # quantity of an order, lots
+    "order_qty": Register(13, 64, 1, True, True),
+    # a side with fewer levels asks for a refill
+    "refill_level": Register(15, 7, 1, True, True),
+    # book events of a symbol between two requests
+    "refill_retry": Register(16, 8, 1, True, True),
+    # 0 HALTED, 1 REDUCE_ONLY, 2 ACTIVE
+    "mode": Register(17, 2, 1, True, True),
+    # stream time per message, microseconds; 0 refuses
+    "rate_interval_us": Register(18, 32, 1, True, True),
+    # stream time that may be used ahead, microseconds
+    "rate_burst_us": Register(19, 32, 1, True, True),
+    # oldest event that may be acted on, microseconds
+    "stale_us": Register(20, 32, 1, True, True),
+    # shadow: the symbol may be traded
+    "limit_permit": Register(21, 1, 1, True, True),
+    # shadow: quantity of an order, lots
+    "limit_max_qty": Register(22, 64, 1, True, True),
+    # shadow: price x quantity of an order, tick lots
+    "limit_max_notional": Register(24, 64, 1, True, True),
+    # shadow: distance of a price from the mid, ticks
+    "limit_collar_ticks": Register(26, 32, 1, True, True),
+    # shadow: worst-case position on a side, lots
+    "limit_max_position": Register(27, 64, 1, True, True),
+    # symbol number: its limits become the shadow, all at once
+    "limit_commit": Register(29, 32, 1, False, True),
+    # limit commits since reset
+    "limits_version": Register(30, 32, 1, True, False),
+    # clock cycles since reset
+    "cycle": Register(31, 64, 1, True, False),
+    # count: records accepted
+    "records_in": Register(33, 32, 1, True, False),
+    # count: records of an unknown kind
+    "malformed_kind": Register(34, 32, 1, True, False),
+    # count: records of a symbol this build does not have
+    "malformed_symbol": Register(35, 32, 1, True, False),
+    # count: records with a flag that means nothing to their kind
+    "malformed_flags": Register(36, 32, 1, True, False),
+    # count: records with a tag where none belongs
+    "malformed_reserved": Register(37, 32, 1, True, False),
+    # count: records with an impossible price
+    "malformed_price": Register(38, 32, 1, True, False),
+    # count: records with an impossible quantity
+    "malformed_qty": Register(39, 32, 1, True, False),
+    # count: updates and event ends outside an event of their symbol
+    "malformed_frame": Register(40, 32, 1, True, False),
+    # count: events begun before the last one ended
+    "events_unclosed": Register(41, 32, 1, True, False),
+    # count: trades
+    "trades": Register(42, 32, 1, True, False),
+    # count: heartbeats
+    "heartbeats": Register(43, 32, 1, True, False),
+    # count: timer records
+    "timers": Register(44, 32, 1, True, False),
+    # count: reports on own orders
+    "reports": Register(45, 32, 1, True, False),
+    # count: sides cleared
+    "clears": Register(46, 32, 1, True, False),
+    # count: snapshots of a side begun
+    "refill_begins": Register(47, 32, 1, True, False),
+    # count: snapshot levels taken
+    "refill_levels": Register(48, 32, 1, True, False),
+    # count: snapshots of a side completed
+    "refill_ends": Register(49, 32, 1, True, False),
+    # count: snapshot records for a side that is not loading
+    "refill_orphans": Register(50, 32, 1, True, False),
+    # count: snapshots broken by an update, or with a level beyond their horizon
+    "refill_broken": Register(51, 32, 1, True, False),
+    # count: levels added
+    "level_inserts": Register(52, 32, 1, True, False),
+    # count: levels changed
+    "level_changes": Register(53, 32, 1, True, False),
+    # count: levels removed
+    "level_deletes": Register(54, 32, 1, True, False),
+    # count: levels dropped from a full side, moving its horizon
+    "level_evicts": Register(55, 32, 1, True, False),
+    # count: updates at or beyond the horizon, ignored
+    "level_beyond": Register(56, 32, 1, True, False),
+    # count: deletes of a level that is not held
+    "level_absent": Register(57, 32, 1, True, False),
+    # count: updates of a side that is unknown, ignored
+    "level_unknown": Register(58, 32, 1, True, False),
+    # count: book events evaluated
+    "events": Register(59, 32, 1, True, False),
+    # count: book events after which best bid and ask were valid
+    "events_bbo": Register(60, 32, 1, True, False),
+    # count: book events after which N levels of both sides were valid
+    "events_valid": Register(61, 32, 1, True, False),
+    # count: refill requests emitted
+    "refill_requests": Register(62, 32, 1, True, False),
+    # count: orders a rule wanted
+    "intents": Register(63, 32, 1, True, False),
+    # count: orders the gate accepted
+    "orders": Register(64, 32, 1, True, False),
+    # count: orders the gate refused
+    "refusals": Register(65, 32, 1, True, False),
+    # least decision latency, cycles; 65535 before the first
+    "latency_min": Register(66, 16, 1, True, False),
+    # greatest decision latency, cycles
+    "latency_max": Register(67, 16, 1, True, False),
+    # sum of decision latencies, cycles
+    "latency_sum": Register(68, 64, 1, True, False),
+    # decisions by latency; bin = cycles, last bin and over
+    "latency_histogram": Register(70, 32, 32, True, False),
+    # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
+    "span_histogram": Register(102, 32, 32, True, False),
 }
