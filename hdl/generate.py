@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hdl import records
 from hdl.config import BuildConfig
-from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, Record
+from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, InFlag, Record
 from hdl.regs.table import COUNTERS, ID, TABLE, VERSION, Access, addresses, contract_hash
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -134,7 +134,9 @@ def docs_records() -> str:
         out += [f"| {member.value:#04x} | {member.name} |" for member in enum]
     out += ["\n## Flags allowed by kind\n", "| kind | flags |", "|---|---|"]
     for kind, flags in IN_FLAGS_BY_KIND.items():
-        out.append(f"| {kind.name} | {', '.join(str(f.name) for f in flags) or 'none'} |")
+        out.append(
+            f"| {kind.name} | {', '.join(str(f.name) for f in InFlag if f in flags) or 'none'} |"
+        )
     return "\n".join(out) + "\n"
 
 

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-class SideState(enum.Enum, shape=2):
+class SideState(enum.Enum, shape=2):  # type: ignore[call-arg]
     """What the fabric knows of one side of a book."""
 
     UNKNOWN = 0

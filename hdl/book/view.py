@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both sides of a book at once, and whether they may be trusted."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -147,9 +147,8 @@ class ViewAssembler(wiring.Component):
             ViewReason.RETUNE: (known & retuned).any(),
         }
         why = Signal(8)
-        for reason, holds in reasons.items():
-            with m.If(holds):
-                m.d.comb += why[int(reason).bit_length() - 1].eq(1)
+        bits = [reasons.get(ViewReason(1 << bit), Const(0, 1)) for bit in range(len(why))]
+        m.d.comb += why.eq(Cat(bits))
         event = valid & token.book
         best_known = (why & ~int(ViewReason.SHALLOW | ViewReason.RETUNE)) == 0
 

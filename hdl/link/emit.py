@@ -21,7 +21,7 @@ from hdl.types import SideState, decision_layout, flow, view_result_layout
 __all__ = ["Emit"]
 
 
-class _Step(enum.Enum, shape=2):
+class _Step(enum.Enum, shape=2):  # type: ignore[call-arg]
     DECISION = 0
     REFILL = 1
     VIEW = 2

@@ -126,8 +126,8 @@ class Gate(wiring.Component):
             Reason.BOOK: ~intent.valid,
         }
         verdict, first = Signal(32), Signal(8)
-        m.d.comb += [verdict[int(reason)].eq(refused) for reason, refused in refusals.items()]
-        m.d.comb += first.eq(NO_REASON)
+        assert [int(reason) for reason in refusals] == list(range(len(refusals)))
+        m.d.comb += [verdict.eq(Cat(refusals.values())), first.eq(NO_REASON)]
         for reason in sorted(refusals, reverse=True):
             with m.If(verdict[int(reason)]):
                 m.d.comb += first.eq(int(reason))

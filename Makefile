@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target that needs Python first makes .venv from requirements.lock; nothing else is fetched.
+# ARGS is passed on: make test ARGS="-k book".
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+PY     := $(VENV)/bin/python
+STAMP  := $(VENV)/.installed
+LOCKER := uv==0.13.8
+
+# Verilator and cocotb run make themselves; flags of this one are not for them.
+unexport MAKEFLAGS MFLAGS MAKELEVEL
+
+.DEFAULT_GOAL := help
+.PHONY: help sim test formal bench lint generate bitstream flash lock clean distclean preflight
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+sim: $(STAMP) ## replay the bundled minute of BTCUSDT through the simulated board and report
+	@$(PY) -m sim.demo $(ARGS)
+
+test: $(STAMP) ## run the tests
+	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+formal: $(STAMP) ## run the formal proofs
+	@$(PY) -m tests.formal.run $(ARGS)
+
+bench: $(STAMP) ## measure throughput and write it to build/
+	@$(PY) -m sim.bench $(ARGS)
+
+lint: $(STAMP) ## check format, style, types, generated files and licence lines
+	@$(PY) scripts/lint.py
+
+generate: $(STAMP) ## rewrite the files derived from the contract
+	@$(PY) -m hdl.generate
+
+bitstream: ## build a bitstream (no board recipe in this version)
+	@: $(error no board recipe is in this version yet, so there is no bitstream to build)
+
+flash: ## write a bitstream to a board (no board recipe in this version)
+	@: $(error no board recipe is in this version yet, so there is no bitstream to flash)
+
+lock: | preflight ## resolve requirements.lock anew from pyproject.toml
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip install -q --disable-pip-version-check $(LOCKER)
+	@build/lock/bin/python scripts/lock.py
+
+clean: ## remove what was built
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find hdl host sim tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and remove the virtual environment
+	@rm -rf $(VENV)
+
+preflight:
+	@: $(if $(MISSING),$(error $(MISSING)))
+MISSING = $(shell sh scripts/preflight.sh '$(PYTHON)')
+
+$(STAMP): pyproject.toml requirements.lock | preflight
+	@echo "installing requirements.lock into $(VENV) (first run: a few minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install -q --disable-pip-version-check -r requirements.lock
+	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
