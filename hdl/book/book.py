@@ -74,7 +74,6 @@ class Book(wiring.Component):
             view.i_valid.eq(touch.o_valid),
             view.token.eq(touch.token),
             view.side.eq(touch.side),
-            view.loaded.eq(touch.loaded),
             view.touched.eq(touch.touched),
             view.levels_n.eq(self.levels_n),
             view.refill_level.eq(self.refill_level),

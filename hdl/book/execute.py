@@ -39,8 +39,6 @@ class Execute(wiring.Component):
         The row after it.
     write_key, write_qty : Out(K + 1)
         Slots that take the token's key, its quantity.
-    loaded : Out(1)
-        A refill of this side was completed.
     touched : Out(1)
         The token is about this side's levels.
     counts : Out
@@ -64,7 +62,6 @@ class Execute(wiring.Component):
                 "after": Out(row_layout(config)),
                 "write_key": Out(slots),
                 "write_qty": Out(slots),
-                "loaded": Out(1),
                 "touched": Out(1),
                 "counts": Out(count_layout(*COUNTS)),
             }
@@ -153,14 +150,13 @@ class Execute(wiring.Component):
         m.d.comb += [
             self.write_key.eq(Mux(add, victim, 0) | Mux(move_horizon, horizon, 0)),
             self.write_qty.eq(Mux(add, victim, 0) | Mux(change, hits, 0)),
-            self.loaded.eq(ends & ~overrun),
             self.touched.eq(
                 is_level | clears | begins | (self.valid & (token.kind == InKind.REFILL_END))
             ),
             counts.clears.eq(clears),
             counts.refill_begins.eq(begins),
             counts.refill_levels.eq(is_level & loading & token.refill),
-            counts.refill_ends.eq(self.loaded),
+            counts.refill_ends.eq(ends & ~overrun),
             counts.refill_orphans.eq(
                 (is_level & token.refill & ~loading)
                 | (self.valid & (token.kind == InKind.REFILL_END) & ~loading)

@@ -25,7 +25,6 @@ def rung_layout(config: BuildConfig) -> data.StructLayout:
             "row": row_layout(config),
             "keys": data.ArrayLayout(config.price_bits, slots),
             "qtys": data.ArrayLayout(config.qty_bits, slots),
-            "loaded": 1,
             "touched": 1,
         }
     )
@@ -124,8 +123,8 @@ class Ladder(wiring.Component):
         after = {3: execute.after}
         wrote_key = {3: execute.write_key}
         wrote_qty = {3: execute.write_qty}
-        loaded4, touched4 = Signal(), Signal()
-        m.d.sync += [loaded4.eq(execute.loaded), touched4.eq(execute.touched)]
+        touched4 = Signal()
+        m.d.sync += touched4.eq(execute.touched)
         for n in (4, 5, 6):
             after[n] = Signal(row_layout(config), name=f"after{n}")
             wrote_key[n] = Signal(slots, name=f"wrote_key{n}")
@@ -191,7 +190,6 @@ class Ladder(wiring.Component):
             self.o.valid.eq(stage[4].valid),
             self.o.p.token.eq(stage[4].token),
             self.o.p.row.eq(after[4]),
-            self.o.p.loaded.eq(loaded4),
             self.o.p.touched.eq(touched4),
         ]
         for slot in range(slots):

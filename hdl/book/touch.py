@@ -35,7 +35,7 @@ class Touch(wiring.Component):
         N.
     ahead : Out(8)
         Symbol of the token that comes out with the next clock.
-    o_valid, token, side, loaded, touched : Out
+    o_valid, token, side, touched : Out
         The token, its side as it is to be shown, and what became of it.
     """
 
@@ -49,7 +49,6 @@ class Touch(wiring.Component):
                 "o_valid": Out(1),
                 "token": Out(token_layout(config)),
                 "side": Out(side_layout(config)),
-                "loaded": Out(1),
                 "touched": Out(1),
             }
         )
@@ -88,33 +87,27 @@ class Touch(wiring.Component):
         with m.If(row.depth == 0):
             m.d.comb += shown.price.eq(0)
 
-        valid, token, side = self.i.valid, self.i.p.token, shown
-        flags: list[Value] = [self.i.p.loaded, self.i.p.touched]
+        moving: dict[str, Value] = {
+            "valid": self.i.valid,
+            "token": self.i.p.token,
+            "side": shown,
+            "touched": self.i.p.touched,
+        }
         terms: list[Value] = counted
         for stage in range(TREE_STAGES):
             if stage == TREE_STAGES - 1:
-                m.d.comb += self.ahead.eq(token.symbol)
+                m.d.comb += self.ahead.eq(moving["token"].symbol)
             terms = add_up(terms, stage)
-            delayed = [
-                Signal.like(source, name=f"{name}_{stage}")
-                for name, source in zip(
-                    ("valid", "token", "side", "loaded", "touched"),
-                    (valid, token, side, *flags),
-                    strict=True,
-                )
-            ]
-            m.d.sync += [
-                later.eq(earlier)
-                for later, earlier in zip(delayed, (valid, token, side, *flags), strict=True)
-            ]
-            valid, token, side, *flags = delayed
+            for name, source in moving.items():
+                moving[name] = Signal.like(source, name=f"{name}_{stage}")
+                m.d.sync += moving[name].eq(source)
+        side = moving["side"]
         m.d.comb += [
-            self.o_valid.eq(valid),
-            self.token.eq(token),
+            self.o_valid.eq(moving["valid"]),
+            self.token.eq(moving["token"]),
             self.side.eq(side),
             self.side.sum.eq(sum(terms)),
-            self.loaded.eq(flags[0]),
-            self.touched.eq(flags[1]),
+            self.touched.eq(moving["touched"]),
         ]
         with m.If(side.state != SideState.KNOWN):
             m.d.comb += [

@@ -39,7 +39,7 @@ class ViewAssembler(wiring.Component):
     -------
     ahead : In(8)
         Symbol of the token that arrives with the next clock.
-    i_valid, token, side, loaded, touched : In
+    i_valid, token, side, touched : In
         As `Touch` gives them.
     levels_n, refill_level, refill_retry, report : In
         Registers.
@@ -61,7 +61,6 @@ class ViewAssembler(wiring.Component):
                 "i_valid": In(1),
                 "token": In(token_layout(config)),
                 "side": In(side_layout(config)),
-                "loaded": In(1),
                 "touched": In(1),
                 "levels_n": In(4),
                 "refill_level": In(7),
@@ -81,7 +80,7 @@ class ViewAssembler(wiring.Component):
         config = self.config
         shape = side_layout(config)
         token = Signal(token_layout(config))
-        valid, loaded = Signal(), Signal()
+        valid = Signal()
         sides = Signal(data.ArrayLayout(shape, 2))  # bid, ask
         symbol_bits = (config.symbols - 1).bit_length()
 
@@ -90,7 +89,6 @@ class ViewAssembler(wiring.Component):
         m.d.sync += [
             valid.eq(self.i_valid),
             token.eq(self.token),
-            loaded.eq(self.loaded),
             written.en.eq(self.i_valid & self.touched),
             written.symbol.eq(self.token.symbol),
             written.side.eq(self.token.side),
@@ -128,7 +126,7 @@ class ViewAssembler(wiring.Component):
                 gaps[at].eq(gap | Mux(token.gap, here, 0)),
                 resyncs[at].eq(resync | Mux(token.resync, here, 0)),
             ]
-        with m.Elif(valid & loaded):
+        with m.Elif(valid & (token.kind == InKind.REFILL_BEGIN)):
             m.d.sync += [gaps[at].eq(gap & ~here), resyncs[at].eq(resync & ~here)]
 
         # The verdict on the book.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The register bank: the table, elaborated, behind a bus of its own."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -25,7 +25,8 @@ class Bank(wiring.Component):
     """Registers of `hdl.regs.table`, all zero after reset.
 
     An address without a register reads 0 and ignores writes. Reading the low word of a wide
-    register freezes its high word for the next read.
+    register freezes its high word for the next read; writing it waits for the high word, and both
+    take effect at once.
 
     Members
     -------
@@ -70,7 +71,7 @@ class Bank(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         bus = self.bus
-        frozen = Signal(32)
+        frozen, low = Signal(32), Signal(32)
         first = {register.name: at for register, at in addresses()}
         m.d.sync += [self.strobes.eq(0), self.written.eq(bus.w_data)]
 
@@ -95,11 +96,14 @@ class Bank(wiring.Component):
         with m.If(bus.w_en):
             for register in self._held:
                 value, at = self.held[register.name], first[register.name]
-                with m.If(bus.addr == at):
-                    m.d.sync += value[:32].eq(bus.w_data)
-                if register.bits > 32:
+                if register.bits <= 32:
+                    with m.If(bus.addr == at):
+                        m.d.sync += value.eq(bus.w_data)
+                else:
+                    with m.If(bus.addr == at):
+                        m.d.sync += low.eq(bus.w_data)
                     with m.If(bus.addr == at + 1):
-                        m.d.sync += value[32:].eq(bus.w_data)
+                        m.d.sync += value.eq(Cat(low, bus.w_data))
             for register in self._strobes:
                 with m.If(bus.addr == first[register.name]):
                     m.d.sync += self.strobes[register.name].eq(1)

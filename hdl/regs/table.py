@@ -3,8 +3,8 @@
 
 The bank (`hdl.regs.bank`) elaborates it; `hdl.generate` writes the host's side and the
 documentation page from it. Addresses are in 32-bit words. A register of more than 32 bits
-takes two words, low word first; reading the low word freezes the high word for the next read,
-so that a running counter is read whole.
+takes two words, low word first: reading the low word freezes the high word for the next read,
+so that a running counter is read whole; a written low word takes effect with the high word.
 """
 
 import hashlib

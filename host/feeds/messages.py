@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a venue's frames say, without the venue's spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+__all__ = [
+    "BookTicker",
+    "DepthUpdate",
+    "Instrument",
+    "Levels",
+    "Message",
+    "Refusal",
+    "Snapshot",
+    "Trade",
+]
+
+#: (price, quantity) pairs as decimal strings, in the order of the frame.
+Levels = Sequence[Sequence[str]]
+
+
+class Instrument(NamedTuple):
+    """A symbol of the venue and its place in the fabric."""
+
+    #: the venue's name, upper case
+    name: str
+    #: symbol number in the fabric, 0 to 255
+    symbol: int
+    #: price of one tick; None: taken from the first snapshot
+    tick: Decimal | None = None
+    #: quantity of one lot; None: taken from the first snapshot
+    lot: Decimal | None = None
+
+
+class Snapshot(NamedTuple):
+    """The best levels of both sides at one update id."""
+
+    #: None where the venue does not say
+    symbol: str | None
+    last_id: int
+    bids: Levels
+    asks: Levels
+
+
+class DepthUpdate(NamedTuple):
+    """New quantities of the levels that changed; "0" deletes."""
+
+    symbol: str
+    #: ids of the first and the last change in it
+    first_id: int
+    last_id: int
+    #: `last_id` of the update before; None where the venue numbers without holes
+    prev_id: int | None
+    #: exchange time, microseconds since the epoch
+    time_us: int
+    bids: Levels
+    asks: Levels
+
+
+class Trade(NamedTuple):
+    """One print on the tape."""
+
+    symbol: str
+    trade_id: int
+    price: str
+    qty: str
+    #: the resting order was the bid
+    seller_is_aggressor: bool
+    #: exchange time, microseconds since the epoch
+    time_us: int
+
+
+class BookTicker(NamedTuple):
+    """Best bid and ask at one update id, as the venue sees them."""
+
+    symbol: str
+    update_id: int
+    bid: str
+    bid_qty: str
+    ask: str
+    ask_qty: str
+
+
+class Refusal(NamedTuple):
+    """Something that was not taken, and the counter it belongs to."""
+
+    reason: str
+    detail: str
+    #: capture file, empty for a live stream
+    path: str = ""
+    #: line in it, from 1
+    line: int = 0
+
+
+Message = Snapshot | DepthUpdate | Trade | BookTicker

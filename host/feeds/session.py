@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames of any number of symbols in, one stream of records out."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from host.contract.records import IN_DTYPE
+from host.feeds import binance
+from host.feeds.capture import Frame
+from host.feeds.messages import (
+    BookTicker,
+    DepthUpdate,
+    Instrument,
+    Message,
+    Refusal,
+    Trade,
+)
+from host.feeds.settings import FeedSettings
+from host.feeds.symbol import SymbolFeed
+
+__all__ = ["COUNTERS", "FeedSession"]
+
+#: Everything a session counts: name and what is counted.
+COUNTERS: dict[str, str] = {
+    "frames": "frames taken, bad lines included",
+    "bad_line": "lines that are no `<time> <JSON>`",
+    "bad_frame": "frames with a field missing or of a wrong type",
+    "partial_depth": "frames of a partial-depth stream, refused",
+    "unknown_frame": "frames of a kind that is not for the book",
+    "unknown_symbol": "messages of a symbol that is not configured",
+    "snapshot_without_symbol": "snapshots that could be of several symbols",
+    "before_snapshot": "trades and tickers before tick and lot were known",
+    "scale_unknown": "snapshots without a level to infer tick and lot from",
+    "bad_number": "events and snapshots refused: not a plain decimal, or a price of 0",
+    "price_off_grid": "events and snapshots refused: a price between two ticks",
+    "price_too_large": "events and snapshots refused: a price over 32 bits",
+    "qty_off_grid": "events and snapshots refused: a quantity finer than a lot",
+    "qty_too_large": "events and snapshots refused: a quantity over its bits",
+    "events": "depth events sent",
+    "levels": "level updates sent with them",
+    "events_before_snapshot": "depth events a snapshot already held",
+    "events_repeated": "depth events that had come before",
+    "gap": "depth events that did not follow the one before",
+    "buffer_overflow": "kept depth events dropped while waiting for a snapshot",
+    "snapshots": "snapshots received",
+    "snapshots_held": "snapshots ahead of a synced stream, kept until it reached them",
+    "snapshots_joined": "snapshots that replaced a synced book",
+    "snapshot_too_old": "snapshots the kept or next events did not follow",
+    "snapshot_disagrees": "snapshots that contradicted a synced book, which they replaced",
+    "horizon_extended": "times a ticker moved a side's horizon out",
+    "ticker_disagrees": "tickers beyond a horizon that could not move it",
+    "ticker_checked": "events compared with the last ticker inside them",
+    "ticker_mismatch": "comparisons that differed; a ticker that came late looks the same",
+    "ticker_bad_number": "tickers refused: not a plain decimal, or a price of 0",
+    "ticker_price_off_grid": "tickers refused: a price between two ticks",
+    "ticker_price_too_large": "tickers refused: a price over 32 bits",
+    "ticker_qty_off_grid": "tickers refused: a quantity finer than a lot",
+    "ticker_qty_too_large": "tickers refused: a quantity over its bits",
+    "trades": "trades sent",
+    "trade_zero_qty": "trades refused: no quantity",
+    "trade_bad_number": "trades refused: not a plain decimal, or a price of 0",
+    "trade_price_off_grid": "trades refused: a price between two ticks",
+    "trade_price_too_large": "trades refused: a price over 32 bits",
+    "trade_qty_off_grid": "trades refused: a quantity finer than a lot",
+    "trade_qty_too_large": "trades refused: a quantity over its bits",
+    "refills": "sides sent as a snapshot",
+    "refill_levels": "levels sent with them",
+    "refill_requests": "refill requests of the fabric",
+    "refill_requests_unanswered": "of these, with nothing to send",
+}
+
+
+class FeedSession:
+    """Routes messages to their symbols and collects records and counts.
+
+    Parameters
+    ----------
+    instruments : sequence of Instrument
+        Symbols that are taken; others are counted as `unknown_symbol`.
+    settings : FeedSettings, optional
+        Sizes; those of the default build if not given.
+    adopt : bool
+        Give symbols that are not configured the free symbol numbers as they appear.
+    keep_refusals : int
+        Refusals that are kept whole; the rest is only counted.
+
+    Raises
+    ------
+    ValueError
+        A symbol number is not below `settings.symbols`, or a name or number comes twice.
+
+    Attributes
+    ----------
+    counters : Counter
+        Counts by the names of `COUNTERS`.
+    refusals : list of Refusal
+        The first ones, with file and line where there is one.
+    feeds : dict
+        `SymbolFeed` by name.
+    """
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument] = (),
+        settings: FeedSettings | None = None,
+        *,
+        adopt: bool = False,
+        keep_refusals: int = 16,
+    ) -> None:
+        self.settings = FeedSettings() if settings is None else settings
+        self.counters: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
+        self.refusals: list[Refusal] = []
+        self.feeds: dict[str, SymbolFeed] = {}
+        self._adopt = adopt
+        self._keep_refusals = keep_refusals
+        self._words: array[int] = array("Q")
+        self._by_symbol: dict[int, SymbolFeed] = {}
+        # names in the stream, configured or not
+        self._seen: set[str] = set()
+        # where the frame in hand comes from
+        self._path, self._line = "", 0
+        for instrument in instruments:
+            self._add(instrument)
+
+    @property
+    def needs_snapshot(self) -> set[str]:
+        """Names of the symbols a new snapshot is wanted for."""
+        return {name for name, feed in self.feeds.items() if feed.needs_snapshot}
+
+    def feed(self, frame: Frame | Refusal) -> None:
+        """Take one line of a capture."""
+        self._path, self._line = frame.path, frame.line
+        if isinstance(frame, Refusal):
+            self.counters["frames"] += 1
+            self._refuse(frame.reason, frame.detail)
+        else:
+            self.feed_payload(frame.payload)
+        self._path, self._line = "", 0
+
+    def feed_payload(self, payload: bytes | str) -> None:
+        """Take one frame of Binance's streams, or a REST snapshot, as it was received."""
+        self.counters["frames"] += 1
+        message = binance.parse(payload)
+        if isinstance(message, Refusal):
+            self._refuse(message.reason, message.detail)
+        else:
+            self.route(message)
+
+    def route(self, message: Message) -> None:
+        """Hand a message to its symbol."""
+        name = message.symbol
+        if name is None:
+            name = self._only_name()
+            if name is None:
+                self._refuse(
+                    "snapshot_without_symbol",
+                    f"expected one symbol it can be of, was {len(self._seen or self.feeds)}",
+                )
+                return
+        feed = self.feeds.get(name) or self._unconfigured(name)
+        self._seen.add(name)
+        if feed is None:
+            self._refuse("unknown_symbol", name)
+        elif isinstance(message, BookTicker):
+            feed.on_ticker(message)
+        elif isinstance(message, DepthUpdate):
+            feed.on_depth(message)
+        elif isinstance(message, Trade):
+            feed.on_trade(message)
+        else:
+            feed.on_snapshot(message)
+
+    def on_refill_request(self, symbol: int, flags: int) -> bool:
+        """Answer a refill request of the fabric; see `SymbolFeed.on_refill_request`.
+
+        Parameters
+        ----------
+        symbol, flags : int
+            As in the out record.
+
+        Raises
+        ------
+        KeyError
+            No instrument has this symbol number.
+        """
+        return self._by_symbol[symbol].on_refill_request(flags)
+
+    def __len__(self) -> int:
+        """Records that wait to be taken."""
+        return len(self._words) // 2
+
+    def take(self) -> npt.NDArray[np.void]:
+        """Records made since the last call.
+
+        Returns
+        -------
+        array of IN_DTYPE, shape (records,)
+            In stream order; the caller's own.
+        """
+        records = np.array(self._words, dtype="<u8").view(IN_DTYPE)
+        del self._words[:]
+        return records
+
+    def _add(self, instrument: Instrument) -> SymbolFeed:
+        name, symbol = instrument.name, instrument.symbol
+        if not 0 <= symbol < self.settings.symbols:
+            raise ValueError(
+                f"{name}: expected a symbol below {self.settings.symbols}, was {symbol}"
+            )
+        if name in self.feeds or symbol in self._by_symbol:
+            raise ValueError(f"{name}: expected a name and a symbol of its own, was {symbol}")
+        feed = SymbolFeed(instrument, self.settings, self._words, self.counters, self._refuse)
+        self.feeds[name] = self._by_symbol[symbol] = feed
+        return feed
+
+    def _unconfigured(self, name: str) -> SymbolFeed | None:
+        if not self._adopt:
+            return None
+        free = (n for n in range(self.settings.symbols) if n not in self._by_symbol)
+        symbol = next(free, None)
+        return None if symbol is None else self._add(Instrument(name, symbol))
+
+    def _only_name(self) -> str | None:
+        """The one symbol a message without a name can be of."""
+        names = self._seen or self.feeds.keys()
+        return next(iter(names)) if len(names) == 1 else None
+
+    def _refuse(self, reason: str, detail: str) -> None:
+        self.counters[reason] += 1
+        if len(self.refusals) < self._keep_refusals:
+            self.refusals.append(Refusal(reason, detail, self._path, self._line))

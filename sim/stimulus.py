@@ -1,0 +1,583 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Seeded record streams and settings that drive the fabric into its corners.
+
+Every symbol follows a script of its own: refills, book events, crossed books, lost updates,
+broken records. Scripts are dealt into one stream in short runs: refills and reports of other
+symbols fall into an open event, and now and then an event itself. Prices stay within a narrow
+band so that records meet: the same level is updated again and again, sides fill over their
+capacity, and run dry.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from host.contract.records import (
+    DECISION_DTYPE,
+    IN_DTYPE,
+    IN_FLAGS_BY_KIND,
+    REFILL_REQUEST_DTYPE,
+    VIEW_DTYPE,
+    DecisionFlag,
+    InFlag,
+    InKind,
+    Mode,
+    OutKind,
+    Reason,
+    RefillFlag,
+    ViewFlag,
+    ViewReason,
+)
+from host.contract.registers import COUNTERS
+
+__all__ = ["random_run", "random_settings", "random_stream", "uncovered"]
+
+#: One record as a tuple, fields in the order of `IN_DTYPE`.
+Row = tuple[int, int, int, int, int, int]
+#: Register writes in order: name and value.
+Settings = list[tuple[str, int]]
+
+MAX_U32 = (1 << 32) - 1
+MAX_U64 = (1 << 64) - 1
+#: Stream times a stream may start at, microseconds: zero, a date of 2023, the end of time.
+STARTS_US = (0, 1_700_000_000_000_000, MAX_U64 - (1 << 35))
+REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT)
+
+
+class _Clock:
+    """Stream time, shared by all symbols of a stream."""
+
+    def __init__(self, rng: random.Random, now_us: int) -> None:
+        self.rng = rng
+        self.now_us = now_us
+
+    def tick(self) -> int:
+        """Time of the next event: mostly a little later, sometimes late itself."""
+        step_us = self.rng.choice((0, 0, 1, 3, 10, 40))
+        if self.rng.random() < 0.0005:
+            step_us = 1 << 33
+        self.now_us = min(MAX_U64, self.now_us + step_us)
+        draw = self.rng.random()
+        if draw < 0.02:
+            return self.rng.choice((0, max(0, self.now_us - (1 << 32)), self.now_us // 2))
+        if draw < 0.15:
+            return max(0, self.now_us - self.rng.randrange(200))
+        return self.now_us
+
+
+def _home_ticks(symbol: int, levels: int) -> int:
+    """Price around which a symbol moves, ticks; some have no room for all their levels."""
+    band = 2 * levels
+    homes = (1_000_000, band, MAX_U32 - band, 1 << 31, 3, MAX_U32 - 3)
+    return homes[symbol % len(homes)]
+
+
+class _Script:
+    """Endless scripted life of one symbol, one record at a time."""
+
+    def __init__(
+        self, rng: random.Random, clock: _Clock, symbol: int, build: _Build, faults: float
+    ) -> None:
+        self.rng = rng
+        self.clock = clock
+        self.symbol = symbol
+        self.build = build
+        self.faults = faults
+        self.pending: deque[Row] = deque()
+        self.update_id = rng.choice((0, 1, MAX_U64 - 1000, rng.getrandbits(40)))
+        self.home = _home_ticks(symbol, build.levels)
+        self.mid = self.home  # the first bid; asks begin one above
+        self.span = build.levels + 2  # distances that updates reach
+        self.deletes = 0.2  # share of updates that delete
+        self._load_both()
+
+    def peek(self) -> Row:
+        """The next record of the script."""
+        while not self.pending:
+            self._act()
+        return self.pending[0]
+
+    def take(self) -> Row:
+        """The next record of the script, which moves on."""
+        row = self.peek()
+        self.pending.popleft()
+        return row
+
+    # Records
+
+    def _put(self, kind: InKind, flags: int = 0, price: int = 0, value: int = 0) -> None:
+        self.pending.append((int(kind), int(flags), self.symbol, 0, price, value))
+
+    def _price(self, ask: int, distance: int) -> int:
+        """Price `distance` levels behind the best of the side, within the price range."""
+        price = self.mid + 1 + distance if ask else self.mid - distance
+        return max(1, min(MAX_U32, price))
+
+    def _distance(self) -> int:
+        """Distance of an update: mostly near the top, at times just beyond the capacity."""
+        draw = self.rng.random()
+        if draw < 0.45:
+            return self.rng.randrange(4)
+        if draw < 0.98:
+            return self.rng.randrange(self.span)
+        return self.rng.choice((self.build.levels, self.span, MAX_U32))
+
+    def _qty(self) -> int:
+        """A quantity above zero, lots."""
+        draw = self.rng.random()
+        if draw < 0.01:
+            return self.build.max_qty
+        if draw < 0.02:
+            return self.rng.randint(1, self.build.max_qty)
+        return min(self.build.max_qty, self.rng.choice((1, 1, 2, 3, 5, 8, 13, 40)))
+
+    def _side(self) -> int:
+        return self.rng.getrandbits(1)
+
+    def _level(self, ask: int, distance: int, value: int) -> None:
+        self._put(InKind.LEVEL, ask, self._price(ask, distance), value)
+
+    # Actions
+
+    def _act(self) -> None:
+        """Append the records of one action."""
+        if self.rng.random() < 0.04:
+            self.deletes = self.rng.choice((0.02, 0.1, 0.1, 0.2, 0.2, 0.4, 0.8))
+            self.span = self.rng.choice((4, self.build.levels, 2 * self.build.levels))
+        names, weights = zip(*self._actions().items(), strict=True)
+        action = self.rng.choices(names, weights)[0]
+        start = len(self.pending)
+        getattr(self, f"_{action}")()
+        for at in range(start, len(self.pending)):
+            if self.rng.random() < self.faults:
+                self.pending[at] = self._broken(self.pending[at])
+        if self.rng.random() < self.faults * 20:
+            self._load_both()
+
+    @staticmethod
+    def _actions() -> dict[str, float]:
+        """Actions by name and how often they come."""
+        return {
+            "event": 60,
+            "same_row": 6,
+            "drift": 12,
+            "cross": 1.5,
+            "load": 2,
+            "load_both": 2,
+            "run_dry": 0.4,
+            "clear": 0.7,
+            "lose_load": 0.4,
+            "restart_load": 0.3,
+            "orphan": 0.4,
+            "unframed": 0.2,
+            "unclosed": 0.5,
+            "trade": 3,
+            "timer": 2,
+            "heartbeat": 1,
+            "report": 6,
+        }
+
+    def _begin(self) -> None:
+        self._put(InKind.EVENT_BEGIN, value=self.clock.tick())
+
+    def _end(self) -> None:
+        self.update_id = (self.update_id + 1) & MAX_U64
+        flags = InFlag.BOOK if self.rng.random() < 0.92 else 0
+        self._put(InKind.EVENT_END, flags, value=self.update_id)
+
+    def _update(self, ask: int | None = None) -> None:
+        """One update, a delete as often as the phase wants."""
+        ask = self._side() if ask is None else ask
+        qty = 0 if self.rng.random() < self.deletes else self._qty()
+        self._level(ask, self._distance(), qty)
+
+    def _event(self) -> None:
+        """A book event of a few updates, often none or one."""
+        self._begin()
+        for _ in range(self.rng.choice((0, 1, 1, 2, 3, 5, 12))):
+            self._update()
+        if self.rng.random() < 0.05:
+            self._trade()
+        self._end()
+
+    def _same_row(self) -> None:
+        """Updates of one side and few prices back to back."""
+        ask, near = self._side(), self._distance()
+        self._begin()
+        for _ in range(self.rng.randrange(2, 9)):
+            distance = max(0, near + self.rng.choice((0, 0, 0, 1, -1)))
+            self._level(ask, distance, self.rng.choice((0, self._qty())))
+        self._end()
+
+    def _drift(self) -> None:
+        """The price moves: one side loses its best levels, the other gains as many."""
+        up = self.mid < self.home if self.mid != self.home else bool(self._side())
+        self._begin()
+        for _ in range(self.rng.choice((1, 1, 2, 4))):
+            lost, gained = (1, 0) if up else (0, 1)
+            self._level(lost, 0, 0)
+            self.mid = max(1, min(MAX_U32 - 1, self.mid + (1 if up else -1)))
+            self._level(gained, 0, self._qty())
+        self._end()
+
+    def _cross(self) -> None:
+        """An event that locks or crosses the book, then one that mends it."""
+        ask = self._side()
+        distance = self.rng.choice((-1, -1, -2, -3, -MAX_U32))
+        self._begin()
+        self._level(ask, distance, self._qty())
+        self._end()
+        self._begin()
+        self._level(ask, distance, 0)
+        self._end()
+
+    def _run_dry(self) -> None:
+        """Delete a side from the top, with a view now and then."""
+        ask = self._side()
+        self._begin()
+        for distance in range(self.span):
+            self._level(ask, distance, 0)
+            if self.rng.random() < 0.2:
+                self._end()
+                self._begin()
+        self._end()
+        if self.rng.random() < 0.7:
+            self._load(ask)
+
+    def _clear(self) -> None:
+        """Clear one side or both, for each of the causes; mostly refilled soon."""
+        flags = self.rng.choice((0, InFlag.GAP, InFlag.RESYNC, InFlag.GAP | InFlag.RESYNC))
+        sides = self.rng.choice(((0,), (1,), (0, 1)))
+        for ask in sides:
+            self._put(InKind.CLEAR, flags | ask)
+        for _ in range(self.rng.randrange(4)):
+            self._event()
+        for ask in sides:
+            self._load(ask)
+
+    def _load(self, ask: int | None = None) -> None:
+        """A refill of one side; its end is at times at or before its last level."""
+        ask = self._side() if ask is None else ask
+        levels = self.build.levels
+        count = self.rng.choice((0, 2, levels - 1, *(levels,) * 6, levels + 3))
+        # With holes between them, so that later updates find a place inside a full side.
+        distances = [0, *self.rng.sample(range(1, 2 * levels + 8), count)][:count]
+        if self.rng.random() < 0.5:
+            distances.sort()
+        if distances and self.rng.random() < 0.2:
+            distances.append(self.rng.choice(distances))
+        self._put(InKind.REFILL_BEGIN, ask)
+        for distance in distances:
+            self._put(InKind.LEVEL, ask | InFlag.REFILL, self._price(ask, distance), self._qty())
+        last = max(distances, default=-1)
+        cut_off = self._price(ask, last) == self._price(ask, last + 1)  # by the price range
+        draw = self.rng.random()
+        if draw < 0.35 or (cut_off and draw < 0.95):
+            self._put(InKind.REFILL_END, ask | InFlag.WHOLE)
+        elif draw < 0.40:
+            self._put(InKind.REFILL_END, ask, self._price(ask, self.rng.randint(0, last + 1)))
+        elif draw < 0.42:
+            self._put(InKind.REFILL_END, ask, self.rng.choice((0, 1, MAX_U32)))
+        else:
+            self._put(InKind.REFILL_END, ask, self._price(ask, last + self.rng.choice((1, 1, 4))))
+
+    def _load_both(self) -> None:
+        self._load(0)
+        self._load(1)
+
+    def _lose_load(self) -> None:
+        """A refill with updates or an evaluation in its midst."""
+        ask = self._side()
+        start = len(self.pending)
+        self._load(ask)
+        load = [self.pending.pop() for _ in range(len(self.pending) - start)][::-1]
+        cut = self.rng.randint(1, len(load) - 1)
+        self.pending.extend(load[:cut])
+        self._begin()
+        if self.rng.random() < 0.7:
+            self._update(self.rng.choice((ask, 1 - ask)))
+        self._end()
+        self.pending.extend(load[cut:])
+        self._event()
+        self._load(ask)
+
+    def _restart_load(self) -> None:
+        """A refill that is begun again before its end."""
+        ask = self._side()
+        self._load(ask)
+        self.pending.pop()
+        self._load(ask)
+
+    def _orphan(self) -> None:
+        """Records of a refill that was never begun."""
+        ask = self._side()
+        if self.rng.random() < 0.5:
+            price = self._price(ask, self._distance())
+            self._put(InKind.LEVEL, ask | InFlag.REFILL, price, self._qty())
+        self._put(InKind.REFILL_END, ask, self._price(ask, self._distance()))
+
+    def _unframed(self) -> None:
+        """An update, or an end, outside an event; refilled later."""
+        if self.rng.random() < 0.5:
+            self._update()
+        else:
+            self._end()
+        self._event()
+        self._load_both()
+
+    def _unclosed(self) -> None:
+        """An event that never ends before the next one begins."""
+        self._begin()
+        self._update()
+        self._event()
+
+    def _trade(self) -> None:
+        price = self._price(self._side(), self._distance())
+        self._put(InKind.TRADE, self._side(), price, self._qty())
+
+    def _timer(self) -> None:
+        self._put(InKind.TIMER, value=self.clock.tick())
+
+    def _heartbeat(self) -> None:
+        self._put(InKind.HEARTBEAT)
+
+    def _report(self) -> None:
+        """What became of an own order, with or without a tag and a price."""
+        kind = self.rng.choice(REPORTS)
+        tag, price = self.rng.getrandbits(8), self.rng.choice((0, self.mid, MAX_U32))
+        qty = self.build.max_qty if self.rng.random() < 0.15 else self._qty()
+        self.pending.append((int(kind), self._side(), self.symbol, tag, price, qty))
+
+    def _broken(self, row: Row) -> Row:
+        """The record with one or two fields that break a rule, where its kind has such a rule."""
+        kind, flags, symbol, tag, price, value = row
+        for _ in range(self.rng.choice((1, 1, 2))):
+            which = self.rng.choice(("kind", "symbol", "flags", "tag", "price", "value", "value"))
+            if which == "kind":
+                kind = self.rng.choice((0, 14, 15, 16, 17, 129, 255))
+            elif which == "symbol" and self.build.symbols < 256:
+                symbol = self.rng.choice((self.build.symbols, 255))
+            elif which == "flags":
+                allowed = IN_FLAGS_BY_KIND[InKind(row[0])]
+                flags |= self.rng.choice([1 << bit for bit in range(8) if not allowed >> bit & 1])
+            elif which == "tag":
+                tag = self.rng.choice((1, 128, 255))
+            elif which == "price":
+                price = 0 if price else self.rng.choice((1, MAX_U32))
+            elif row[0] not in (InKind.EVENT_BEGIN, InKind.TIMER):  # there any value is a time
+                value = self.rng.choice((0, self.build.max_qty + 1, MAX_U64))
+        return kind, flags, symbol, tag, price, value
+
+
+class _Build:
+    """Sizes of the build that is driven."""
+
+    def __init__(self, symbols: int, levels: int, qty_bits: int) -> None:
+        self.symbols = symbols
+        self.levels = levels
+        self.max_qty = (1 << qty_bits) - 1
+
+
+def random_stream(
+    seed: int,
+    length: int,
+    symbols: int = 16,
+    levels: int = 32,
+    qty_bits: int = 48,
+    *,
+    start_us: int | None = None,
+    faults: float = 0.003,
+    run: int = 24,
+) -> npt.NDArray[Any]:
+    """A stream of incoming records that meets every rule of the contract, given the length.
+
+    Parameters
+    ----------
+    seed : int
+        The same arguments give the same stream.
+    length : int
+        Records.
+    symbols, levels, qty_bits : int
+        Build parameters.
+    start_us : int, optional
+        Stream time of the first event, microseconds; by default one of `STARTS_US`. The last
+        of them reaches the greatest time within some ten thousand records.
+    faults : float
+        Share of the records that are broken on purpose, beside those of scripted faults.
+    run : int
+        Most records of one symbol in a row while others have records too.
+
+    Returns
+    -------
+    ndarray of IN_DTYPE, shape (length,)
+    """
+    rng = random.Random(seed)
+    clock = _Clock(rng, rng.choice(STARTS_US) if start_us is None else start_us)
+    build = _Build(symbols, levels, qty_bits)
+    scripts = [_Script(rng, clock, symbol, build, faults) for symbol in range(symbols)]
+    return np.array(list(islice(_deal(rng, scripts, run), length)), IN_DTYPE)
+
+
+def _deal(rng: random.Random, scripts: Sequence[_Script], run: int) -> Iterator[Row]:
+    """Records of all scripts in turns, mostly so that the one frame is left to its symbol."""
+    framed: _Script | None = None
+    while True:
+        script = framed if framed and rng.random() < 0.7 else rng.choice(scripts)
+        for _ in range(rng.randint(1, run)):
+            kind, flags = script.peek()[:2]
+            needs_frame = kind in (InKind.EVENT_BEGIN, InKind.EVENT_END) or (
+                kind == InKind.LEVEL and not flags & InFlag.REFILL
+            )
+            if needs_frame and framed not in (None, script) and rng.random() < 0.996:
+                break
+            if kind == InKind.EVENT_BEGIN:
+                framed = script
+            elif kind == InKind.EVENT_END:
+                framed = None
+            yield script.take()
+
+
+def random_settings(seed: int, symbols: int = 16, levels: int = 32, qty_bits: int = 48) -> Settings:
+    """Register writes that leave rule and gate in a state where little is certain.
+
+    Every check of the gate is set so that it refuses some orders and lets others through, and
+    now and then so that it refuses all or none.
+
+    Parameters
+    ----------
+    seed : int
+        The same arguments give the same writes.
+    symbols, levels, qty_bits : int
+        Build parameters.
+
+    Returns
+    -------
+    list of (str, int)
+        Register names and values, to be written in order.
+    """
+    rng = random.Random(seed)
+    max_qty = (1 << qty_bits) - 1
+
+    def pick(*weighted: tuple[float, int]) -> int:
+        """One of the (weight, value) pairs."""
+        return rng.choices([value for _, value in weighted], [weight for weight, _ in weighted])[0]
+
+    order_qty = pick((1, 0), (8, 1), (12, 5), (4, max_qty), (2, 1 << 62), (1, MAX_U64))
+    qty = min(order_qty, max_qty)  # what an order is for
+    num, den = rng.choice(((1, 1), (1, 1), (2, 1), (3, 2), (1, 2), (0, 1), (65535, 65534)))
+    some_n = rng.choice((1, 1, 2, 3, min(5, levels), min(10, levels)))
+    writes = [
+        ("report", pick((4, 1), (1, 0))),
+        ("levels_n", pick((18, some_n), (1, 0), (1, 10))),
+        ("ratio_num", num),
+        ("ratio_den", den),
+        ("rule_enable", pick((14, 3), (2, 1), (2, 2), (1, 0))),
+        ("order_qty", order_qty),
+        ("refill_level", rng.choice((0, 1, 3, levels // 2, levels, 127))),
+        ("refill_retry", rng.choice((0, 1, 3, 10, 255))),
+        ("mode", pick((14, Mode.ACTIVE), (4, Mode.REDUCE_ONLY), (1, Mode.HALTED), (1, 3))),
+        ("rate_interval_us", pick((1, 0), (4, 1), (4, 7), (4, 50), (0.2, MAX_U32))),
+        ("rate_burst_us", pick((5, MAX_U32), (2, 0), (2, 10), (2, 1000))),
+        ("stale_us", pick((6, MAX_U32), (1, MAX_U32 - 1), (1, 0), (1, 50), (1, 150))),
+    ]
+    for symbol in rng.sample(range(symbols), symbols):
+        edge = qty * (_home_ticks(symbol, levels) + rng.randrange(-1, 3))
+        writes += [
+            ("limit_permit", pick((14, 1), (1, 0))),
+            ("limit_max_qty", pick((8, qty), (8, MAX_U64), (1, max(0, qty - 1)))),
+            ("limit_max_notional", pick((10, MAX_U64), (4, min(edge, MAX_U64)), (1, 0))),
+            ("limit_collar_ticks", pick((10, MAX_U32), (1, 0), (1, 1), (1, 2), (1, 5))),
+            ("limit_max_position", pick((10, MAX_U64), (2, 3 * qty), (2, 40 * qty))),
+        ]
+        if rng.random() < 0.9:
+            writes.append(("limit_commit", symbol))
+    if rng.random() < 0.3 and symbols < 256:
+        writes.append(("limit_commit", rng.choice((symbols, 256, 1 << 31, MAX_U32))))
+    return [(name, min(int(value), MAX_U64)) for name, value in writes]
+
+
+def random_run(
+    seed: int,
+    length: int,
+    symbols: int = 16,
+    levels: int = 32,
+    qty_bits: int = 48,
+    *,
+    chunk: int = 1000,
+    faults: float = 0.003,
+) -> Iterator[tuple[Settings, npt.NDArray[Any]]]:
+    """A random stream in chunks, with random settings to be written before each.
+
+    Parameters
+    ----------
+    seed : int
+        The same arguments give the same run.
+    length : int
+        Records in all chunks together.
+    symbols, levels, qty_bits : int
+        Build parameters.
+    chunk : int
+        Records a chunk; the last one may be shorter.
+    faults : float
+        See `random_stream`.
+
+    Yields
+    ------
+    settings : list of (str, int)
+        Register names and values, to be written in order.
+    records : ndarray of IN_DTYPE
+        Records to be fed after them.
+    """
+    records = random_stream(seed, length, symbols, levels, qty_bits, faults=faults)
+    for at in range(0, length, chunk):
+        settings = random_settings(seed * 1_000_003 + at, symbols, levels, qty_bits)
+        yield settings, records[at : at + chunk]
+
+
+def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[str]:
+    """What a run never reached.
+
+    Parameters
+    ----------
+    counters : mapping of str to int
+        Counters after the run.
+    out : ndarray of uint8, shape (n, 64)
+        Out records of the run.
+
+    Returns
+    -------
+    list of str
+        Counters that stayed 0, and flags and reasons no out record carries. The reason BOOK is
+        left out: the rule acts on a valid view only, so the gate never sees another.
+    """
+
+    def seen(kind: OutKind, dtype: np.dtype[Any], field: str) -> int:
+        rows = np.ascontiguousarray(out[out[:, 0] == kind]).view(dtype).reshape(-1)
+        return int(np.bitwise_or.reduce(rows[field], initial=0)) if len(rows) else 0
+
+    missing = [name for name in COUNTERS if not counters[name]]
+    verdicts = seen(OutKind.DECISION, DECISION_DTYPE, "verdict")
+    missing += [
+        f"Reason.{reason.name}"
+        for reason in Reason
+        if reason != Reason.BOOK and not verdicts >> reason & 1
+    ]
+    for kind, dtype, field, names in (
+        (OutKind.DECISION, DECISION_DTYPE, "flags", DecisionFlag),
+        (OutKind.REFILL_REQUEST, REFILL_REQUEST_DTYPE, "flags", RefillFlag),
+        (OutKind.REFILL_REQUEST, REFILL_REQUEST_DTYPE, "reasons", ViewReason),
+        (OutKind.VIEW, VIEW_DTYPE, "flags", ViewFlag),
+        (OutKind.VIEW, VIEW_DTYPE, "reasons", ViewReason),
+    ):
+        bits = seen(kind, dtype, field)
+        missing += [
+            f"{kind.name}.{names.__name__}.{name.name}" for name in names if not bits & name
+        ]
+    return missing
