@@ -10,7 +10,7 @@ import sys
 from enum import IntEnum, IntFlag
 from pathlib import Path
 
-from hdl import records
+from hdl import diagram, records
 from hdl.config import BuildConfig
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, InFlag, Record
 from hdl.regs.table import COUNTERS, ID, TABLE, VERSION, Access, addresses, contract_hash
@@ -166,6 +166,7 @@ FILES = {
     "host/contract/registers.py": host_registers,
     "docs/records.md": docs_records,
     "docs/registers.md": docs_registers,
+    "docs/block-diagram.md": diagram.page,
 }
 
 

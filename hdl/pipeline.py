@@ -78,7 +78,7 @@ class Pipeline(wiring.Component):
         m.submodules.gate = gate = Gate(config)
         m.submodules.emit = emit = Emit(config)
         m.submodules.counters = counters = Counters()
-        m.submodules.latency = latency = Latency()
+        m.submodules.latency_stats = latency = Latency()
 
         wiring.connect(m, wiring.flipped(self.i), admission.i)
         wiring.connect(m, admission.o, decoder.i)

@@ -77,7 +77,7 @@ class Gate(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self.config
-        m.submodules.limits = limits = Limits(config)
+        m.submodules.limit_rows = limits = Limits(config)
         m.submodules.exposure = exposure = Exposure(config)
         m.submodules.rate = rate = Rate()
         m.d.comb += [
