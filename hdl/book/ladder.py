@@ -2,12 +2,14 @@
 """The ladders: every side of every book behind one pipeline, one token a clock."""
 
 from itertools import pairwise
+from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.execute import COUNTS, Execute
+from hdl.book.hazards import DEPTH, Hazards
 from hdl.book.slots import clear_row, price_to_key, row_layout
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory
@@ -38,11 +40,12 @@ class Ladder(wiring.Component):
         0 address   1 row and keys leave the memory   2 compare with the token's key
         3 execute (one row update a clock)            4 write back; slots with what was just written
 
-    A token in stage 2 does not yet see the writes of the tokens in stages 3 to 6. Their keys are
-    compared with its own and replace the compare bits of the slots they write, and the newest row
-    of the same side replaces the one read. Quantities, and the keys to be shown, are read a second
-    time two stages later, where only stages 4 and 5 are missing. So no two tokens ever wait for
-    each other, whatever rows they touch.
+    The memory a token has read does not yet hold what the four tokens ahead of it write. Their
+    keys are compared with its own (`Hazards`) and replace the compare bits of the slots they write,
+    and the newest row of the same side replaces the one read: that of the token just ahead as it
+    enters stage 3, of the three before as it enters stage 2. Quantities, and the keys to be shown,
+    are read a second time two stages later, where only two tokens are missing. So no two tokens
+    ever wait for each other, whatever rows they touch.
 
     Latency is 4 cycles to `o`, throughput one token a cycle.
 
@@ -82,12 +85,12 @@ class Ladder(wiring.Component):
         qty_shape = data.ArrayLayout(config.qty_bits, slots)
 
         m.submodules.rows = rows = SweptMemory(row_layout(config), config.rows, clear_row(config))
-        m.submodules.keys = keys = memory.Memory(shape=key_shape, depth=config.rows, init=[])
-        m.submodules.shown_keys = shown_keys = memory.Memory(
-            shape=key_shape, depth=config.rows, init=[]
-        )
-        m.submodules.qtys = qtys = memory.Memory(shape=qty_shape, depth=config.rows, init=[])
+        block: dict[str, Any] = {"depth": config.rows, "init": [], "attrs": {"ram_style": "block"}}
+        m.submodules.keys = keys = memory.Memory(shape=key_shape, **block)
+        m.submodules.shown_keys = shown_keys = memory.Memory(shape=key_shape, **block)
+        m.submodules.qtys = qtys = memory.Memory(shape=qty_shape, **block)
         m.submodules.execute = execute = Execute(config)
+        m.submodules.hazards = hazards = Hazards(config)
         read_keys, read_shown, read_qtys = (
             keys.read_port(),
             shown_keys.read_port(),
@@ -97,7 +100,7 @@ class Ladder(wiring.Component):
         stage_layout = data.StructLayout(
             {"valid": 1, "token": token_layout(config), "addr": row_bits, "key": config.price_bits}
         )
-        stage = [Signal(stage_layout, name=f"stage{n}") for n in range(7)]
+        stage = [Signal(stage_layout, name=f"stage{n}") for n in range(DEPTH)]
         for earlier, later in pairwise(stage):
             m.d.sync += later.eq(earlier)
         m.d.comb += [
@@ -105,9 +108,12 @@ class Ladder(wiring.Component):
             stage[0].token.eq(self.i.p),
             stage[0].addr.eq(Cat(self.i.p.side, self.i.p.symbol)),
             stage[0].key.eq(price_to_key(self.i.p.price, self.i.p.side)),
+            hazards.valid.eq(stage[0].valid),
+            hazards.addr.eq(stage[0].addr),
+            hazards.key.eq(stage[0].key),
         ]
 
-        # Stage 3: execute. What it writes is known in stages 4, 5 and 6 as well.
+        # Stage 3: execute. What it does is still known in the stages after.
         row2, row3 = Signal(row_layout(config)), Signal(row_layout(config))
         keys2 = Signal(key_shape)
         better3, equal3 = Signal(slots), Signal(slots)
@@ -135,29 +141,25 @@ class Ladder(wiring.Component):
                 wrote_qty[n].eq(wrote_qty[n - 1]),
             ]
 
-        # Stages 0 to 2: read, compare, and mend what is still under way.
+        # Stages 0 to 2: read, compare, and mend what is still under way; the newest wins.
         m.d.comb += [rows.read_addr.eq(stage[0].addr), read_keys.addr.eq(stage[0].addr)]
-        m.d.sync += [row2.eq(rows.read_data), keys2.eq(read_keys.data)]
-
-        def same_row(young: Value, old: Value) -> Value:
-            return old.valid & (old.addr == young.addr)
-
-        better2, equal2 = Signal(slots), Signal(slots)
+        m.d.sync += [row2.eq(rows.read_data), keys2.eq(read_keys.data), row3.eq(row2)]
+        for n in (5, 4, 3):
+            with m.If(hazards.same1[n]):
+                m.d.sync += row2.eq(after[n])
+        with m.If(hazards.same2[3]):
+            m.d.sync += row3.eq(after[3])
         for slot in range(slots):
-            m.d.comb += [
-                better2[slot].eq(keys2[slot] < stage[2].key),
-                equal2[slot].eq(keys2[slot] == stage[2].key),
+            m.d.sync += [
+                better3[slot].eq(keys2[slot] < stage[2].key),
+                equal3[slot].eq(keys2[slot] == stage[2].key),
             ]
-        m.d.sync += [row3.eq(row2), better3.eq(better2), equal3.eq(equal2)]
-        for n in (6, 5, 4, 3):  # the newest is assigned last and wins
-            with m.If(same_row(stage[2], stage[n])):
-                m.d.sync += row3.eq(after[n])
-                for slot in range(slots):
-                    with m.If(wrote_key[n][slot]):
-                        m.d.sync += [
-                            better3[slot].eq(stage[n].key < stage[2].key),
-                            equal3[slot].eq(stage[n].key == stage[2].key),
-                        ]
+            for n in (6, 5, 4, 3):
+                with m.If(hazards.same2[n] & wrote_key[n][slot]):
+                    m.d.sync += [
+                        better3[slot].eq(hazards.better2[n]),
+                        equal3[slot].eq(hazards.equal2[n]),
+                    ]
 
         # Stage 4: write back.
         write_rows = stage[4].valid & touched4
@@ -180,7 +182,7 @@ class Ladder(wiring.Component):
         m.d.comb += [read_shown.addr.eq(stage[2].addr), read_qtys.addr.eq(stage[2].addr)]
         m.d.sync += [keys4.eq(read_shown.data), qtys4.eq(read_qtys.data)]
         for n in (5, 4):
-            with m.If(same_row(stage[3], stage[n])):
+            with m.If(hazards.same3[n]):
                 for slot in range(slots):
                     with m.If(wrote_key[n][slot]):
                         m.d.sync += keys4[slot].eq(stage[n].key)
