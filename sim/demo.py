@@ -77,7 +77,6 @@ def first_decision_wave(run: Run, path: Path) -> str:
     if not len(rows):
         raise DemoError("wave: expected a decision in the replay, was none")
     wanted = np.ascontiguousarray(rows[:1]).view(DECISION_DTYPE).reshape(-1)[0]
-    path.unlink(missing_ok=True)
     with Board(trace=True, idle_cycles=_CYCLES_AFTER) as board:
         for step in run.steps:
             if isinstance(step, Write):
@@ -149,13 +148,14 @@ def _benches(err: Console) -> Step:
     )
     lines = run.stdout.strip().splitlines() or ["no output"]
     if run.returncode:
-        err.print("\n".join(lines[-40:]), markup=False, highlight=False)
+        err.print("\n".join(lines[-40:]), markup=False, highlight=False, soft_wrap=True)
     text = lines[-1].strip("= ")
     return Step("cocotb benches", run.returncode == 0, text, time.perf_counter() - began)
 
 
 def _wave(outcome: Outcome | None, path: Path) -> Step:
     began = time.perf_counter()
+    path.unlink(missing_ok=True)
     if outcome is None:
         return Step("wave", False, "expected a replay to take the decision from, was none", 0.0)
     try:

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A capture through a board: frames in, out records and registers collected."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from host.contract.records import IN_DTYPE, REFILL_REQUEST_DTYPE, OutKind
+from host.contract.registers import COUNTERS
+from host.execution.assumed import assumed_fills
+from host.feeds.capture import CaptureError, CaptureReader, Frame
+from host.feeds.messages import Instrument
+from host.feeds.session import FeedSession
+from host.feeds.settings import FeedSettings
+from host.links.base import OUT_BYTES, Identity, Link
+from host.settings import ReplaySettings, SettingError, Write
+
+__all__ = ["LATENCY_REGISTERS", "Options", "ReplayError", "Run", "Step", "replay"]
+
+#: What the board measures of its decisions; single registers, then arrays.
+LATENCY_REGISTERS = ("latency_min", "latency_max", "latency_sum")
+LATENCY_ARRAYS = ("latency_histogram", "span_histogram")
+
+#: One thing done to the board: registers written, or records sent.
+Step = Union[Write, "npt.NDArray[Any]"]
+
+#: Only frames with it can be book tickers; depth frames and trades have none.
+_TICKER_MARK = b'"B"'
+_DEPTH_MARK = b'"depthUpdate"'
+#: Bytes at the start of a frame in which its kind stands.
+_HEAD_BYTES = 160
+#: Reads of the register `status` until the memories must be swept.
+_RESET_READS = 1 << 16
+
+
+class ReplayError(RuntimeError):
+    """A replay that cannot go on; the text is one line for the user."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is replayed and how.
+
+    Parameters
+    ----------
+    captures : sequence of str
+        Files that follow each other.
+    settings : ReplaySettings
+        Rule and limits.
+    symbols : sequence of str
+        Symbols that are taken; all that appear if empty.
+    tick, lot : Decimal or None
+        Of every symbol; None: taken from its first snapshot.
+    refill_at : int or None
+        A side of the fabric with fewer levels is refilled ahead; None: half of its levels.
+    fill_delay_us : int
+        Length of a chunk of stream time; what the board answers to one chunk (orders to be
+        filled, refill requests) is acted on after it.
+    fills : bool
+        Report accepted orders as filled, see `host.execution.assumed`.
+    """
+
+    captures: Sequence[str]
+    settings: ReplaySettings
+    symbols: Sequence[str] = ()
+    tick: Decimal | None = None
+    lot: Decimal | None = None
+    refill_at: int | None = None
+    fill_delay_us: int = 100_000
+    fills: bool = True
+
+
+@dataclass
+class Run:
+    """Everything a replay left behind.
+
+    Attributes
+    ----------
+    steps : list of Step
+        What was done to the board after its reset, in order.
+    out : ndarray of uint8, shape (n, 64)
+        What it answered.
+    ticker_payloads : list of bytes
+        Frames that may be book tickers, in order.
+    depth_frames : int
+        Depth events in the capture.
+    capture_error : CaptureError or None
+        Why the capture ended early.
+    registers : dict
+        Counters and latency registers at the end.
+    arrays : dict
+        Histogram registers at the end, shape (32,).
+    cycles : int
+        Clock cycles of the board since its reset.
+    feed_seconds, link_seconds : float
+        Time from file to records, and on the link.
+    """
+
+    options: Options
+    identity: Identity
+    session: FeedSession
+    steps: list[Step] = field(default_factory=list)
+    out: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, OUT_BYTES), np.uint8))
+    ticker_payloads: list[bytes] = field(default_factory=list)
+    depth_frames: int = 0
+    capture_error: CaptureError | None = None
+    registers: dict[str, int] = field(default_factory=dict)
+    arrays: dict[str, list[int]] = field(default_factory=dict)
+    cycles: int = 0
+    feed_seconds: float = 0.0
+    link_seconds: float = 0.0
+
+    def records(self) -> npt.NDArray[Any]:
+        """All records sent, shape (n,) of IN_DTYPE."""
+        batches = [step for step in self.steps if not isinstance(step, Write)]
+        return np.concatenate(batches) if batches else np.empty(0, IN_DTYPE)
+
+
+class _Replayer:
+    """One run in the making."""
+
+    def __init__(self, options: Options, link: Link) -> None:
+        self._options, self._link = options, link
+        identity = link.identify()
+        try:
+            sizes = FeedSettings(
+                symbols=identity.symbols,
+                levels=identity.levels,
+                qty_bits=identity.qty_bits,
+                refill_at=options.refill_at,
+            )
+        except ValueError as error:
+            raise ReplayError(f"--{str(error).replace('_', '-', 1)}") from None
+        if options.settings.levels > identity.levels:
+            raise ReplayError(
+                f"--levels: expected at most the {identity.levels} of this board, "
+                f"was {options.settings.levels}"
+            )
+        names = list(dict.fromkeys(options.symbols))
+        instruments = [
+            Instrument(name, n, options.tick, options.lot) for n, name in enumerate(names)
+        ]
+        try:
+            session = FeedSession(instruments, sizes, adopt=not names, keep_refusals=100)
+        except ValueError as error:
+            raise ReplayError(str(error)) from None
+        self.run = Run(options, identity, session)
+        self._configured: set[str] = set()
+        self._order_lots: int | None = None
+        self._out: list[npt.NDArray[np.uint8]] = []
+
+    def write(self, writes: Sequence[Write]) -> None:
+        for write in writes:
+            self._link.write(*write)
+        self.run.steps.extend(writes)
+
+    def reset(self) -> None:
+        """Bring the board to its reset state; a board on a cable may have any other."""
+        self._link.write("control", 1)
+        for _ in range(_RESET_READS):
+            if self._link.read("status") & 1:
+                return
+        raise ReplayError(f"status: expected bit 0 within {_RESET_READS} reads, was 0")
+
+    def read_frames(self, progress: Callable[[int, int], None]) -> None:
+        run, session, delay_us = self.run, self.run.session, self._options.fill_delay_us
+        reader = CaptureReader(self._options.captures)
+        feeds = session.feeds
+        known = 0
+        chunk: int | None = None
+        carry = np.empty(0, IN_DTYPE)
+        try:
+            for frame in reader:
+                before = len(session)
+                session.feed(frame)
+                if isinstance(frame, Frame):
+                    payload = frame.payload
+                    if _DEPTH_MARK in payload[:_HEAD_BYTES]:
+                        run.depth_frames += 1
+                    elif _TICKER_MARK in payload:
+                        run.ticker_payloads.append(payload)
+                if len(feeds) != known:
+                    self._adopted()
+                    known = len(feeds)
+                if len(session) == before:
+                    continue
+                for feed in feeds.values():
+                    if not feed.event_times:
+                        continue
+                    newest = feed.event_times[-1] // delay_us
+                    del feed.event_times[:]
+                    if chunk is not None and newest > chunk:
+                        records = session.take()
+                        answer = self._send(np.concatenate([carry, records[:before]]))
+                        carry = np.concatenate([answer, records[before:]])
+                        progress(reader.bytes_done, reader.bytes_total)
+                        before = 0
+                    chunk = newest if chunk is None else max(chunk, newest)
+        except CaptureError as error:
+            run.capture_error = error
+        answer = self._send(np.concatenate([carry, session.take()]))
+        self._send(np.concatenate([answer, session.take()]))
+        progress(reader.bytes_total, reader.bytes_total)
+        run.out = np.concatenate([run.out, *self._out])
+
+    def _adopted(self) -> None:
+        """Give tick and lot to symbols that appeared in the stream."""
+        options = self._options
+        for feed in self.run.session.feeds.values():
+            if feed.price_scale is None:
+                feed.instrument = feed.instrument._replace(tick=options.tick, lot=options.lot)
+
+    def _configure(self) -> None:
+        """Write the limits of symbols whose tick and lot are known by now."""
+        settings, options = self._options.settings, self._options
+        for name, feed in self.run.session.feeds.items():
+            if name in self._configured or feed.price_scale is None or feed.qty_scale is None:
+                continue
+            price, qty = feed.price_scale, feed.qty_scale
+            if options.tick not in (None, price.step) or options.lot not in (None, qty.step):
+                raise ReplayError(
+                    f"{name}: expected tick and lot as given, was {price.step} and {qty.step}; "
+                    "name it with --symbol"
+                )
+            lots = settings.order_lots(qty)
+            if self._order_lots is None:
+                self.write([Write("order_qty", lots)])
+                self._order_lots = lots
+            elif lots != self._order_lots:
+                raise SettingError(
+                    f"--order-qty: expected the same number of lots for every symbol, "
+                    f"was {self._order_lots} and for {name} {lots}"
+                )
+            self.write(settings.symbol_writes(feed.instrument.symbol, price, qty))
+            self._configured.add(name)
+
+    def _send(self, records: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Send a chunk; the reports that go before the next one."""
+        nothing = np.empty(0, IN_DTYPE)
+        if not len(records):
+            return nothing
+        self._configure()
+        began = time.perf_counter()
+        out = self._link.transfer(records)
+        self.run.link_seconds += time.perf_counter() - began
+        self.run.steps.append(records)
+        if not len(out):
+            return nothing
+        self._out.append(out)
+        requests = np.ascontiguousarray(out[out[:, 0] == OutKind.REFILL_REQUEST])
+        for request in requests.view(REFILL_REQUEST_DTYPE).reshape(-1):
+            with suppress(KeyError):  # a symbol that was never sent: the reference will differ
+                self.run.session.on_refill_request(int(request["symbol"]), int(request["flags"]))
+        return assumed_fills(out) if self._options.fills else nothing
+
+    def read_registers(self) -> None:
+        run, link = self.run, self._link
+        run.cycles = link.read("cycle")
+        run.registers = {name: link.read(name) for name in (*COUNTERS, *LATENCY_REGISTERS)}
+        run.arrays = {name: link.read_array(name).tolist() for name in LATENCY_ARRAYS}
+
+
+def replay(options: Options, link: Link, progress: Callable[[int, int], None]) -> Run:
+    """Reset a board and send captures through it.
+
+    The stream of records, and so everything the board decides, depends on the captures and the
+    options alone.
+
+    Parameters
+    ----------
+    options : Options
+        What is replayed and how.
+    link : Link
+        An open link.
+    progress : callable
+        Called with the bytes of the files that are done and in all.
+
+    Returns
+    -------
+    Run
+        Its `capture_error` says whether the capture was read to its end.
+
+    Raises
+    ------
+    ReplayError
+        The options do not fit the board or each other.
+    SettingError
+        A setting does not fit tick and lot of a symbol.
+    CaptureError
+        A file is missing or empty.
+    LinkError
+        The board is another one, or does not answer.
+    """
+    replayer = _Replayer(options, link)
+    replayer.reset()
+    replayer.write(options.settings.writes())
+    began = time.perf_counter()
+    replayer.read_frames(progress)
+    run = replayer.run
+    run.feed_seconds = time.perf_counter() - began - run.link_seconds
+    replayer.read_registers()
+    return run
