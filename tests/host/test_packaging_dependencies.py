@@ -35,10 +35,13 @@ class Refuse:
 
 sys.meta_path.insert(0, Refuse())
 import host
-names = sorted(m.name for m in pkgutil.walk_packages(host.__path__, "host."))
+with_extra = ("host.report",)  # figures: the extra `report`, imported when a report is asked for
+blind = []
+names = sorted(m.name for m in pkgutil.walk_packages(host.__path__, "host.", blind.append))
 for name in names:
-    if not name.endswith("__main__"):
+    if not name.endswith("__main__") and not name.startswith(with_extra):
         importlib.import_module(name)
+assert set(blind) <= set(with_extra), blind
 print(*names)
 """
 
