@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from host.feeds.mirror import NO_HORIZON
+from host.feeds.scale import PRICE_LIMIT
 
 __all__ = ["BookSide", "DepthEvent", "FullBook", "Ticker"]
 
@@ -28,6 +29,8 @@ class DepthEvent(NamedTuple):
     bid_qtys_lots: list[int]
     ask_prices_ticks: list[int]
     ask_qtys_lots: list[int]
+    #: the venue's checksum of the book after it
+    checksum: int | None = None
 
 
 class Ticker(NamedTuple):
@@ -44,7 +47,9 @@ class BookSide:
     """One side: every level that is known by itself, and how far it is known without a hole.
 
     The *horizon* is the deepest price down to which, itself included, the side is known
-    completely. Beyond it only those levels are known that an update has touched.
+    completely. Beyond it only those levels are known that an update has touched. A side that the
+    venue itself keeps to some depth is always known down to its last level: that is its horizon
+    as soon as it has that many levels, and with fewer it is whole.
 
     Attributes
     ----------
@@ -52,7 +57,7 @@ class BookSide:
         Quantity in lots (above 0) by price in ticks, beyond the horizon as well.
     """
 
-    __slots__ = ("_horizon", "_keys", "_sign", "levels")
+    __slots__ = ("_horizon", "_keys", "_sign", "_window", "levels")
 
     def __init__(self, ask: bool) -> None:
         self._sign = -1 if ask else 1
@@ -60,6 +65,8 @@ class BookSide:
         # a key is a price that grows with how good it is; the best one is the last
         self._keys: list[int] = []
         self._horizon = NO_HORIZON
+        # levels the venue keeps the side to, 0: it does not
+        self._window = 0
 
     @property
     def whole(self) -> bool:
@@ -77,11 +84,29 @@ class BookSide:
         keys = self._keys
         return len(keys) - bisect_left(keys, self._horizon)
 
-    def load(self, prices_ticks: list[int], qtys_lots: list[int], limit: int) -> None:
-        """Begin again from a snapshot; with fewer levels than `limit` it is the whole side."""
+    @property
+    def too_deep(self) -> bool:
+        """The venue keeps the side to some depth, and it has more levels."""
+        return 0 < self._window < len(self._keys)
+
+    def load(
+        self, prices_ticks: list[int], qtys_lots: list[int], limit: int, window: bool = False
+    ) -> None:
+        """Begin again from a snapshot; with fewer levels than `limit` it is the whole side.
+
+        Parameters
+        ----------
+        prices_ticks, qtys_lots : list of int
+            The levels.
+        limit : int
+            Levels a side it was cut to, 0 if it was not.
+        window : bool
+            Updates keep the side to `limit` levels.
+        """
         self.levels = {p: q for p, q in zip(prices_ticks, qtys_lots, strict=True) if q}
         self._keys = sorted(price * self._sign for price in self.levels)
-        truncated = len(prices_ticks) >= limit
+        self._window = limit if window else 0
+        truncated = 0 < limit <= len(prices_ticks)
         self._horizon = min(p * self._sign for p in prices_ticks) if truncated else NO_HORIZON
 
     def update(self, prices_ticks: list[int], qtys_lots: list[int]) -> None:
@@ -95,6 +120,13 @@ class BookSide:
             elif price in levels:
                 del levels[price]
                 del keys[bisect_left(keys, price * sign)]
+        if self._window:
+            self._horizon = keys[0] if len(keys) >= self._window else NO_HORIZON
+
+    def leave_out_far(self) -> None:
+        """There are asks whose price has no place in a record: the side is not known whole."""
+        if self._horizon == NO_HORIZON:
+            self._horizon = (PRICE_LIMIT - 1) * self._sign
 
     def best(self) -> tuple[int, int] | None:
         """Best price and its quantity, None where it is unknown or there is none."""
@@ -185,10 +217,11 @@ class FullBook:
         bids: tuple[list[int], list[int]],
         asks: tuple[list[int], list[int]],
         limit: int,
+        window: bool = False,
     ) -> None:
-        """Begin again from a snapshot: prices in ticks and quantities in lots of each side."""
-        self.bids.load(*bids, limit)
-        self.asks.load(*asks, limit)
+        """Begin again from a snapshot: prices in ticks and quantities in lots; see `BookSide`."""
+        self.bids.load(*bids, limit, window)
+        self.asks.load(*asks, limit, window)
         self.last_id = last_id
 
     def replace(self, other: FullBook) -> None:

@@ -10,11 +10,14 @@ from typing import NamedTuple
 __all__ = [
     "BookTicker",
     "DepthUpdate",
+    "Increments",
     "Instrument",
     "Levels",
     "Message",
+    "Parsed",
     "Refusal",
     "Snapshot",
+    "StreamSequence",
     "Trade",
 ]
 
@@ -43,6 +46,12 @@ class Snapshot(NamedTuple):
     last_id: int
     bids: Levels
     asks: Levels
+    #: exchange time, microseconds since the epoch; None: the snapshot is no event of a stream
+    time_us: int | None = None
+    #: levels a side it is cut to, 0: it is whole; None: as the settings say
+    depth: int | None = None
+    #: the venue's checksum of the book
+    checksum: int | None = None
 
 
 class DepthUpdate(NamedTuple):
@@ -58,6 +67,8 @@ class DepthUpdate(NamedTuple):
     time_us: int
     bids: Levels
     asks: Levels
+    #: the venue's checksum of the book after it
+    checksum: int | None = None
 
 
 class Trade(NamedTuple):
@@ -84,6 +95,20 @@ class BookTicker(NamedTuple):
     ask_qty: str
 
 
+class Increments(NamedTuple):
+    """Tick and lot of a symbol as the venue states them."""
+
+    symbol: str
+    tick: Decimal
+    lot: Decimal
+
+
+class StreamSequence(NamedTuple):
+    """The place of a frame among all frames of its connection, from 0."""
+
+    number: int
+
+
 class Refusal(NamedTuple):
     """Something that was not taken, and the counter it belongs to."""
 
@@ -96,3 +121,5 @@ class Refusal(NamedTuple):
 
 
 Message = Snapshot | DepthUpdate | Trade | BookTicker
+#: What a frame can turn out to be.
+Parsed = Message | Increments | StreamSequence | Refusal

@@ -11,28 +11,33 @@ import numpy as np
 import numpy.typing as npt
 
 from host.contract.records import IN_DTYPE
-from host.feeds import binance
 from host.feeds.capture import Frame
 from host.feeds.messages import (
     BookTicker,
     DepthUpdate,
+    Increments,
     Instrument,
     Message,
+    Parsed,
     Refusal,
+    StreamSequence,
     Trade,
 )
 from host.feeds.settings import FeedSettings
 from host.feeds.symbol import SymbolFeed
+from host.feeds.venue import Connected, Venue, VenueFrame
+from host.feeds.venues import BINANCE
 
 __all__ = ["COUNTERS", "FeedSession"]
 
 #: Everything a session counts: name and what is counted.
 COUNTERS: dict[str, str] = {
     "frames": "frames taken, bad lines included",
-    "bad_line": "lines that are no `<time> <JSON>`",
+    "bad_line": "lines that are no frame of the capture's format, frames that are no JSON",
     "bad_frame": "frames with a field missing or of a wrong type",
     "partial_depth": "frames of a partial-depth stream, refused",
-    "unknown_frame": "frames of a kind that is not for the book",
+    "unknown_frame": "frames of a kind that is not for the book, and errors of the venue",
+    "other_frame": "frames of other channels, answers to requests",
     "unknown_symbol": "messages of a symbol that is not configured",
     "snapshot_without_symbol": "snapshots that could be of several symbols",
     "before_snapshot": "trades and tickers before tick and lot were known",
@@ -47,10 +52,18 @@ COUNTERS: dict[str, str] = {
     "events_before_snapshot": "depth events a snapshot already held",
     "events_repeated": "depth events that had come before",
     "gap": "depth events that did not follow the one before",
+    "stream_gap": "frames missing in a connection that numbers them all",
+    "frames_repeated": "frames with the number of the one before, dropped",
+    "reconnects": "connections opened again",
+    "checksums": "books that had the venue's checksum",
+    "checksum_failed": "books that had another checksum than the venue's",
+    "book_too_deep": "books deeper than the venue keeps them",
+    "far_asks": "asks left out because their price is over 32 bits",
     "buffer_overflow": "kept depth events dropped while waiting for a snapshot",
     "snapshots": "snapshots received",
     "snapshots_held": "snapshots ahead of a synced stream, kept until it reached them",
     "snapshots_joined": "snapshots that replaced a synced book",
+    "snapshots_replaced": "snapshots of the stream that replaced a synced book",
     "snapshot_too_old": "snapshots the kept or next events did not follow",
     "snapshot_disagrees": "snapshots that contradicted a synced book, which they replaced",
     "horizon_extended": "times a ticker moved a side's horizon out",
@@ -89,6 +102,8 @@ class FeedSession:
         Give symbols that are not configured the free symbol numbers as they appear.
     keep_refusals : int
         Refusals that are kept whole; the rest is only counted.
+    venue : Venue
+        Whose frames they are, one of `host.feeds.venues.VENUES`.
 
     Raises
     ------
@@ -112,7 +127,9 @@ class FeedSession:
         *,
         adopt: bool = False,
         keep_refusals: int = 16,
+        venue: Venue = BINANCE,
     ) -> None:
+        self.venue = venue
         self.settings = FeedSettings() if settings is None else settings
         self.counters: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
         self.refusals: list[Refusal] = []
@@ -124,7 +141,11 @@ class FeedSession:
         # names in the stream, configured or not
         self._seen: set[str] = set()
         # where the frame in hand comes from
-        self._path, self._line = "", 0
+        self._path, self._line, self._connection = "", 0, ""
+        self._increments: dict[str, Increments] = {}
+        # by connection: number of its last frame, and names that came with it
+        self._numbers: dict[str, int] = {}
+        self._names: dict[str, dict[str, None]] = {}
         for instrument in instruments:
             self._add(instrument)
 
@@ -133,24 +154,55 @@ class FeedSession:
         """Names of the symbols a new snapshot is wanted for."""
         return {name for name, feed in self.feeds.items() if feed.needs_snapshot}
 
-    def feed(self, frame: Frame | Refusal) -> None:
+    def feed(self, frame: Frame | VenueFrame | Connected | Refusal) -> None:
         """Take one line of a capture."""
         self._path, self._line = frame.path, frame.line
         if isinstance(frame, Refusal):
             self.counters["frames"] += 1
             self._refuse(frame.reason, frame.detail)
+        elif isinstance(frame, VenueFrame):
+            self.feed_payload(frame.payload, frame.address, frame.connection)
+        elif isinstance(frame, Connected):
+            self.connected(frame.connection)
         else:
             self.feed_payload(frame.payload)
         self._path, self._line = "", 0
 
-    def feed_payload(self, payload: bytes | str) -> None:
-        """Take one frame of Binance's streams, or a REST snapshot, as it was received."""
+    def feed_payload(self, payload: bytes | str, address: str = "", connection: str = "") -> None:
+        """Take one frame of the venue's streams, or the answer to a request, as it was received.
+
+        Parameters
+        ----------
+        payload : bytes or str
+            The frame.
+        address : str
+            URL it came from; that of a request is needed to read the answer.
+        connection : str
+            Anything that tells connections apart.
+        """
         self.counters["frames"] += 1
-        message = binance.parse(payload)
-        if isinstance(message, Refusal):
-            self._refuse(message.reason, message.detail)
-        else:
-            self.route(message)
+        self._connection = connection
+        parsed = self.venue.parse(payload, address)
+        if not isinstance(parsed, list):
+            self._take(parsed)
+            return
+        taken = 0
+        for one in parsed:
+            if isinstance(one, StreamSequence):
+                if not self._in_sequence(one.number):
+                    return
+            else:
+                taken += 1
+                self._take(one)
+        if not taken:
+            self.counters["other_frame"] += 1
+
+    def connected(self, connection: str) -> None:
+        """A connection was opened; if it was open before, frames are missing between."""
+        if connection in self._names or connection in self._numbers:
+            self.counters["reconnects"] += 1
+            self._numbers.pop(connection, None)
+            self._drop(connection)
 
     def route(self, message: Message) -> None:
         """Hand a message to its symbol."""
@@ -165,6 +217,8 @@ class FeedSession:
                 return
         feed = self.feeds.get(name) or self._unconfigured(name)
         self._seen.add(name)
+        if self._connection or self.venue.in_stream:
+            self._names.setdefault(self._connection, {})[name] = None
         if feed is None:
             self._refuse("unknown_symbol", name)
         elif isinstance(message, BookTicker):
@@ -215,9 +269,41 @@ class FeedSession:
             )
         if name in self.feeds or symbol in self._by_symbol:
             raise ValueError(f"{name}: expected a name and a symbol of its own, was {symbol}")
-        feed = SymbolFeed(instrument, self.settings, self._words, self.counters, self._refuse)
+        feed = SymbolFeed(
+            instrument, self.settings, self._words, self.counters, self._refuse, self.venue
+        )
         self.feeds[name] = self._by_symbol[symbol] = feed
+        if name in self._increments:
+            feed.set_increments(*self._increments[name][1:])
         return feed
+
+    def _take(self, parsed: Parsed) -> None:
+        if isinstance(parsed, Refusal):
+            self._refuse(parsed.reason, parsed.detail)
+        elif isinstance(parsed, Increments):
+            self._increments[parsed.symbol] = parsed
+            if parsed.symbol in self.feeds:
+                self.feeds[parsed.symbol].set_increments(parsed.tick, parsed.lot)
+        elif not isinstance(parsed, StreamSequence):
+            self.route(parsed)
+
+    def _in_sequence(self, number: int) -> bool:
+        """Whether a frame is to be taken; if some are missing before it, its books are dropped."""
+        last = self._numbers.get(self._connection)
+        if last == number:
+            self.counters["frames_repeated"] += 1
+            return False
+        if last is not None and number != last + 1:
+            self._refuse("stream_gap", f"frame {number} of {self._connection!r} after {last}")
+            self._drop(self._connection)
+        self._numbers[self._connection] = number
+        return True
+
+    def _drop(self, connection: str) -> None:
+        """Give up the books of a connection until their next snapshots."""
+        for name in self._names.get(connection, ()):
+            if name in self.feeds:
+                self.feeds[name].drop()
 
     def _unconfigured(self, name: str) -> SymbolFeed | None:
         if not self._adopt:

@@ -6,32 +6,29 @@ from __future__ import annotations
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable
+from decimal import Decimal
 from itertools import chain
 
-from host.contract.records import InFlag, InKind, RefillFlag
+from host.contract.records import RefillFlag
 from host.feeds.book import BookSide, DepthEvent, FullBook, Ticker
+from host.feeds.checksum import plain_levels
 from host.feeds.messages import BookTicker, DepthUpdate, Instrument, Levels, Snapshot, Trade
-from host.feeds.mirror import SideMirror
 from host.feeds.scale import (
-    PRICE_LIMIT,
     Scale,
     ScaleError,
+    TooLarge,
     infer_lot,
     infer_tick,
     lot_scale,
     tick_scale,
 )
 from host.feeds.settings import FeedSettings
+from host.feeds.venue import Venue
+from host.feeds.venues import BINANCE
+from host.feeds.writer import ASK, BID, RecordWriter
 
 __all__ = ["SymbolFeed"]
 
-# plain integers: the members of an IntFlag are slow to combine
-_LEVEL, _TRADE, _CLEAR = int(InKind.LEVEL), int(InKind.TRADE), int(InKind.CLEAR)
-_EVENT_BEGIN, _EVENT_END = int(InKind.EVENT_BEGIN), int(InKind.EVENT_END)
-_REFILL_BEGIN, _REFILL_END = int(InKind.REFILL_BEGIN), int(InKind.REFILL_END)
-_BID, _ASK = 0, int(InFlag.SIDE)
-_REFILL, _WHOLE = int(InFlag.REFILL), int(InFlag.WHOLE)
-_BOOK, _GAP = int(InFlag.BOOK), int(InFlag.GAP)
 _ASKED_BIDS = int(RefillFlag.BID | RefillFlag.BID_UNKNOWN)
 _ASKED_ASKS = int(RefillFlag.ASK | RefillFlag.ASK_UNKNOWN)
 _ASKED_UNKNOWN = int(RefillFlag.BID_UNKNOWN | RefillFlag.ASK_UNKNOWN)
@@ -44,12 +41,11 @@ class SymbolFeed:
     sides are cleared with GAP. Depth events are kept, synced or not, for the next snapshot: it
     is joined with the events that follow it. A snapshot that comes while synced is joined the
     same way and takes the place of the book; if it is ahead of the stream it waits until the
-    stream has reached it.
+    stream has reached it. Where the venue sends snapshots in the stream itself, nothing is kept:
+    each takes the place of the book at once. Which event follows which is the venue's rule.
 
-    An event follows a snapshot with id L if it covers the first change after L: with `prev_id`
-    (futures) it does from ``prev_id <= L <= last_id``, without (spot) from
-    ``first_id <= L + 1 <= last_id``. The venue words the first rule ``U <= L <= u``, which is the
-    same but for an L that lies between two events; no change of the symbol lies there.
+    A checksum is made of the host's book before anything of its event is sent; if it is not the
+    venue's, the book is no longer synced, as after a missing update.
 
     Parameters
     ----------
@@ -63,6 +59,8 @@ class SymbolFeed:
         Takes what was counted.
     refuse : callable
         Called with the counter's name and a detail for everything refused; it counts.
+    venue : Venue
+        Rules of the venue.
 
     Attributes
     ----------
@@ -88,20 +86,22 @@ class SymbolFeed:
         words: array[int],
         counters: Counter[str],
         refuse: Callable[[str, str], None],
+        venue: Venue = BINANCE,
     ) -> None:
         self.instrument = instrument
         self.price_scale: Scale | None = None
         self.qty_scale: Scale | None = None
         self.book = FullBook(counters)
-        self.bid_mirror = SideMirror(False, settings.levels)
-        self.ask_mirror = SideMirror(True, settings.levels)
+        self._writer = RecordWriter(instrument.symbol, settings, words, counters)
+        self.bid_mirror = self._writer.bid_mirror
+        self.ask_mirror = self._writer.ask_mirror
+        self.event_times = self._writer.event_times
         self.synced = False
-        self.event_times: array[int] = array("Q")
         self._settings = settings
+        self._venue = venue
+        self._rule = venue.sequence
         self._counters = counters
         self._refuse = refuse
-        self._words = words
-        self._word = instrument.symbol << 16
         # a snapshot is loaded and no event has followed it
         self._first = False
         self._last_id = 0
@@ -119,6 +119,8 @@ class SymbolFeed:
             return False
         if not self.synced:
             return True
+        if self._venue.in_stream:
+            return False
         low = self._settings.low_levels
         assert low is not None
         return any(not side.whole and side.known < low for side in (self.book.bids, self.book.asks))
@@ -139,11 +141,8 @@ class SymbolFeed:
         if not qty:
             self._refuse("trade_zero_qty", f"trade {trade.trade_id}: expected a quantity, was 0")
             return
-        side = _ASK if trade.seller_is_aggressor else _BID
-        self._send(_EVENT_BEGIN, 0, 0, trade.time_us)
-        self._send(_TRADE, side, price, qty)
-        self._send(_EVENT_END, 0, 0, trade.trade_id)
-        self._counters["trades"] += 1
+        side = ASK if trade.seller_is_aggressor else BID
+        self._writer.trade(side, price, qty, trade.trade_id, trade.time_us)
 
     def on_ticker(self, ticker: BookTicker) -> None:
         """Keep a ticker for its depth event; one that cannot be is counted as `ticker_` ..."""
@@ -161,6 +160,9 @@ class SymbolFeed:
 
     def on_depth(self, update: DepthUpdate) -> None:
         """Send a depth event if it follows the one before, and keep it."""
+        if self._venue.in_stream and not self.synced:
+            self._counters["events_before_snapshot"] += 1
+            return
         if self.price_scale is None:
             self._keep(update)
             return
@@ -170,17 +172,18 @@ class SymbolFeed:
         elif not self.synced:
             self._keep(event)
         elif self._first:
-            if _is_before(event, self._last_id):
+            if self._rule.is_before(event, self._last_id):
                 self._keep(event)
                 self._counters["events_before_snapshot"] += 1
-            elif _follows(event, self._last_id):
+            elif self._rule.follows(event, self._last_id):
                 self._keep(event)
                 self._apply(event)
             else:
-                self._refuse("snapshot_too_old", f"{_said(event)} after snapshot {self._last_id}")
+                reason = "gap" if self._venue.in_stream else "snapshot_too_old"
+                self._refuse(reason, f"{_said(event)} after snapshot {self._last_id}")
                 self._clear()
                 self._keep(event)
-        elif _continues(event, self._last_id):
+        elif self._rule.continues(event, self._last_id):
             self._recent.append(event)
             self._apply(event)
             if self._held is not None and self._held.last_id <= event.last_id:
@@ -200,7 +203,9 @@ class SymbolFeed:
         self._counters["snapshots"] += 1
         if self.price_scale is None and not self._infer(snapshot):
             return
-        if not self.synced:
+        if self._venue.in_stream:
+            self._replace(snapshot)
+        elif not self.synced:
             self._load(snapshot)
         elif self._first:
             if snapshot.last_id < self._last_id:
@@ -212,6 +217,22 @@ class SymbolFeed:
             self._held = snapshot
         else:
             self._join(snapshot)
+
+    def drop(self) -> None:
+        """Updates may be missing: clear both sides until the next snapshot."""
+        self._lose(self._last_id)
+
+    def set_increments(self, tick: Decimal, lot: Decimal) -> None:
+        """Take the venue's own tick and lot where none are given and none are in use."""
+        if self.price_scale is None:
+            given = self.instrument
+            self._set_scales(
+                given._replace(
+                    tick=tick if given.tick is None else given.tick,
+                    lot=lot if given.lot is None else given.lot,
+                )
+            )
+            self._rescale()
 
     def on_refill_request(self, flags: int = int(RefillFlag.BID | RefillFlag.ASK)) -> bool:
         """Answer a refill request of the fabric.
@@ -231,11 +252,11 @@ class SymbolFeed:
         sent = False
         if self.synced:
             for flag, asked, side, mirror in (
-                (_BID, flags & _ASKED_BIDS, self.book.bids, self.bid_mirror),
-                (_ASK, flags & _ASKED_ASKS, self.book.asks, self.ask_mirror),
+                (BID, flags & _ASKED_BIDS, self.book.bids, self.bid_mirror),
+                (ASK, flags & _ASKED_ASKS, self.book.asks, self.ask_mirror),
             ):
                 if asked & _ASKED_UNKNOWN or (asked and side.known > mirror.count):
-                    self._refill(flag, side, mirror)
+                    self._writer.refill(flag, side, mirror)
                     sent = True
         if not sent:
             self._counters["refill_requests_unanswered"] += 1
@@ -263,6 +284,11 @@ class SymbolFeed:
             self._refuse(error.reason, f"snapshot {snapshot.last_id}: {error}")
             return False
         self._set_scales(self.instrument._replace(tick=tick, lot=lot))
+        self._rescale()
+        return True
+
+    def _rescale(self) -> None:
+        """Convert the events that were kept before the scales were known."""
         kept, self._recent = self._recent, deque(maxlen=self._recent.maxlen)
         for update in kept:
             assert isinstance(update, DepthUpdate)
@@ -271,14 +297,19 @@ class SymbolFeed:
                 self._lose(update.last_id)
             else:
                 self._recent.append(event)
-        return True
 
     def _scaled(self, update: DepthUpdate) -> DepthEvent | None:
         """Ticks and lots of an update; None, and counted, where one of its levels has none."""
-        _, first_id, last_id, prev_id, time_us, bids, asks = update
+        _, first_id, last_id, prev_id, time_us, bids, asks, checksum = update
         try:
             return DepthEvent(
-                first_id, last_id, prev_id, time_us, *self._units(bids), *self._units(asks)
+                first_id,
+                last_id,
+                prev_id,
+                time_us,
+                *self._units(bids),
+                *self._units(self._near(asks, self.book.asks)),
+                checksum,
             )
         except ScaleError as error:
             self._refuse(error.reason, f"event {last_id}: {error}")
@@ -290,12 +321,29 @@ class SymbolFeed:
         prices = list(map(self.price_scale.by_text.__getitem__, flat[0::2]))
         return prices, list(map(self.qty_scale.by_text.__getitem__, flat[1::2]))
 
+    def _near(self, asks: Levels, side: BookSide) -> Levels:
+        """Asks that fit a record; without the others their side is not whole."""
+        if not self._venue.far_asks:
+            return asks
+        assert self.price_scale is not None
+        near = []
+        for level in asks:
+            try:
+                self.price_scale.by_text[level[0]]
+            except TooLarge:
+                continue
+            near.append(level)
+        if len(near) < len(asks):
+            side.leave_out_far()
+            self._counters["far_asks"] += len(asks) - len(near)
+        return near
+
     # sequence
 
     def _keep(self, event: DepthEvent | DepthUpdate) -> None:
         """Keep an event that is not applied now."""
         recent = self._recent
-        if recent and not _continues(event, recent[-1].last_id):
+        if recent and not self._rule.continues(event, recent[-1].last_id):
             if self._repeats(event):
                 self._counters["events_repeated"] += 1
                 return
@@ -322,9 +370,7 @@ class SymbolFeed:
     def _clear(self) -> None:
         if self.synced:
             self.synced = False
-            for side, mirror in ((_BID, self.bid_mirror), (_ASK, self.ask_mirror)):
-                self._send(_CLEAR, side | _GAP, 0, 0)
-                mirror.clear()
+            self._writer.clear()
 
     def _load_held(self) -> None:
         if self._held is not None:
@@ -342,10 +388,10 @@ class SymbolFeed:
         events = [
             event
             for event in self._recent
-            if isinstance(event, DepthEvent) and not _is_before(event, snapshot.last_id)
+            if isinstance(event, DepthEvent) and not self._rule.is_before(event, snapshot.last_id)
         ]
         if snapshot.last_id < self._lost_id or (
-            events and not _follows(events[0], snapshot.last_id)
+            events and not self._rule.follows(events[0], snapshot.last_id)
         ):
             self._too_old(snapshot)
             return None
@@ -353,13 +399,40 @@ class SymbolFeed:
 
     def _book_of(self, snapshot: Snapshot) -> FullBook | None:
         book = FullBook(Counter())
+        depth = self._settings.snapshot_limit if snapshot.depth is None else snapshot.depth
+        near: Levels = ()
         try:
-            bids, asks = self._units(snapshot.bids), self._units(snapshot.asks)
+            near = self._near(snapshot.asks, book.asks)
+            bids, asks = self._units(snapshot.bids), self._units(near)
         except ScaleError as error:
             self._refuse(error.reason, f"snapshot {snapshot.last_id}: {error}")
             return None
-        book.load(snapshot.last_id, bids, asks, self._settings.snapshot_limit)
-        return book
+        book.load(snapshot.last_id, bids, asks, depth, self._venue.window)
+        if len(near) < len(snapshot.asks):
+            book.asks.leave_out_far()
+        return book if self._sound(book, snapshot.checksum) else None
+
+    def _sound(self, book: FullBook, checksum: int | None) -> bool:
+        """Whether a book is what the venue says it is; counted where it is not."""
+        if book.bids.too_deep or book.asks.too_deep:
+            self._refuse("book_too_deep", f"id {book.last_id}: expected the venue's depth at most")
+            return False
+        how = self._venue.checksum
+        if how is None or checksum is None:
+            return True
+        assert self.price_scale is not None and self.qty_scale is not None
+        scales = self.price_scale, self.qty_scale
+        found = how.compute(
+            plain_levels(book.bids.top(how.levels), *scales),
+            plain_levels(book.asks.top(how.levels), *scales),
+        )
+        if found != checksum:
+            self._refuse(
+                "checksum_failed", f"id {book.last_id}: expected checksum {checksum}, was {found}"
+            )
+            return False
+        self._counters["checksums"] += 1
+        return True
 
     def _load(self, snapshot: Snapshot) -> None:
         """Begin with a snapshot and send it, then the kept events that follow it."""
@@ -372,9 +445,27 @@ class SymbolFeed:
         self.book.replace(book)
         self.synced = self._first = True
         self._last_id = snapshot.last_id
-        self._refill_both()
+        self._writer.refill_both(self.book)
         for event in events:
-            self._apply(event)
+            if self.synced:
+                self._apply(event)
+
+    def _replace(self, snapshot: Snapshot) -> None:
+        """Begin again with a snapshot of the stream; it is an event where it has a time."""
+        book = self._book_of(snapshot)
+        if book is None:
+            self._lose(snapshot.last_id)
+            return
+        if self.synced:
+            self._counters["snapshots_replaced"] += 1
+        self.book.replace(book)
+        self.synced = self._first = True
+        self._last_id = snapshot.last_id
+        self._recent.clear()
+        if snapshot.time_us is None:
+            self._writer.refill_both(self.book)
+        else:
+            self._writer.replaced(self.book, snapshot.time_us)
 
     def _join(self, snapshot: Snapshot) -> None:
         """Replace a synced book by a snapshot the stream has passed, brought up to date."""
@@ -388,96 +479,17 @@ class SymbolFeed:
             self._refuse("snapshot_disagrees", f"snapshot {snapshot.last_id} with the book")
         self.book.replace(book)
         self._counters["snapshots_joined"] += 1
-        self._refill_both()
-
-    # records
-
-    def _send(self, kind: int, flags: int, price_ticks: int, value: int) -> None:
-        self._words.append(kind | flags << 8 | self._word | price_ticks << 32)
-        self._words.append(value)
+        self._writer.refill_both(self.book)
 
     def _apply(self, event: DepthEvent) -> None:
-        """Apply and send an event."""
-        self._send(_EVENT_BEGIN, 0, 0, event.time_us)
-        _, _, _, _, bid_prices, bid_qtys, ask_prices, ask_qtys = event
-        self._levels(_BID, bid_prices, bid_qtys)
-        self._levels(_ASK, ask_prices, ask_qtys)
-        self.bid_mirror.update(bid_prices, bid_qtys)
-        self.ask_mirror.update(ask_prices, ask_qtys)
+        """Apply and send an event, if the book it makes is the venue's."""
         self.book.apply(event)
-        self._refill_if_low(_BID, self.book.bids, self.bid_mirror)
-        self._refill_if_low(_ASK, self.book.asks, self.ask_mirror)
-        self._send(_EVENT_END, _BOOK, 0, event.last_id)
-        self.event_times.extend((event.last_id, event.time_us))
-        self._counters["events"] += 1
-        self._counters["levels"] += len(bid_prices) + len(ask_prices)
+        if not self._sound(self.book, event.checksum):
+            self._lose(event.last_id)
+            return
+        self._writer.event(event, self.book)
         self._last_id = event.last_id
         self._first = False
-
-    def _levels(self, flags: int, prices: list[int], qtys: list[int]) -> None:
-        base = _LEVEL | flags << 8 | self._word
-        words = [base] * (2 * len(prices))
-        words[0::2] = [base | price << 32 for price in prices]
-        words[1::2] = qtys
-        self._words.fromlist(words)
-
-    def _refill_if_low(self, flags: int, side: BookSide, mirror: SideMirror) -> None:
-        refill_at = self._settings.refill_at
-        assert refill_at is not None
-        if not mirror.known or (mirror.count < refill_at and side.known > mirror.count):
-            self._refill(flags, side, mirror)
-
-    def _refill_both(self) -> None:
-        self._refill(_BID, self.book.bids, self.bid_mirror)
-        self._refill(_ASK, self.book.asks, self.ask_mirror)
-
-    def _refill(self, flags: int, side: BookSide, mirror: SideMirror) -> None:
-        """Send the best levels of a side as a snapshot."""
-        depth = self._settings.levels
-        levels = side.top(depth + 1)
-        horizon: int | None
-        if len(levels) > depth:
-            horizon = levels.pop()[0]
-        elif side.horizon_ticks is None:
-            horizon = None
-        elif not flags:
-            horizon = side.horizon_ticks - 1
-        else:
-            horizon = side.horizon_ticks + 1
-            if horizon == PRICE_LIMIT:  # no price lies beyond it: leave the last one out
-                horizon -= 1
-                levels = [level for level in levels if level[0] < horizon]
-        prices, qtys = [price for price, _ in levels], [qty for _, qty in levels]
-        self._send(_REFILL_BEGIN, flags, 0, 0)
-        self._levels(flags | _REFILL, prices, qtys)
-        if horizon is None:
-            self._send(_REFILL_END, flags | _WHOLE, 0, 0)
-        else:
-            self._send(_REFILL_END, flags, horizon, 0)
-        mirror.load(prices, horizon)
-        self._counters["refills"] += 1
-        self._counters["refill_levels"] += len(prices)
-
-
-def _is_before(event: DepthEvent, snapshot_id: int) -> bool:
-    """Whether a snapshot contains all of an event."""
-    if event.prev_id is None:
-        return event.last_id <= snapshot_id
-    return event.last_id < snapshot_id
-
-
-def _follows(event: DepthEvent, snapshot_id: int) -> bool:
-    """Whether an event can be the first one after a snapshot."""
-    if event.prev_id is None:
-        return event.first_id <= snapshot_id + 1 <= event.last_id
-    return event.prev_id <= snapshot_id <= event.last_id
-
-
-def _continues(event: DepthEvent | DepthUpdate, last_id: int) -> bool:
-    """Whether no event is missing between the one that ended with `last_id` and this one."""
-    if event.prev_id is None:
-        return event.first_id == last_id + 1
-    return event.prev_id == last_id
 
 
 def _said(event: DepthEvent | DepthUpdate) -> str:

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The records of one symbol: events, levels and refills, and what the fabric holds after them."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+
+from host.contract.records import InFlag, InKind
+from host.feeds.book import BookSide, DepthEvent, FullBook
+from host.feeds.mirror import SideMirror
+from host.feeds.scale import PRICE_LIMIT
+from host.feeds.settings import FeedSettings
+
+__all__ = ["ASK", "BID", "RecordWriter"]
+
+# plain integers: the members of an IntFlag are slow to combine
+_LEVEL, _TRADE, _CLEAR = int(InKind.LEVEL), int(InKind.TRADE), int(InKind.CLEAR)
+_EVENT_BEGIN, _EVENT_END = int(InKind.EVENT_BEGIN), int(InKind.EVENT_END)
+_REFILL_BEGIN, _REFILL_END = int(InKind.REFILL_BEGIN), int(InKind.REFILL_END)
+#: Flags of a side.
+BID, ASK = 0, int(InFlag.SIDE)
+_REFILL, _WHOLE = int(InFlag.REFILL), int(InFlag.WHOLE)
+_BOOK, _GAP = int(InFlag.BOOK), int(InFlag.GAP)
+
+
+class RecordWriter:
+    """Writes the records of a symbol.
+
+    Parameters
+    ----------
+    symbol : int
+        Symbol number in the fabric.
+    settings : FeedSettings
+        Sizes.
+    words : array of u64
+        Takes the records, two words each.
+    counters : Counter
+        Takes `events`, `levels`, `refills`, `refill_levels`, `trades`.
+
+    Attributes
+    ----------
+    bid_mirror, ask_mirror : SideMirror
+        What the fabric holds.
+    event_times : array of u64
+        Update id and exchange time (microseconds) of each book event written, in turn.
+    """
+
+    def __init__(
+        self, symbol: int, settings: FeedSettings, words: array[int], counters: Counter[str]
+    ) -> None:
+        self.bid_mirror = SideMirror(False, settings.levels)
+        self.ask_mirror = SideMirror(True, settings.levels)
+        self.event_times: array[int] = array("Q")
+        self._settings = settings
+        self._words = words
+        self._counters = counters
+        self._word = symbol << 16
+
+    def trade(
+        self, side: int, price_ticks: int, qty_lots: int, trade_id: int, time_us: int
+    ) -> None:
+        """Write a print as an event that does not change the book."""
+        self._send(_EVENT_BEGIN, 0, 0, time_us)
+        self._send(_TRADE, side, price_ticks, qty_lots)
+        self._send(_EVENT_END, 0, 0, trade_id)
+        self._counters["trades"] += 1
+
+    def clear(self) -> None:
+        """Write that both sides are unknown after a gap."""
+        for side, mirror in ((BID, self.bid_mirror), (ASK, self.ask_mirror)):
+            self._send(_CLEAR, side | _GAP, 0, 0)
+            mirror.clear()
+
+    def event(self, event: DepthEvent, book: FullBook) -> None:
+        """Write an event, and refills of the sides that run low after it.
+
+        Parameters
+        ----------
+        event : DepthEvent
+            The event.
+        book : FullBook
+            The host's book after it.
+        """
+        self._send(_EVENT_BEGIN, 0, 0, event.time_us)
+        _, _, _, _, bid_prices, bid_qtys, ask_prices, ask_qtys, _ = event
+        self._levels(BID, bid_prices, bid_qtys)
+        self._levels(ASK, ask_prices, ask_qtys)
+        self.bid_mirror.update(bid_prices, bid_qtys)
+        self.ask_mirror.update(ask_prices, ask_qtys)
+        self._refill_if_low(BID, book.bids, self.bid_mirror)
+        self._refill_if_low(ASK, book.asks, self.ask_mirror)
+        self._counters["levels"] += len(bid_prices) + len(ask_prices)
+        self._end(event.last_id, event.time_us)
+
+    def replaced(self, book: FullBook, time_us: int) -> None:
+        """Write refills of both sides as an event."""
+        self._send(_EVENT_BEGIN, 0, 0, time_us)
+        self.refill_both(book)
+        self._end(book.last_id, time_us)
+
+    def refill_both(self, book: FullBook) -> None:
+        """Write refills of both sides."""
+        self.refill(BID, book.bids, self.bid_mirror)
+        self.refill(ASK, book.asks, self.ask_mirror)
+
+    def refill(self, flags: int, side: BookSide, mirror: SideMirror) -> None:
+        """Write the best levels of a side as a snapshot."""
+        depth = self._settings.levels
+        levels = side.top(depth + 1)
+        horizon: int | None
+        if len(levels) > depth:
+            horizon = levels.pop()[0]
+        elif side.horizon_ticks is None:
+            horizon = None
+        elif not flags:
+            horizon = side.horizon_ticks - 1
+        else:
+            horizon = side.horizon_ticks + 1
+            if horizon == PRICE_LIMIT:  # no price lies beyond it: leave the last one out
+                horizon -= 1
+                levels = [level for level in levels if level[0] < horizon]
+        prices, qtys = [price for price, _ in levels], [qty for _, qty in levels]
+        self._send(_REFILL_BEGIN, flags, 0, 0)
+        self._levels(flags | _REFILL, prices, qtys)
+        if horizon is None:
+            self._send(_REFILL_END, flags | _WHOLE, 0, 0)
+        else:
+            self._send(_REFILL_END, flags, horizon, 0)
+        mirror.load(prices, horizon)
+        self._counters["refills"] += 1
+        self._counters["refill_levels"] += len(prices)
+
+    def _refill_if_low(self, flags: int, side: BookSide, mirror: SideMirror) -> None:
+        refill_at = self._settings.refill_at
+        assert refill_at is not None
+        if (
+            not mirror.known
+            or (mirror.count < refill_at and side.known > mirror.count)
+            or (mirror.horizon_ticks is None and not side.whole)
+        ):
+            self.refill(flags, side, mirror)
+
+    def _end(self, update_id: int, time_us: int) -> None:
+        self._send(_EVENT_END, _BOOK, 0, update_id)
+        self.event_times.extend((update_id, time_us))
+        self._counters["events"] += 1
+
+    def _levels(self, flags: int, prices: list[int], qtys: list[int]) -> None:
+        base = _LEVEL | flags << 8 | self._word
+        words = [base] * (2 * len(prices))
+        words[0::2] = [base | price << 32 for price in prices]
+        words[1::2] = qtys
+        self._words.fromlist(words)
+
+    def _send(self, kind: int, flags: int, price_ticks: int, value: int) -> None:
+        self._words.append(kind | flags << 8 | self._word | price_ticks << 32)
+        self._words.append(value)
