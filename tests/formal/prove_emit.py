@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way out loses nothing: room is kept, the stream is well behaved, records stay in order.
+
+The pipeline between the valve and the queues is stood in for by its latencies: of a record taken
+in, a view may come out after decoder and book, and its decision entry at the end. Which records
+cause which is left open, and when the reader is ready.
+
+1. `room`: no queue is ever written when full.
+2. `stream`: valid does not fall and the record does not change before it is taken; `seq` goes up by
+   one for each record taken. Taken as given here: a view is there when its turn comes. That is
+3. `order`: whenever an entry says a view belongs to it, that view is at the head of the view queue.
+"""
+
+from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Signal
+from amaranth.hdl._ast import AnySeq
+
+from hdl.config import BuildConfig
+from hdl.link.admission import IN_FLIGHT, Admission
+from hdl.link.emit import Emit
+from hdl.pipeline import DECISION_LATENCY, STAGE_LATENCY
+from hdl.types import decision_layout, view_result_layout
+from tests.formal.kit import Proof, open_up, start
+
+__all__ = ["PROOFS"]
+
+CONFIG = BuildConfig(symbols=1, levels=3, price_bits=3, qty_bits=2, result_depth=32)
+VIEW_LATENCY = STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"]
+TAG = 4
+
+
+def way_out() -> tuple[Module, Emit, dict, list, list]:
+    """Admission and queues, with latencies for a pipeline; the tokens and views under way."""
+    m = start()
+    m.submodules.admission = admission = Admission()
+    m.submodules.emit = emit = Emit(CONFIG)
+    inside = open_up(emit)
+    m.d.comb += [
+        admission.i.valid.eq(AnySeq(1)),
+        admission.room.eq(emit.room),
+        emit.o.ready.eq(AnySeq(1)),
+    ]
+    under_way = [admission.i.valid & admission.i.ready]
+    for n in range(1, DECISION_LATENCY + 1):
+        under_way.append(Signal(name=f"under_way{n}"))
+        m.d.sync += under_way[n].eq(under_way[n - 1])
+    # A view and its decision carry the same number.
+    has_view = {VIEW_LATENCY: under_way[VIEW_LATENCY] & AnySeq(1)}
+    number = {VIEW_LATENCY: AnySeq(TAG)}
+    for n in range(VIEW_LATENCY + 1, DECISION_LATENCY + 1):
+        has_view[n], number[n] = Signal(name=f"has_view{n}"), Signal(TAG, name=f"number{n}")
+        m.d.sync += [has_view[n].eq(has_view[n - 1]), number[n].eq(number[n - 1])]
+    wanted = AnySeq(1)
+    entry, view = Signal(decision_layout(CONFIG)), Signal(view_result_layout(CONFIG))
+    m.d.comb += [
+        view.eq(AnySeq(len(view.as_value()))),
+        emit.views.valid.eq(has_view[VIEW_LATENCY]),
+        emit.views.p.eq(view),
+        emit.views.p.update_id.eq(number[VIEW_LATENCY]),
+        entry.eq(AnySeq(len(entry.as_value()))),
+        emit.decisions.valid.eq(under_way[-1] & (wanted | has_view[DECISION_LATENCY])),
+        emit.decisions.p.eq(entry),
+        emit.decisions.p.wanted.eq(wanted),
+        emit.decisions.p.has_view.eq(has_view[DECISION_LATENCY]),
+        emit.decisions.p.update_id.eq(number[DECISION_LATENCY]),
+    ]
+    return m, emit, inside, under_way, has_view
+
+
+def room() -> Module:
+    m, emit, inside, under_way, has_view = way_out()
+    del has_view
+    for name, latency in (("decisions", DECISION_LATENCY), ("views", VIEW_LATENCY)):
+        queue = inside["queues"][name]
+        coming = sum(under_way[1 : latency + 1])
+        levels = open_up(queue)
+        m.d.comb += [
+            Assert(~queue.w_en | queue.w_rdy, f"no {name} lost"),
+            # Room was promised to all that is under way.
+            Assert(queue.level + coming < CONFIG.result_depth),
+            Assert(~emit.room | (queue.level <= CONFIG.result_depth // 2)),
+            Assert(levels["inner_level"] <= CONFIG.result_depth - 1),
+            Cover(queue.level >= CONFIG.result_depth - IN_FLIGHT + 4, f"{name}: reserve in use"),
+        ]
+    m.d.comb += Cover(emit.o.valid & ~emit.room, "the valve is closed")
+    return m
+
+
+def stream() -> Module:
+    m, emit, inside, _, _ = way_out()
+    step, queues, heads = inside["step"], inside["queues"], inside["heads"]
+    shows_view = step.as_value() != 0
+    waits, record, seq = Signal(), Signal(512), Signal(32)
+    taken = emit.o.valid & emit.o.ready
+    m.d.sync += [waits.eq(emit.o.valid & ~emit.o.ready), record.eq(emit.o.p)]
+    m.d.sync += seq.eq(seq + taken)
+    m.d.comb += [
+        Assume(~shows_view | queues["views"].r_rdy),
+        Assert(~waits | (emit.o.valid & (emit.o.p == record)), "it waits unchanged"),
+        Assert(~emit.o.valid | (emit.o.p[32:64] == seq), "seq counts the records taken"),
+        Assert(inside["seq"] == seq),
+        Assert(~shows_view | (queues["decisions"].r_rdy & heads["decisions"].has_view)),
+        Assert(step.as_value() != 3),
+        Cover(waits & taken & (emit.o.p[:8] == 3) & (seq == 2), "a view waits, the third record"),
+    ]
+    return m
+
+
+def order() -> Module:
+    m, emit, inside, _, _ = way_out()
+    queues, heads = inside["queues"], inside["heads"]
+    entry, view = heads["decisions"], heads["views"]
+    owed = queues["decisions"].r_rdy & entry.has_view
+    m.d.comb += [
+        Assert(~owed | queues["views"].r_rdy, "the view is there"),
+        Assert(~owed | (view.update_id == entry.update_id), "and is that of this event"),
+        Assert(~emit.o.valid | ~owed | Cat(queues["views"].level).any()),
+        Cover(owed & (queues["views"].level == 3) & (view.update_id == 5), "views wait"),
+    ]
+    return m
+
+
+PROOFS = [
+    Proof(
+        "emit_room",
+        "with the pipeline's latencies, no queue is ever written when full",
+        room,
+        *("induction", 1, 50, True),
+    ),
+    Proof(
+        "emit_stream",
+        "a record offered stays until taken, and seq counts them",
+        stream,
+        *("induction", 2, 24, True),
+    ),
+    Proof(
+        "emit_order",
+        "the view of an event is at the head of its queue when its decision is",
+        order,
+        *("bounded", 26, 24, True),
+    ),
+]
