@@ -40,15 +40,15 @@ __all__ = ["CocotbError", "Driven", "build_model", "drive", "run_model"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FOLDER = _ROOT / "build" / "cocotb"
-#: Optimised as the board is. The runner makes every signal public, which slows the model many
-#: times over; only the ports are.
 _BUILD_ARGS = (
-    "--no-public-flat-rw",
-    *("-O3", "--no-timing", "--x-assign", "unique", "--x-initial", "unique"),
+    *("--no-timing", "--x-assign", "unique", "--x-initial", "unique"),
     *("-Wno-fatal", "-Wno-lint", "-Wno-style"),
 )
-#: The first works around a makefile that does not find its precompiled header.
-_MAKE_FLAGS = "CFG_CXXFLAGS_PCH_I=-include OPT_FAST=-O3 OPT_GLOBAL=-O2 OPT_SLOW=-O1"
+#: Optimised as the board is, and only the ports public: the runner makes every signal public.
+_TUNED_ARGS = ("--no-public-flat-rw", "-O3")
+#: Works around a makefile that does not find its precompiled header.
+_MAKE_FLAGS = "CFG_CXXFLAGS_PCH_I=-include"
+_TUNED_MAKE_FLAGS = "OPT_FAST=-O3 OPT_GLOBAL=-O2 OPT_SLOW=-O1"
 _LOG_LINES = 25
 #: Names of the files through which a measurement and its simulation talk.
 _JOB = "TICKGATE_BENCH_JOB"
@@ -62,13 +62,16 @@ class CocotbError(AssertionError):
     """A cocotb test failed, or the simulation did not come to its end."""
 
 
-def build_model(config: BuildConfig) -> Path:
+def build_model(config: BuildConfig, *, tuned: bool = True) -> Path:
     """Build the cocotb model of a fabric, or find it in the cache.
 
     Parameters
     ----------
     config : BuildConfig
         Sizes of the fabric.
+    tuned : bool
+        Optimised by hand: compiled as the board's library is, and with no signal but the ports
+        public, so that Verilator may merge the others. Otherwise as cocotb's runner builds it.
 
     Returns
     -------
@@ -80,8 +83,10 @@ def build_model(config: BuildConfig) -> Path:
     sim.build.BuildError
         A tool or package is missing, or the build failed; then the text ends with its log.
     """
-    board_key = sim_build._key(config, False, CORE, sim_build._compiler())
-    own = (board_key, sys.version, cocotb.__version__, *_BUILD_ARGS, _MAKE_FLAGS, *PORTS)
+    board_key = sim_build.content_key(config, False, CORE, sim_build.compiler_version())
+    build_args = (*_TUNED_ARGS, *_BUILD_ARGS) if tuned else _BUILD_ARGS
+    make_flags = f"{_MAKE_FLAGS} {_TUNED_MAKE_FLAGS}" if tuned else _MAKE_FLAGS
+    own = (board_key, sys.version, cocotb.__version__, *build_args, make_flags, *PORTS)
     key = hashlib.sha256(json.dumps(own).encode()).hexdigest()
     folder = _FOLDER / f"{CORE.top}-{key[:20]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +95,7 @@ def build_model(config: BuildConfig) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             work = Path(tempfile.mkdtemp(prefix=".work-", dir=folder.parent))
             try:
-                _fill(work, config)
+                _fill(work, config, build_args, make_flags)
                 work.rename(folder)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
@@ -173,23 +178,23 @@ def _failures(results: Path) -> tuple[list[str], int]:
     return messages, run
 
 
-def _fill(folder: Path, config: BuildConfig) -> None:
-    tools = str(sim_build._verilator_root() / "bin")
+def _fill(folder: Path, config: BuildConfig, build_args: Sequence[str], make_flags: str) -> None:
+    tools = str(sim_build.verilator_root() / "bin")
     if tools not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = tools + os.pathsep + os.environ["PATH"]
-    _, verilog = sim_build._elaborate(config, CORE)
+    _, verilog = sim_build.elaborate_verilog(config, CORE)
     source, public, log = folder / "core.v", folder / "public.vlt", folder / "build.log"
-    source.write_text(sim_build._without_zero_init(verilog))
+    source.write_text(sim_build.without_zero_init(verilog))
     lines = [f'public_flat_rw -module "{CORE.top}" -var "{n}"' for n in ("clk", "rst", *PORTS)]
     public.write_text("\n".join(["`verilator_config", *lines, ""]))
     before = os.environ.get("MAKEFLAGS")
-    os.environ["MAKEFLAGS"] = _MAKE_FLAGS
+    os.environ["MAKEFLAGS"] = make_flags
     try:
         get_runner("verilator").build(
             sources=[public, source],
             hdl_toplevel=CORE.top,
             build_dir=folder,
-            build_args=_BUILD_ARGS,
+            build_args=build_args,
             timescale=("1ns", "1ps"),
             log_file=log,
         )

