@@ -14,6 +14,7 @@ from rich.console import Console
 
 from host.execution.assumed import ASSUMPTION
 from host.feeds.capture import CaptureError
+from host.feeds.venues import VENUES
 from host.links import LinkError, RegisterError
 from host.replay.command import Request, run_replay
 from host.replay.run import ReplayError
@@ -47,8 +48,9 @@ def version() -> None:
 @app.command(
     help=f"""Replay captures through a board, check every answer, and write what came of it.
 
-    Captures are `<receive time, ns> <JSON>` lines of Binance streams, gzip or plain; several
-    follow each other. OUT gets summary.json, bbo.csv, decisions.parquet, views.parquet and
+    Captures are `<receive time, ns> <JSON>` lines of Binance streams, gzip or plain, or recordings
+    of the project cryptofeed ({", ".join(VENUES)}), zstd or plain; several follow each other.
+    OUT gets summary.json, bbo.csv, decisions.parquet, views.parquet and
     report.html.
 
     {ASSUMPTION}
@@ -93,7 +95,7 @@ def replay(
         int | None,
         typer.Option(
             help="Refill a side of the fabric that holds fewer levels, 0: only when it asks; "
-            "default: half of its levels."
+            "default: half of its levels, at least --levels."
         ),
     ] = None,
     reference: Annotated[

@@ -13,7 +13,9 @@ Measured on the capture `COINBASE` (24 s, BTC-USD and ETH-USD): 1,030 frames, no
 books of 18,764 x 27,236 and 6,935 x 16,399 levels. One event a frame; all updates of an event
 have the same time, taken as the event's. 52 deletes of levels that were not there; never crossed.
 Five asks are at prices of 2^32 ticks and more, up to 138,991,023.41 dollars: those are left out.
-`side` of a trade is the resting order's: "SELL" prints at the best ask.
+`side` of a trade is the resting order's: "SELL" prints at the best ask. The channel `ticker` is no
+measure of the book: 40 of 154 frames differ from the book before them, and 13 of these from the
+one after them as well.
 """
 
 from __future__ import annotations

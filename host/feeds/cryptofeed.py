@@ -75,11 +75,13 @@ class VenueReader:
         self.lines = 0
         try:
             self.bytes_total = os.stat(self.path).st_size
-            lines, _ = self._read(1)
+            lines, broken = self._read(1)
         except OSError as error:
             raise CaptureError(
                 self.path, 0, f"expected a readable file, was {error.strerror}"
             ) from error
+        if broken and not lines:
+            raise CaptureError(self.path, 0, broken)
         self.exchange = self._header(lines[0] if lines else b"")
 
     def __iter__(self) -> Iterator[Entry]:

@@ -8,7 +8,9 @@ milliseconds. There is no checksum.
 
 Measured on the capture `KRAKEN_FUTURES` (31 s, ten products): 7,014 updates, each with the `seq`
 of the product before plus 1; every snapshot before the first update; no delete of a level that
-was not there; never crossed. Books of 11 x 12 to 359 x 294 levels, all whole.
+was not there; never crossed. Books of 11 x 12 to 359 x 294 levels, all whole. `ticker_lite` has
+best prices without a `seq`: each of its 107 frames shows those of the product's book at that place
+of the connection.
 
 Prices and quantities are JSON numbers. They are kept as the text they were sent as and never
 become floats.
@@ -31,9 +33,17 @@ from host.feeds.frames import (
     time_us,
     whole,
 )
-from host.feeds.messages import DepthUpdate, Levels, Parsed, Refusal, Snapshot, Trade
+from host.feeds.messages import (
+    DepthUpdate,
+    Levels,
+    Parsed,
+    Refusal,
+    Snapshot,
+    TopPrices,
+    Trade,
+)
 from host.feeds.sequence import ContiguousIds
-from host.feeds.venue import Venue
+from host.feeds.venue import Quotes, Venue
 
 __all__ = ["KRAKEN_FUTURES", "parse"]
 
@@ -128,6 +138,9 @@ def _message(frame: dict[str, Any]) -> Parsed | list[Parsed]:
             one_of(frame["side"], _SELL),
             time_us(whole(frame["time"])),
         )
+    if feed == "ticker_lite" and "bid" in frame and "ask" in frame:
+        name = text(frame["product_id"])
+        return TopPrices(name, _decimal(frame["bid"]), _decimal(frame["ask"]))
     return []
 
 
@@ -136,4 +149,9 @@ def _levels(value: object) -> Levels:
     return [(_decimal(entry["price"]), _decimal(entry["qty"])) for entry in entries]
 
 
-KRAKEN_FUTURES = Venue("KRAKEN_FUTURES", parse, ContiguousIds())
+KRAKEN_FUTURES = Venue(
+    "KRAKEN_FUTURES",
+    parse,
+    ContiguousIds(),
+    quotes=Quotes("ticker_lite: prices after the update sent before it", lasting=False),
+)

@@ -18,6 +18,7 @@ __all__ = [
     "Refusal",
     "Snapshot",
     "StreamSequence",
+    "TopPrices",
     "Trade",
 ]
 
@@ -95,6 +96,14 @@ class BookTicker(NamedTuple):
     ask_qty: str
 
 
+class TopPrices(NamedTuple):
+    """Best bid and ask price after the update the connection sent last; it has no id."""
+
+    symbol: str
+    bid: str
+    ask: str
+
+
 class Increments(NamedTuple):
     """Tick and lot of a symbol as the venue states them."""
 
@@ -122,4 +131,4 @@ class Refusal(NamedTuple):
 
 Message = Snapshot | DepthUpdate | Trade | BookTicker
 #: What a frame can turn out to be.
-Parsed = Message | Increments | StreamSequence | Refusal
+Parsed = Message | TopPrices | Increments | StreamSequence | Refusal

@@ -20,15 +20,20 @@ from host.feeds.messages import (
     Message,
     Parsed,
     Refusal,
+    Snapshot,
     StreamSequence,
+    TopPrices,
     Trade,
 )
 from host.feeds.settings import FeedSettings
 from host.feeds.symbol import SymbolFeed
-from host.feeds.venue import Connected, Venue, VenueFrame
+from host.feeds.venue import Connected, Quote, Venue, VenueFrame
 from host.feeds.venues import BINANCE
 
-__all__ = ["COUNTERS", "FeedSession"]
+__all__ = ["COUNTERS", "MOST_NAMES", "FeedSession"]
+
+#: Names of refused symbols that are kept.
+MOST_NAMES = 1000
 
 #: Everything a session counts: name and what is counted.
 COUNTERS: dict[str, str] = {
@@ -40,13 +45,14 @@ COUNTERS: dict[str, str] = {
     "other_frame": "frames of other channels, answers to requests",
     "unknown_symbol": "messages of a symbol that is not configured",
     "snapshot_without_symbol": "snapshots that could be of several symbols",
-    "before_snapshot": "trades and tickers before tick and lot were known",
+    "before_snapshot": "trades and tickers before tick and lot, or the book, were known",
     "scale_unknown": "snapshots without a level to infer tick and lot from",
     "bad_number": "events and snapshots refused: not a plain decimal, or a price of 0",
     "price_off_grid": "events and snapshots refused: a price between two ticks",
     "price_too_large": "events and snapshots refused: a price over 32 bits",
     "qty_off_grid": "events and snapshots refused: a quantity finer than a lot",
     "qty_too_large": "events and snapshots refused: a quantity over its bits",
+    "depth_events": "depth events that came, snapshots of the stream included",
     "events": "depth events sent",
     "levels": "level updates sent with them",
     "events_before_snapshot": "depth events a snapshot already held",
@@ -104,6 +110,8 @@ class FeedSession:
         Refusals that are kept whole; the rest is only counted.
     venue : Venue
         Whose frames they are, one of `host.feeds.venues.VENUES`.
+    keep_quotes : bool
+        Collect the venue's own best bids and asks in `quotes`.
 
     Raises
     ------
@@ -118,6 +126,10 @@ class FeedSession:
         The first ones, with file and line where there is one.
     feeds : dict
         `SymbolFeed` by name.
+    unknown_names : Counter
+        Messages refused as `unknown_symbol`, by name; at most `MOST_NAMES` names.
+    quotes : list of Quote
+        The venue's own best bids and asks in the order they came; grows while they are kept.
     """
 
     def __init__(
@@ -128,12 +140,16 @@ class FeedSession:
         adopt: bool = False,
         keep_refusals: int = 16,
         venue: Venue = BINANCE,
+        keep_quotes: bool = False,
     ) -> None:
         self.venue = venue
         self.settings = FeedSettings() if settings is None else settings
         self.counters: Counter[str] = Counter(dict.fromkeys(COUNTERS, 0))
         self.refusals: list[Refusal] = []
         self.feeds: dict[str, SymbolFeed] = {}
+        self.unknown_names: Counter[str] = Counter()
+        self.quotes: list[Quote] = []
+        self._keep_quotes = keep_quotes
         self._adopt = adopt
         self._keep_refusals = keep_refusals
         self._words: array[int] = array("Q")
@@ -207,6 +223,10 @@ class FeedSession:
     def route(self, message: Message) -> None:
         """Hand a message to its symbol."""
         name = message.symbol
+        if isinstance(message, DepthUpdate) or (
+            isinstance(message, Snapshot) and message.time_us is not None and self.venue.in_stream
+        ):
+            self.counters["depth_events"] += 1
         if name is None:
             name = self._only_name()
             if name is None:
@@ -220,6 +240,8 @@ class FeedSession:
         if self._connection or self.venue.in_stream:
             self._names.setdefault(self._connection, {})[name] = None
         if feed is None:
+            if name in self.unknown_names or len(self.unknown_names) < MOST_NAMES:
+                self.unknown_names[name] += 1
             self._refuse("unknown_symbol", name)
         elif isinstance(message, BookTicker):
             feed.on_ticker(message)
@@ -270,7 +292,13 @@ class FeedSession:
         if name in self.feeds or symbol in self._by_symbol:
             raise ValueError(f"{name}: expected a name and a symbol of its own, was {symbol}")
         feed = SymbolFeed(
-            instrument, self.settings, self._words, self.counters, self._refuse, self.venue
+            instrument,
+            self.settings,
+            self._words,
+            self.counters,
+            self._refuse,
+            self.venue,
+            self.quotes if self._keep_quotes else None,
         )
         self.feeds[name] = self._by_symbol[symbol] = feed
         if name in self._increments:
@@ -284,6 +312,9 @@ class FeedSession:
             self._increments[parsed.symbol] = parsed
             if parsed.symbol in self.feeds:
                 self.feeds[parsed.symbol].set_increments(parsed.tick, parsed.lot)
+        elif isinstance(parsed, TopPrices):
+            if parsed.symbol in self.feeds:
+                self.feeds[parsed.symbol].on_top_prices(parsed)
         elif not isinstance(parsed, StreamSequence):
             self.route(parsed)
 

@@ -12,7 +12,15 @@ from itertools import chain
 from host.contract.records import RefillFlag
 from host.feeds.book import BookSide, DepthEvent, FullBook, Ticker
 from host.feeds.checksum import plain_levels
-from host.feeds.messages import BookTicker, DepthUpdate, Instrument, Levels, Snapshot, Trade
+from host.feeds.messages import (
+    BookTicker,
+    DepthUpdate,
+    Instrument,
+    Levels,
+    Snapshot,
+    TopPrices,
+    Trade,
+)
 from host.feeds.scale import (
     Scale,
     ScaleError,
@@ -23,7 +31,7 @@ from host.feeds.scale import (
     tick_scale,
 )
 from host.feeds.settings import FeedSettings
-from host.feeds.venue import Venue
+from host.feeds.venue import Quote, Venue
 from host.feeds.venues import BINANCE
 from host.feeds.writer import ASK, BID, RecordWriter
 
@@ -61,6 +69,8 @@ class SymbolFeed:
         Called with the counter's name and a detail for everything refused; it counts.
     venue : Venue
         Rules of the venue.
+    quotes : list of Quote, optional
+        Takes the venue's own best bids and asks.
 
     Attributes
     ----------
@@ -87,6 +97,7 @@ class SymbolFeed:
         counters: Counter[str],
         refuse: Callable[[str, str], None],
         venue: Venue = BINANCE,
+        quotes: list[Quote] | None = None,
     ) -> None:
         self.instrument = instrument
         self.price_scale: Scale | None = None
@@ -102,6 +113,7 @@ class SymbolFeed:
         self._rule = venue.sequence
         self._counters = counters
         self._refuse = refuse
+        self._quotes = quotes
         # a snapshot is loaded and no event has followed it
         self._first = False
         self._last_id = 0
@@ -146,6 +158,8 @@ class SymbolFeed:
 
     def on_ticker(self, ticker: BookTicker) -> None:
         """Keep a ticker for its depth event; one that cannot be is counted as `ticker_` ..."""
+        if self._quotes is not None:
+            self._quotes.append(Quote(*ticker))
         if self.price_scale is None or self.qty_scale is None:
             self._counters["before_snapshot"] += 1
             return
@@ -157,6 +171,14 @@ class SymbolFeed:
             )
         except ScaleError as error:
             self._refuse(f"ticker_{error.reason}", str(error))
+
+    def on_top_prices(self, prices: TopPrices) -> None:
+        """Keep the venue's best prices as those of the last event sent."""
+        if not self.synced:
+            self._counters["before_snapshot"] += 1
+        elif self._quotes is not None:
+            quote = Quote(prices.symbol, self._last_id, prices.bid, None, prices.ask, None)
+            self._quotes.append(quote)
 
     def on_depth(self, update: DepthUpdate) -> None:
         """Send a depth event if it follows the one before, and keep it."""
@@ -422,16 +444,17 @@ class SymbolFeed:
             return True
         assert self.price_scale is not None and self.qty_scale is not None
         scales = self.price_scale, self.qty_scale
-        found = how.compute(
-            plain_levels(book.bids.top(how.levels), *scales),
-            plain_levels(book.asks.top(how.levels), *scales),
-        )
+        bids = plain_levels(book.bids.top(how.levels), *scales)
+        asks = plain_levels(book.asks.top(how.levels), *scales)
+        found = how.compute(bids, asks)
         if found != checksum:
             self._refuse(
                 "checksum_failed", f"id {book.last_id}: expected checksum {checksum}, was {found}"
             )
             return False
         self._counters["checksums"] += 1
+        if self._quotes is not None and bids and asks:
+            self._quotes.append(Quote(self.instrument.name, book.last_id, *bids[0], *asks[0]))
         return True
 
     def _load(self, snapshot: Snapshot) -> None:

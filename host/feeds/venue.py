@@ -10,7 +10,16 @@ from typing import NamedTuple
 from host.feeds.messages import Parsed
 from host.feeds.sequence import SequenceRule
 
-__all__ = ["Checksum", "Connected", "Parser", "TextLevels", "Venue", "VenueFrame"]
+__all__ = [
+    "Checksum",
+    "Connected",
+    "Parser",
+    "Quote",
+    "Quotes",
+    "TextLevels",
+    "Venue",
+    "VenueFrame",
+]
 
 #: Levels of a side, best first: price and quantity as plain decimal strings.
 TextLevels = Sequence[tuple[str, str]]
@@ -62,6 +71,34 @@ class Checksum:
     compute: Callable[[TextLevels, TextLevels], int]
 
 
+class Quote(NamedTuple):
+    """Best bid and ask as the venue itself tells them, as it wrote them."""
+
+    symbol: str
+    update_id: int
+    bid: str
+    #: None where the venue tells prices only
+    bid_qty: str | None
+    ask: str
+    ask_qty: str | None
+
+
+@dataclass(frozen=True)
+class Quotes:
+    """Where a venue tells its best bid and ask exactly, beside the book it sends.
+
+    Parameters
+    ----------
+    source : str
+        What tells them, in words.
+    lasting : bool
+        A quote holds from its update id to the next quote's; otherwise at its update id only.
+    """
+
+    source: str
+    lasting: bool
+
+
 @dataclass(frozen=True)
 class Venue:
     """A venue's frames and its rules.
@@ -86,6 +123,8 @@ class Venue:
         side is then not known whole; otherwise such an update or snapshot is refused.
     checksum : Checksum, optional
         How a checksum is made, where the venue sends one.
+    quotes : Quotes, optional
+        What its best bid and ask can be compared with, where something is exact.
     """
 
     name: str
@@ -95,3 +134,4 @@ class Venue:
     window: bool = False
     far_asks: bool = False
     checksum: Checksum | None = None
+    quotes: Quotes | None = None

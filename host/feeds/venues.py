@@ -19,7 +19,7 @@ from host.feeds.kraken_futures import KRAKEN_FUTURES
 from host.feeds.messages import Parsed, Snapshot
 from host.feeds.okx import OKX
 from host.feeds.sequence import BinanceIds
-from host.feeds.venue import Venue
+from host.feeds.venue import Quotes, Venue
 
 __all__ = ["BINANCE", "VENUES"]
 
@@ -43,7 +43,13 @@ def _parse_binance(payload: bytes | str, address: str) -> Parsed | list[Parsed]:
 
 
 def _binance(**changes: Any) -> Venue:
-    return Venue(parse=_parse_binance, sequence=BinanceIds(), in_stream=False, **changes)
+    return Venue(
+        parse=_parse_binance,
+        sequence=BinanceIds(),
+        in_stream=False,
+        quotes=Quotes("bookTicker: price and quantity by update id", lasting=True),
+        **changes,
+    )
 
 
 BINANCE = _binance(name="BINANCE")

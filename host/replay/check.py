@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -13,16 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from host.contract.registers import REGISTERS
-from host.feeds import binance
-from host.feeds.messages import BookTicker
 from host.feeds.scale import ScaleError
 from host.feeds.symbol import SymbolFeed
+from host.feeds.venue import Quote
 from host.replay.run import ReplayError, Run
 from host.replay.tables import Tables
 from host.settings import Write
 
 __all__ = ["ExchangeCheck", "ReferenceCheck", "check_exchange", "check_latency", "check_reference"]
 
+#: Of a quote: one of its numbers has no place on the scale; the exchange does not tell this one.
+_NO_PLACE, _NOT_TOLD = -1, -2
 _QUOTE = ("bid_price_ticks", "bid_qty_lots", "ask_price_ticks", "ask_qty_lots")
 
 
@@ -53,14 +55,14 @@ class ReferenceCheck:
 
 @dataclass
 class ExchangeCheck:
-    """Best bid and offer of the board compared with the exchange's book tickers.
+    """Best bid and offer of the board compared with the exchange's own quotes.
 
     Attributes
     ----------
     checked, equal, wrong : int
-        Rows with a ticker to compare with, and how they compare.
+        Comparisons of a row with a quote, and how they came out.
     unchecked : int
-        Rows before the first or after the last ticker of the capture.
+        Rows without a quote to compare with.
     first : str
         The first row that differs; empty where none does.
     """
@@ -152,54 +154,106 @@ def _bins(register: str, values: npt.NDArray[Any]) -> list[int]:
 
 
 def check_exchange(run: Run, tables: Tables) -> ExchangeCheck:
-    """Compare every valid best bid and offer with the last book ticker up to its update id.
+    """Compare every valid best bid and offer with the exchange's own, where it tells them exactly.
 
-    An event is compared only if the capture has a ticker at or after its update id as well:
-    tickers may come later than the event they belong to.
+    Where a quote lasts (`host.feeds.venue.Quotes`), an event is compared with the last one up to
+    its update id, and only if the capture has one at or after its update id as well: quotes may
+    come later than the event they belong to. Otherwise an event is compared with the quotes of
+    its own update id.
     """
     result = ExchangeCheck()
-    tickers: dict[str, list[tuple[int, ...]]] = {}
+    rule = run.session.venue.quotes
+    quotes: dict[str, list[tuple[int, ...]]] = {}
     feeds = {feed.instrument.name: feed for feed in tables.feeds.values()}
-    for payload in run.ticker_payloads:
-        message = binance.parse(payload)
-        if isinstance(message, BookTicker) and message.symbol in feeds:
-            row = _ticker(message, feeds[message.symbol])
-            tickers.setdefault(message.symbol, []).append(row)
+    for quote in run.session.quotes if rule is not None else ():
+        if quote.symbol in feeds:
+            quotes.setdefault(quote.symbol, []).append(_units(quote, feeds[quote.symbol]))
     for symbol, feed in tables.feeds.items():
         name = feed.instrument.name
-        rows = tables.views[tables.bbo_valid & (tables.views["symbol"] == symbol)]
-        _check_symbol(name, rows, tickers.get(name, []), result)
+        at = tables.views["symbol"] == symbol
+        views, valid = tables.views[at], tables.bbo_valid[at]
+        mine = quotes.get(name, [])
+        if not valid.any() or not mine:
+            result.unchecked += int(np.count_nonzero(valid))
+        elif rule is not None and rule.lasting:
+            _check_lasting(name, views[valid], mine, result)
+        else:
+            _check_momentary(name, views, valid, mine, result)
     return result
 
 
-def _ticker(ticker: BookTicker, feed: SymbolFeed) -> tuple[int, ...]:
-    """Update id, then the quote in ticks and lots; -1 for what has no place on the scale."""
+def _units(quote: Quote, feed: SymbolFeed) -> tuple[int, ...]:
+    """Update id, then the quote in ticks and lots, or `_NO_PLACE` for all of it."""
     assert feed.price_scale is not None and feed.qty_scale is not None
     prices, qtys = feed.price_scale.by_text, feed.qty_scale.by_text
+    _, update_id, bid, bid_qty, ask, ask_qty = quote
     try:
-        quote = (prices[ticker.bid], qtys[ticker.bid_qty], prices[ticker.ask], qtys[ticker.ask_qty])
+        return (
+            update_id,
+            prices[bid],
+            _NOT_TOLD if bid_qty is None else qtys[bid_qty],
+            prices[ask],
+            _NOT_TOLD if ask_qty is None else qtys[ask_qty],
+        )
     except ScaleError:
-        return (ticker.update_id, -1, -1, -1, -1)
-    return (ticker.update_id, *quote)
+        return (update_id, *[_NO_PLACE] * len(_QUOTE))
 
 
-def _check_symbol(
+def _check_lasting(
     name: str,
     rows: npt.NDArray[Any],
-    tickers: Sequence[tuple[int, ...]],
+    quotes: Sequence[tuple[int, ...]],
     result: ExchangeCheck,
 ) -> None:
-    if not len(rows) or not tickers:
-        result.unchecked += len(rows)
-        return
-    table = np.array(tickers, np.int64)
+    table = np.array(quotes, np.int64)
     table = table[np.argsort(table[:, 0], kind="stable")]
     ids = rows["update_id"].astype(np.int64)
     at = np.searchsorted(table[:, 0], ids, side="right") - 1
-    quotes = table[np.maximum(at, 0), 1:]
-    known = (at >= 0) & (ids <= table[-1, 0]) & (quotes[:, 0] >= 0)
+    known = (at >= 0) & (ids <= table[-1, 0])
+    _compare(name, rows, table[np.maximum(at, 0), 1:], known, result)
+
+
+def _check_momentary(
+    name: str,
+    views: npt.NDArray[Any],
+    valid: npt.NDArray[np.bool_],
+    quotes: Sequence[tuple[int, ...]],
+    result: ExchangeCheck,
+) -> None:
+    """Views and quotes are walked in their order: where a venue counts anew an id comes again."""
+    places: dict[int, list[int]] = {}
+    for place, update_id in enumerate(views["update_id"].tolist()):
+        places.setdefault(update_id, []).append(place)
+    found: list[int] = []
+    told: list[tuple[int, ...]] = []
+    at = 0
+    for update_id, *quote in quotes:
+        mine = places.get(update_id, [])
+        next_one = bisect_left(mine, at)
+        if next_one < len(mine):
+            at = mine[next_one]
+            found.append(at)
+            told.append(tuple(quote))
+    rows = np.array(found, np.int64)
+    without = valid.copy()
+    without[rows] = False
+    result.unchecked += int(np.count_nonzero(without))
+    _compare(
+        name, views[rows], np.array(told, np.int64).reshape(-1, len(_QUOTE)), valid[rows], result
+    )
+
+
+def _compare(
+    name: str,
+    rows: npt.NDArray[Any],
+    quotes: npt.NDArray[np.int64],
+    known: npt.NDArray[np.bool_],
+    result: ExchangeCheck,
+) -> None:
+    """Compare rows with the quotes at the same places, where those are known."""
+    known = known & (quotes != _NO_PLACE).all(axis=1)
     seen = np.stack([rows[column].astype(np.int64) for column in _QUOTE], axis=1)
-    equal = known & (seen == quotes).all(axis=1)
+    equal = known & ((seen == quotes) | (quotes == _NOT_TOLD)).all(axis=1)
     wrong = np.flatnonzero(known & ~equal)
     result.checked += int(np.count_nonzero(known))
     result.equal += int(np.count_nonzero(equal))
@@ -207,7 +261,8 @@ def _check_symbol(
     result.unchecked += int(np.count_nonzero(~known))
     if len(wrong) and not result.first:
         first = int(wrong[0])
+        told = ["not told" if value == _NOT_TOLD else value for value in quotes[first].tolist()]
         result.first = (
-            f"{name} event {ids[first]}: expected the exchange's {quotes[first].tolist()} "
+            f"{name} event {int(rows['update_id'][first])}: expected the exchange's {told} "
             f"(bid ticks, lots, ask ticks, lots), was {seen[first].tolist()}"
         )

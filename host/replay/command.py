@@ -33,6 +33,10 @@ from host.settings import ReplaySettings
 __all__ = ["Outcome", "Request", "run_replay"]
 
 
+#: Names of refused symbols in the note; summary.json has all.
+_MOST_NAMES = 8
+
+
 class _Advance(Protocol):
     def __call__(self, done: int, total: int, /) -> None: ...
 
@@ -171,9 +175,19 @@ def run_replay(request: Request, out: Console, err: Console) -> Outcome:
     error = _error(run)
     for name in [] if error else summary["symbols_without_events"]:
         err.print(f"note: {name}: no usable snapshot, so nothing of it was sent", highlight=False)
+    if summary["symbols_refused"] and not request.symbols:
+        err.print(f"note: {_no_room(summary)}", markup=False, highlight=False, soft_wrap=True)
     if error:
         err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
     return Outcome(summary["mismatches"]["total"], error, summary, run)
+
+
+def _no_room(summary: dict[str, Any]) -> str:
+    """Symbols that found the board full, and how many messages of each were refused."""
+    names = [f"{name} ({count:,} messages)" for name, count in summary["symbols_refused"].items()]
+    more = len(names) - _MOST_NAMES
+    shown = ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return f"the board has room for {summary['board']['symbols']} symbols; refused: {shown}"
 
 
 def _error(run: Run) -> str:

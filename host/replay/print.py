@@ -75,10 +75,7 @@ def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("refused by the host", ", ".join(refused)))
         first = summary["host_refusals"][0]
         lines.append(("first of these", f"{first['file']} line {first['line']}: {first['detail']}"))
-    checked = summary["exchange_checked"]
-    lines.append(
-        ("equal to the exchange's quotes", f"{summary['exchange_equal']:,} of {checked:,} checked")
-    )
+    lines += _exchange(summary)
     wrong = summary["mismatches"]
     if wrong["records"] is None:
         lines.append(("reference model", "not asked for"))
@@ -93,6 +90,23 @@ def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
             )
         )
     return lines
+
+
+def _exchange(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the exchange itself tells of its book, and how it compares."""
+    lines: list[tuple[str, str]] = []
+    if summary["checksums"] is not None:
+        verified, failed = summary["checksums"]["verified"], summary["checksums"]["failed"]
+        lines.append(("exchange's checksums", f"{verified:,} verified, {failed:,} failed"))
+    if summary["exchange_quotes"] is None:
+        none = f"{summary['exchange']} tells none that are exact beside its book"
+        return [*lines, ("exchange's quotes", none)]
+    checked = summary["exchange_checked"]
+    return [
+        *lines,
+        ("exchange's quotes", summary["exchange_quotes"]),
+        ("equal to the exchange's quotes", f"{summary['exchange_equal']:,} of {checked:,} checked"),
+    ]
 
 
 def _not_sent(summary: dict[str, Any]) -> str:

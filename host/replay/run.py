@@ -16,11 +16,12 @@ import numpy.typing as npt
 from host.contract.records import IN_DTYPE, REFILL_REQUEST_DTYPE, OutKind
 from host.contract.registers import COUNTERS
 from host.execution.assumed import assumed_fills
-from host.feeds.capture import CaptureError, CaptureReader, Frame
+from host.feeds.capture import CaptureError
 from host.feeds.messages import Instrument
 from host.feeds.session import FeedSession
 from host.feeds.settings import FeedSettings
 from host.links.base import OUT_BYTES, Identity, Link
+from host.replay.source import open_captures
 from host.settings import ReplaySettings, SettingError, Write
 
 __all__ = ["LATENCY_REGISTERS", "Options", "ReplayError", "Run", "Step", "replay"]
@@ -32,11 +33,6 @@ LATENCY_ARRAYS = ("latency_histogram", "span_histogram")
 #: One thing done to the board: registers written, or records sent.
 Step = Union[Write, "npt.NDArray[Any]"]
 
-#: Only frames with it can be book tickers; depth frames and trades have none.
-_TICKER_MARK = b'"B"'
-_DEPTH_MARK = b'"depthUpdate"'
-#: Bytes at the start of a frame in which its kind stands.
-_HEAD_BYTES = 160
 #: Reads of the register `status` until the memories must be swept.
 _RESET_READS = 1 << 16
 
@@ -52,7 +48,7 @@ class Options:
     Parameters
     ----------
     captures : sequence of str
-        Files that follow each other.
+        Files that follow each other, see `host.replay.source.open_captures`.
     settings : ReplaySettings
         Rule and limits.
     symbols : sequence of str
@@ -60,7 +56,9 @@ class Options:
     tick, lot : Decimal or None
         Of every symbol; None: taken from its first snapshot.
     refill_at : int or None
-        A side of the fabric with fewer levels is refilled ahead; None: half of its levels.
+        A side of the fabric with fewer levels is refilled ahead; None: half of its levels, or
+        the levels the rule sums where that is more. A refill stands before the end of the event
+        it follows, so that with this many no event leaves a side too short for the rule.
     fill_delay_us : int
         Length of a chunk of stream time; what the board answers to one chunk (orders to be
         filled, refill requests) is acted on after it.
@@ -88,10 +86,8 @@ class Run:
         What was done to the board after its reset, in order.
     out : ndarray of uint8, shape (n, 64)
         What it answered.
-    ticker_payloads : list of bytes
-        Frames that may be book tickers, in order.
     depth_frames : int
-        Depth events in the capture.
+        Depth events in the capture, and frames of the venue that cannot be read.
     capture_error : CaptureError or None
         Why the capture ended early.
     registers : dict
@@ -109,7 +105,6 @@ class Run:
     session: FeedSession
     steps: list[Step] = field(default_factory=list)
     out: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, OUT_BYTES), np.uint8))
-    ticker_payloads: list[bytes] = field(default_factory=list)
     depth_frames: int = 0
     capture_error: CaptureError | None = None
     registers: dict[str, int] = field(default_factory=dict)
@@ -135,7 +130,7 @@ class _Replayer:
                 symbols=identity.symbols,
                 levels=identity.levels,
                 qty_bits=identity.qty_bits,
-                refill_at=options.refill_at,
+                refill_at=_refill_at(options, identity.levels),
             )
         except ValueError as error:
             raise ReplayError(f"--{str(error).replace('_', '-', 1)}") from None
@@ -148,8 +143,16 @@ class _Replayer:
         instruments = [
             Instrument(name, n, options.tick, options.lot) for n, name in enumerate(names)
         ]
+        venue, self._source = open_captures(options.captures)
         try:
-            session = FeedSession(instruments, sizes, adopt=not names, keep_refusals=100)
+            session = FeedSession(
+                instruments,
+                sizes,
+                adopt=not names,
+                keep_refusals=100,
+                venue=venue,
+                keep_quotes=True,
+            )
         except ValueError as error:
             raise ReplayError(str(error)) from None
         self.run = Run(options, identity, session)
@@ -172,7 +175,7 @@ class _Replayer:
 
     def read_frames(self, progress: Callable[[int, int], None]) -> None:
         run, session, delay_us = self.run, self.run.session, self._options.fill_delay_us
-        reader = CaptureReader(self._options.captures)
+        reader = self._source
         feeds = session.feeds
         known = 0
         chunk: int | None = None
@@ -181,12 +184,6 @@ class _Replayer:
             for frame in reader:
                 before = len(session)
                 session.feed(frame)
-                if isinstance(frame, Frame):
-                    payload = frame.payload
-                    if _DEPTH_MARK in payload[:_HEAD_BYTES]:
-                        run.depth_frames += 1
-                    elif _TICKER_MARK in payload:
-                        run.ticker_payloads.append(payload)
                 if len(feeds) != known:
                     self._adopted()
                     known = len(feeds)
@@ -210,6 +207,7 @@ class _Replayer:
         self._send(np.concatenate([answer, session.take()]))
         progress(reader.bytes_total, reader.bytes_total)
         run.out = np.concatenate([run.out, *self._out])
+        run.depth_frames = session.counters["depth_events"] + session.counters["bad_frame"]
 
     def _adopted(self) -> None:
         """Give tick and lot to symbols that appeared in the stream."""
@@ -266,6 +264,13 @@ class _Replayer:
         run.cycles = link.read("cycle")
         run.registers = {name: link.read(name) for name in (*COUNTERS, *LATENCY_REGISTERS)}
         run.arrays = {name: link.read_array(name).tolist() for name in LATENCY_ARRAYS}
+
+
+def _refill_at(options: Options, levels: int) -> int:
+    """Levels of a side below which it is refilled, for a board that keeps `levels`."""
+    if options.refill_at is not None:
+        return options.refill_at
+    return max(levels // 2, min(levels, options.settings.levels))
 
 
 def replay(options: Options, link: Link, progress: Callable[[int, int], None]) -> Run:

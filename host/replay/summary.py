@@ -76,11 +76,12 @@ def summarise(
         "settings": _settings(run),
         "registers": _registers(run),
         "captures": [capture_entry(path) for path in run.options.captures],
+        "exchange": session.venue.name,
         "capture_error": None if run.capture_error is None else str(run.capture_error),
         "symbols": {
             feed.instrument.name: {
                 "number": symbol,
-                "tick": str(feed.price_scale.step) if feed.price_scale else None,
+                "tick": f"{feed.price_scale.step:f}" if feed.price_scale else None,
                 "lot": f"{feed.qty_scale.step:f}" if feed.qty_scale else None,
             }
             for symbol, feed in tables.feeds.items()
@@ -90,6 +91,7 @@ def summarise(
             for name, feed in session.feeds.items()
             if feed.instrument.symbol not in tables.feeds
         ),
+        "symbols_refused": dict(sorted(session.unknown_names.items())),
         "assumption": ASSUMPTION if run.options.fills else "No order is reported filled.",
         "counters": counters,
         "host": {name: count for name, count in session.counters.items() if count},
@@ -119,6 +121,13 @@ def summarise(
         },
         "ticker_checked": session.counters["ticker_checked"],
         "ticker_mismatch": session.counters["ticker_mismatch"],
+        "checksums": None
+        if session.venue.checksum is None
+        else {
+            "verified": session.counters["checksums"],
+            "failed": session.counters["checksum_failed"],
+        },
+        "exchange_quotes": None if session.venue.quotes is None else session.venue.quotes.source,
         "exchange_checked": exchange.checked,
         "exchange_equal": exchange.equal,
         "exchange_wrong": exchange.wrong,

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Captures of six venues through the hardware book, against books rebuilt without the host."""
 
+import csv
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +23,11 @@ from host.feeds.venues import VENUES
 from sim.board import Board
 from sim.compare import compare
 from sim.reference import Reference
-from tests.system.venue_books import N, rebuild
+from tests.system.venue_books import N, entries, rebuild
 
 pytestmark = pytest.mark.captures
+
+ROOT = Path(__file__).resolve().parents[2]
 
 REGISTERS = {
     "report": 1,
@@ -152,6 +158,59 @@ def test_the_hardware_shows_the_venues_book_after_every_event(captures, venue, c
     assert not (out[:, 0] == OutKind.REFILL_REQUEST).any()
     assert sum(n for name, n in counters.items() if name.startswith("malformed")) == 0
     assert oracle.counts["crossed"] == 0
+
+
+def quotes_of(path, oracle):
+    """Events the venue's own quotes can be compared with, counted from the recording.
+
+    Binance: those from the first to the last bookTicker of their symbol. Kraken: a ticker each.
+    OKX vouches for each book with a checksum. The tickers of the others are no measure.
+    """
+    found, tickers = 0, {}
+    for entry in entries(path):
+        frame = json.loads(entry["data"]) if entry["t"] == "recv" else {}
+        if frame.get("stream", "").endswith("@bookTicker"):
+            tickers.setdefault(frame["data"]["s"], []).append(frame["data"]["u"])
+        found += frame.get("feed") == "ticker_lite" and "bid" in frame
+    for name, at in oracle.tops:
+        found += min(tickers.get(name, [at + 1])) <= at <= max(tickers.get(name, [0]))
+    return found + oracle.counts["checksums"]
+
+
+@pytest.mark.parametrize("venue", EVENTS)
+def test_a_recording_replays_through_the_command_and_every_quote_is_the_venues(
+    captures, tmp_path, venue
+):
+    path, out = path_of(captures, venue), tmp_path / "out"
+    command = [sys.executable, "-m", "host.cli", "replay", str(path), "--out", str(out)]
+    if venue != "OKX":
+        command.append("--no-report")
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    summary = json.loads((out / "summary.json").read_text())
+    books, events, _ = EVENTS[venue]
+    assert summary["exchange"] == venue and len(summary["symbols"]) == books
+    assert summary["mismatches"]["total"] == summary["mismatches"]["records"] == 0
+    assert summary["reference_records"] > events
+    assert summary["events_valid"]["count"] == summary["events_bbo"]["count"] == events
+    oracle, seen = oracle_of(path), set()
+    compared = quotes_of(path, oracle)
+    assert summary["exchange_checked"] == summary["exchange_equal"] == compared
+    assert (compared == 0) == (venue in ("BYBIT", "COINBASE")) == (not summary["exchange_quotes"])
+    assert summary["checksums"] == ({"verified": 290, "failed": 0} if venue == "OKX" else None)
+    assert (out / "report.html").exists() == (venue == "OKX")
+    for name in summary["symbols"]:
+        with (out / f"bbo.{name}.csv").open(newline="") as file:
+            for row in csv.DictReader(file):
+                at = name, int(row["update_id"])
+                columns = ("bid_price", "bid_qty", "ask_price", "ask_qty")
+                bid, bid_qty, ask, ask_qty = (Decimal(row[column]) for column in columns)
+                assert ((bid, bid_qty), (ask, ask_qty)) == (
+                    oracle.tops[at].bid,
+                    oracle.tops[at].ask,
+                )
+                seen.add(at)
+    assert seen == set(oracle.tops)
 
 
 def test_all_checksums_of_okx_verify_on_the_hosts_book(captures):
