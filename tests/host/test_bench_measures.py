@@ -6,6 +6,8 @@ import json
 import pytest
 
 from sim import bench
+from sim.bench_mix import Sustained
+from sim.compare import Latency
 
 #: The least that holds on any machine; the ratio itself is what `make bench` is for.
 SURE_RATIO = 4.0
@@ -21,38 +23,41 @@ def test_board_replays_several_times_as_fast_as_cocotb_drives(tmp_path):
     assert status == 0, found
     assert found["ratio"] > SURE_RATIO
     assert found["ratio_bus_models"] > found["ratio"] > found["ratio_tuned"] > 1
-    # One record a cycle, but for the cycles after the last one.
-    assert 0.99 < found["records_per_cycle"] <= 1
-    cycles = found["latency_cycles"]
-    assert cycles["decisions"] > 0
-    assert cycles["minimum"] == cycles["mean"] == cycles["maximum"] > 0
+    assert [row["on"] for row in found["sustained"]] == ["slice", "worst mix"]
+    for row in found["sustained"]:
+        assert row["records"] == row["cycles"]
+        assert row["records_per_cycle"] == 1
+        assert 0.8 < row["updates_per_cycle"] == row["updates"] / row["records"] < 1
+        assert row["latency"]["decisions"] > 0
+        assert row["latency"]["minimum"] == row["latency"]["mean"] == row["latency"]["maximum"] > 0
     names = [row["name"] for row in found["rows"]]
-    assert names == [
+    # hftbacktest is measured where it is installed.
+    assert names + list(found["not_installed"]) == [
         "board",
         "cocotb, one loop",
         "cocotb, bus models",
-        "cocotb, one loop, tuned model",
+        "cocotb, one loop, tuned",
         "reference model",
-        "dict, level updates",
-        "dict, and best at event ends",
+        "dict and sorted list",
+        "hftbacktest, hash map",
+        "hftbacktest, ROI vector",
     ]
-    units = {row["name"]: row["units"] for row in found["rows"]}
-    assert units["board"] == units["reference model"] == 30000
-    assert units["cocotb, one loop"] == units["cocotb, bus models"] == 4000
+    rows = {row["name"]: row for row in found["rows"]}
+    assert rows["board"]["records"] == rows["reference model"]["records"] == 30000
+    assert rows["cocotb, one loop"]["records"] == rows["cocotb, bus models"]["records"] == 4000
+    assert rows["board"]["updates"] == rows["dict and sorted list"]["updates"] > 24000
     for row in found["rows"]:
-        assert row["per_second"] == pytest.approx(row["units"] / row["seconds"])
+        assert row["per_second"] == pytest.approx(row["updates"] / row["seconds"])
 
 
-def _found(ratio):
-    rows = [bench.Row("board", "slice", 100, 1.0, 110)]
-    latency = {"minimum": 1, "mean": 1.0, "maximum": 1, "decisions": 1}
+def _found(ratio, cycles=100):
     return {
-        "rows": rows,
+        "rows": [bench.Row("board", "slice", 90, 1.0, 100, 110)],
         "ratio": ratio,
         "ratio_bus_models": ratio,
         "ratio_tuned": ratio / 2,
-        "records_per_cycle": 1.0,
-        "latency_cycles": latency,
+        "sustained": [Sustained("slice", 100, 90, cycles, Latency(14, 14.0, 14, 3))],
+        "not_installed": {},
     }
 
 
@@ -76,12 +81,18 @@ def test_disagreement_between_board_and_peer_is_not_measured(monkeypatch, tmp_pa
     assert "board and cocotb" in capsys.readouterr().err
 
 
-def test_dict_peer_keeps_the_book():
-    bids = [(0, 100, 5), (0, 101, 1), (0, 101, 0)]
-    asks = [(1, 103, 2), (1, 102, 7), (1, 104, 0)]
-    end = (2, 0, 0)
-    # Best prices are 100 and 102, then 100 and 103.
-    assert bench._dict_book([*bids, *asks, end, (1, 102, 0), end]) == 100 + 102 + 100 + 103
+def test_status_says_that_a_clock_passed_without_a_record(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(bench, "measure", lambda **_: _found(99.0, cycles=101))
+    output = tmp_path / "bench.json"
+    assert bench.main(["--output", str(output)]) == 1
+    assert json.loads(output.read_text())["sustained"][0]["records_per_cycle"] == 100 / 101
+    assert "slice: expected a record in each clock" in capsys.readouterr().out
+
+
+def test_board_is_measured_by_records_where_both_take_records():
+    board = bench.Row("board", "slice", 90, 1.0, 100, 110)
+    assert board.times(bench.Row("reference model", "its start", 10, 1.0, 25)) == 4
+    assert board.times(bench.Row("dict and sorted list", "slice", 90, 2.0)) == 2
 
 
 def test_whole_capture_is_found_by_the_environment(monkeypatch, tmp_path):
