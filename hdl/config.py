@@ -3,7 +3,10 @@
 
 from dataclasses import dataclass
 
-__all__ = ["BuildConfig"]
+__all__ = ["VIEW_LEVELS", "BuildConfig"]
+
+#: Levels of a side that leave the book, the most a decision may rest on.
+VIEW_LEVELS = 10
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class BuildConfig:
     levels : int
         Levels kept on each side of a book, 3 to 64.
     qty_bits : int
-        Width of a quantity in lots, 2 to 56.
+        Width of a quantity in lots, 2 to 64.
     price_bits : int
         Width of a price in ticks, 3 to 32; narrower ones are for proofs.
     result_depth : int
@@ -39,7 +42,7 @@ class BuildConfig:
         for name, low, high in (
             ("symbols", 1, 256),
             ("levels", 3, 64),
-            ("qty_bits", 2, 56),
+            ("qty_bits", 2, 64),
             ("price_bits", 3, 32),
             ("result_depth", 32, 1024),
         ):
@@ -53,6 +56,11 @@ class BuildConfig:
         return 2 * self.symbols
 
     @property
+    def view_levels(self) -> int:
+        """Levels of a side that leave the book."""
+        return min(VIEW_LEVELS, self.levels)
+
+    @property
     def sum_bits(self) -> int:
-        """Width of the sum of all quantities of a side."""
-        return self.qty_bits + self.levels.bit_length()
+        """Width of the sum of the quantities that leave the book."""
+        return self.qty_bits + self.view_levels.bit_length()

@@ -51,7 +51,9 @@ class SweptMemory(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.rows = rows = memory.Memory(shape=self.shape, depth=self.depth, init=[])
+        m.submodules.rows = rows = memory.Memory(
+            shape=self.shape, depth=self.depth, init=[], attrs={"ram_style": "block"}
+        )
         read, write = rows.read_port(), rows.write_port()
         swept = Signal(range(self.depth + 1))
         with m.If(~self.done):

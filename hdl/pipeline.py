@@ -96,6 +96,7 @@ class Pipeline(wiring.Component):
         m.d.comb += [
             admission.room.eq(emit.room & init_done),
             decoder.cycle.eq(cycle),
+            book.ahead.eq(decoder.ahead),
             gate.cycle.eq(cycle),
         ]
 

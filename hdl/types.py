@@ -18,9 +18,11 @@ __all__ = [
     "decision_layout",
     "flow",
     "intent_layout",
+    "level_layout",
     "side_layout",
     "signal_layout",
     "token_layout",
+    "touch_layout",
     "view_layout",
     "view_result_layout",
 ]
@@ -77,17 +79,35 @@ def token_layout(config: BuildConfig) -> data.StructLayout:
     )
 
 
+def level_layout(config: BuildConfig) -> data.StructLayout:
+    """Price and quantity; both 0 where there is no level."""
+    return data.StructLayout({"price": config.price_bits, "qty": config.qty_bits})
+
+
 def side_layout(config: BuildConfig) -> data.StructLayout:
-    """What is visible of one side."""
+    """What is visible of one side; all zero but `state` and `n` unless it is KNOWN."""
     return data.StructLayout(
         {
-            "price": config.price_bits,  # best, ticks
-            "qty": config.qty_bits,  # at the best, lots
+            "levels": data.ArrayLayout(level_layout(config), config.view_levels),  # best first
+            "horizon": config.price_bits,  # ticks, 0 without one
             "sum": config.sum_bits,  # of the first N, lots
             "n": 4,  # N of that sum
             "depth": 7,  # levels held
             "state": SideState,
             "bounded": 1,  # there is a horizon
+        }
+    )
+
+
+def touch_layout(config: BuildConfig) -> data.StructLayout:
+    """What is told of one side."""
+    return data.StructLayout(
+        {
+            "best": level_layout(config),
+            "sum": config.sum_bits,
+            "depth": 7,
+            "state": SideState,
+            "bounded": 1,
         }
     )
 
@@ -117,8 +137,8 @@ def view_result_layout(config: BuildConfig) -> data.StructLayout:
             "refill": 4,  # RefillFlag; 0: no request
             "report": 1,  # emit the view itself
             "levels_n": 4,
-            "bid": side_layout(config),
-            "ask": side_layout(config),
+            "bid": touch_layout(config),
+            "ask": touch_layout(config),
         }
     )
 

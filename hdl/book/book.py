@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The book: tokens in, views out."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.book.execute import COUNTS
+from hdl.book.decide import COUNTS
 from hdl.book.ladder import Ladder
 from hdl.book.touch import Touch
 from hdl.book.view import ViewAssembler
-from hdl.config import BuildConfig
+from hdl.config import VIEW_LEVELS, BuildConfig
 from hdl.types import count_layout, flow, token_layout, view_layout, view_result_layout
 
 __all__ = ["Book"]
@@ -27,6 +27,8 @@ class Book(wiring.Component):
 
     Members
     -------
+    ahead : In(9)
+        Row of the token that comes with the next clock: side, then symbol.
     i : In(flow(token_layout))
         Tokens.
     o : Out(flow(view_layout))
@@ -45,6 +47,7 @@ class Book(wiring.Component):
         self.config = config
         super().__init__(
             {
+                "ahead": In(9),
                 "i": In(flow(token_layout(config))),
                 "o": Out(flow(view_layout(config))),
                 "result": Out(flow(view_result_layout(config))),
@@ -61,6 +64,8 @@ class Book(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        levels_n = Signal(4)
+        m.d.sync += levels_n.eq(Mux(self.levels_n > VIEW_LEVELS, VIEW_LEVELS, self.levels_n))
         m.submodules.ladder = ladder = Ladder(self.config)
         m.submodules.touch = touch = Touch(self.config)
         m.submodules.view = view = ViewAssembler(self.config)
@@ -69,13 +74,14 @@ class Book(wiring.Component):
         wiring.connect(m, view.o, wiring.flipped(self.o))
         wiring.connect(m, view.result, wiring.flipped(self.result))
         m.d.comb += [
-            touch.levels_n.eq(self.levels_n),
+            ladder.ahead.eq(self.ahead),
+            touch.levels_n.eq(levels_n),
             view.ahead.eq(touch.ahead),
             view.i_valid.eq(touch.o_valid),
             view.token.eq(touch.token),
             view.side.eq(touch.side),
             view.touched.eq(touch.touched),
-            view.levels_n.eq(self.levels_n),
+            view.levels_n.eq(levels_n),
             view.refill_level.eq(self.refill_level),
             view.refill_retry.eq(self.refill_retry),
             view.report.eq(self.report),

@@ -7,10 +7,12 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 
-__all__ = ["DEPTH", "Hazards"]
+__all__ = ["STAGES", "Hazards"]
 
-#: Stages of the ladder a token may have to look ahead to.
-DEPTH = 6
+#: Last stage of the ladder whose row a token may have to take.
+STAGES = 7
+#: Which tokens ahead each token's findings are mended with, by the stage of each.
+COMPARED = {2: (6,), 3: (6, 5), 4: (5,)}
 
 
 class Hazards(wiring.Component):
@@ -26,37 +28,48 @@ class Hazards(wiring.Component):
 
     Members
     -------
-    valid, addr, key : In
-        The token in stage 0: is there one, its row, its key.
-    same1, same2, same3 : Out(7)
-        The token in stage n is on the row of the one in stage 1, 2, 3.
-    better2, equal2 : Out(7)
-        The key of the token in stage n is better than, or equal to, that of the one in stage 2.
+    addr : In
+        Row of the token in stage 0.
+    valid, key : In
+        The token in stage 1: is there one, its key.
+    same1, same2, same3, same4, same5 : Out(8)
+        The token in stage n is on the row of the one in stage 1, 2, 3, 4, 5.
+    better2, equal2, better3, equal3, better4, equal4 : Out(8)
+        The key of the token in stage n is better than, or equal to, that of the one in stage 2,
+        3, 4; for those that `COMPARED` names.
     """
 
     def __init__(self, config: BuildConfig) -> None:
-        bits = {"valid": 1, "addr": (config.rows - 1).bit_length(), "key": config.price_bits}
-        marks = ("same1", "same2", "same3", "better2", "equal2")
+        marks = [f"same{stage}" for stage in (1, 2, 3, 4, 5)]
+        marks += [f"{name}{stage}" for name in ("better", "equal") for stage in COMPARED]
         super().__init__(
-            {name: In(width) for name, width in bits.items()}
-            | {name: Out(DEPTH + 1) for name in marks}
+            {
+                "addr": In((config.rows - 1).bit_length()),
+                "valid": In(1),
+                "key": In(config.price_bits),
+            }
+            | {name: Out(STAGES + 1) for name in marks}
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        valid, addr, key = [self.valid], [self.addr], [self.key]
-        for stage in range(1, DEPTH):
-            for chain, name in ((valid, "valid"), (addr, "addr"), (key, "key")):
-                chain.append(Signal.like(chain[0], name=f"{name}{stage}"))
+        addr, valid, key = {0: self.addr}, {1: self.valid}, {1: self.key}
+        for chain, name in ((addr, "addr"), (valid, "valid"), (key, "key")):
+            for stage in range(max(chain) + 1, STAGES):
+                chain[stage] = Signal.like(chain[stage - 1], name=f"{name}{stage}")
                 m.d.sync += chain[stage].eq(chain[stage - 1])
-        for stage in range(2, DEPTH + 1):
-            m.d.sync += self.same1[stage].eq(valid[stage - 1] & (addr[stage - 1] == addr[0]))
-        for stage in range(3, DEPTH + 1):
-            m.d.sync += [
-                self.same2[stage].eq(self.same1[stage - 1]),
-                self.better2[stage].eq(key[stage - 1] < key[1]),
-                self.equal2[stage].eq(key[stage - 1] == key[1]),
-            ]
-        for stage in range(4, DEPTH + 1):
-            m.d.sync += self.same3[stage].eq(self.same2[stage - 1])
+
+        same = {stage: getattr(self, f"same{stage}") for stage in (1, 2, 3, 4, 5)}
+        for ahead in range(2, STAGES + 1):
+            m.d.sync += same[1][ahead].eq(valid[ahead - 1] & (addr[ahead - 1] == addr[0]))
+        for stage in (2, 3, 4, 5):
+            for ahead in range(stage + 1, STAGES + 1):
+                m.d.sync += same[stage][ahead].eq(same[stage - 1][ahead - 1])
+        for stage, compared in COMPARED.items():
+            better, equal = getattr(self, f"better{stage}"), getattr(self, f"equal{stage}")
+            for ahead in compared:
+                m.d.sync += [
+                    better[ahead].eq(key[ahead - 1] < key[stage - 1]),
+                    equal[ahead].eq(key[ahead - 1] == key[stage - 1]),
+                ]
         return m

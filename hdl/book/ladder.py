@@ -1,53 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ladders: every side of every book behind one pipeline, one token a clock."""
 
-from itertools import pairwise
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.book.execute import COUNTS, Execute
-from hdl.book.hazards import DEPTH, Hazards
-from hdl.book.slots import clear_row, price_to_key, row_layout
+from hdl.book.decide import COUNTS, Decide
+from hdl.book.hazards import STAGES, Hazards
+from hdl.book.operation import decode, operation_layout
+from hdl.book.row import moved, moved_bits, moves_layout, price_to_key, status_layout
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory
 from hdl.types import count_layout, flow, token_layout
 
-__all__ = ["Ladder", "rung_layout"]
+__all__ = ["LATENCY", "Ladder", "rung_layout"]
+
+#: Cycles from a token to its row.
+LATENCY = 5
 
 
 def rung_layout(config: BuildConfig) -> data.StructLayout:
-    """A row after a token, with the contents of its slots."""
-    slots = config.levels + 1
+    """A row after a token."""
     return data.StructLayout(
         {
             "token": token_layout(config),
-            "row": row_layout(config),
-            "keys": data.ArrayLayout(config.price_bits, slots),
-            "qtys": data.ArrayLayout(config.qty_bits, slots),
+            "status": status_layout(config),
+            "keys": data.ArrayLayout(config.price_bits, config.levels),
+            "qtys": data.ArrayLayout(config.qty_bits, config.levels),
+            "horizon": config.price_bits,  # key
             "touched": 1,
         }
     )
 
 
 class Ladder(wiring.Component):
-    """Read a row, compare, execute, write back.
+    """Read a row, compare, decide, move, write back.
 
     ::
 
-        0 address   1 row and keys leave the memory   2 compare with the token's key
-        3 execute (one row update a clock)            4 write back; slots with what was just written
+        0 address     1 keys and status leave the memory    2 compare keys     3 mend
+        4 decide      5 move the row                        6 the row stands; write back
+        quantities:   3 address     4 they leave the memory
 
-    The memory a token has read does not yet hold what the four tokens ahead of it write. Their
-    keys are compared with its own (`Hazards`) and replace the compare bits of the slots they write,
-    and the newest row of the same side replaces the one read: that of the token just ahead as it
-    enters stage 3, of the three before as it enters stage 2. Quantities, and the keys to be shown,
-    are read a second time two stages later, where only two tokens are missing. So no two tokens
-    ever wait for each other, whatever rows they touch.
+    The memory a token has read does not yet hold what the six tokens ahead of it write. Two things
+    follow such a token and are mended on the way. Its row: in each clock the row that has just come
+    to stand in stage 6 replaces it, if it is the same one. And its findings, how its key compares
+    with each place: they are never made again, but moved as the row was moved by the tokens
+    ahead, one of them after the other, the last in stage 4 itself. So no two tokens ever wait for
+    each other, whatever rows they touch.
 
-    Latency is 4 cycles to `o`, throughput one token a cycle.
+    Latency is `LATENCY` cycles to `o`, throughput one token a cycle. The address is wanted one
+    cycle before the token.
 
     Parameters
     ----------
@@ -56,6 +61,8 @@ class Ladder(wiring.Component):
 
     Members
     -------
+    ahead : In(9)
+        Row of the token that comes with the next clock: side, then symbol.
     i : In(flow(token_layout))
         Tokens; kinds that are not about levels pass through.
     o : Out(flow(rung_layout))
@@ -63,13 +70,14 @@ class Ladder(wiring.Component):
     counts : Out
         One pulse per counter.
     init_done : Out(1)
-        Rows are swept; tokens may come.
+        Rows are swept; with the next clock `ahead` may come.
     """
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
         super().__init__(
             {
+                "ahead": In(9),
                 "i": In(flow(token_layout(config))),
                 "o": Out(flow(rung_layout(config))),
                 "counts": Out(count_layout(*COUNTS)),
@@ -80,125 +88,165 @@ class Ladder(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self.config
-        slots, row_bits = config.levels + 1, (config.rows - 1).bit_length()
-        key_shape = data.ArrayLayout(config.price_bits, slots)
-        qty_shape = data.ArrayLayout(config.qty_bits, slots)
+        levels, row_bits = config.levels, (config.rows - 1).bit_length()
 
-        m.submodules.rows = rows = SweptMemory(row_layout(config), config.rows, clear_row(config))
+        def places(name: str, count: int, bits: int = 1) -> list[Signal]:
+            return [Signal(bits, name=f"{name}_{at}") for at in range(count)]
+
         block: dict[str, Any] = {"depth": config.rows, "init": [], "attrs": {"ram_style": "block"}}
-        m.submodules.keys = keys = memory.Memory(shape=key_shape, **block)
-        m.submodules.shown_keys = shown_keys = memory.Memory(shape=key_shape, **block)
-        m.submodules.qtys = qtys = memory.Memory(shape=qty_shape, **block)
-        m.submodules.execute = execute = Execute(config)
+        keys_shape = data.ArrayLayout(config.price_bits, levels + 1)
+        qtys_shape = data.ArrayLayout(config.qty_bits, levels)
+        m.submodules.status = statuses = SweptMemory(status_layout(config), config.rows)
+        m.submodules.keys = key_rows = memory.Memory(shape=keys_shape, **block)
+        m.submodules.qtys = qty_rows = memory.Memory(shape=qtys_shape, **block)
         m.submodules.hazards = hazards = Hazards(config)
-        read_keys, read_shown, read_qtys = (
-            keys.read_port(),
-            shown_keys.read_port(),
-            qtys.read_port(),
-        )
+        m.submodules.decide = decide = Decide(config)
+        read_keys, read_qtys = key_rows.read_port(), qty_rows.read_port()
+        write_keys, write_qtys = key_rows.write_port(), qty_rows.write_port()
 
+        # The token on its way through stages 1 to 6.
         stage_layout = data.StructLayout(
-            {"valid": 1, "token": token_layout(config), "addr": row_bits, "key": config.price_bits}
+            {
+                "valid": 1,
+                "token": token_layout(config),
+                "addr": row_bits,
+                "key": config.price_bits,
+                "operation": operation_layout(),
+            }
         )
-        stage = [Signal(stage_layout, name=f"stage{n}") for n in range(DEPTH)]
-        for earlier, later in pairwise(stage):
-            m.d.sync += later.eq(earlier)
+        stage = {n: Signal(stage_layout, name=f"stage{n}") for n in range(1, STAGES)}
+        for n in range(2, STAGES):
+            m.d.sync += stage[n].eq(stage[n - 1])
+        m.d.sync += stage[1].addr.eq(self.ahead)
+        decode(m, stage[1].operation, self.i.valid, self.i.p)
         m.d.comb += [
-            stage[0].valid.eq(self.i.valid),
-            stage[0].token.eq(self.i.p),
-            stage[0].addr.eq(Cat(self.i.p.side, self.i.p.symbol)),
-            stage[0].key.eq(price_to_key(self.i.p.price, self.i.p.side)),
-            hazards.valid.eq(stage[0].valid),
-            hazards.addr.eq(stage[0].addr),
-            hazards.key.eq(stage[0].key),
+            stage[1].valid.eq(self.i.valid),
+            stage[1].token.eq(self.i.p),
+            stage[1].key.eq(price_to_key(self.i.p.price, self.i.p.side)),
+            hazards.addr.eq(self.ahead[:row_bits]),
+            hazards.valid.eq(stage[1].valid),
+            hazards.key.eq(stage[1].key),
         ]
 
-        # Stage 3: execute. What it does is still known in the stages after.
-        row2, row3 = Signal(row_layout(config)), Signal(row_layout(config))
-        keys2 = Signal(key_shape)
-        better3, equal3 = Signal(slots), Signal(slots)
+        # Moves and status are known from stage 4 on, rows from stage 6 on.
+        moves: dict[int, Any] = {n: Signal(moves_layout(config), name=f"moves{n}") for n in (5, 6)}
+        near = Signal(moves_layout(config))
+        status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 7)}
+        keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
+        qtys = {n: places(f"qty{n}", levels, config.qty_bits) for n in (5, 6, 7)}
+
+        # Keys and status: read, and mended with those that have come to stand since.
         m.d.comb += [
-            execute.valid.eq(stage[3].valid),
-            execute.token.eq(stage[3].token),
-            execute.row.eq(row3),
-            execute.better.eq(better3),
-            execute.equal.eq(equal3),
-            self.counts.eq(execute.counts),
-            self.init_done.eq(rows.done),
+            read_keys.addr.eq(self.ahead[:row_bits]),
+            statuses.read_addr.eq(self.ahead[:row_bits]),
         ]
-        after = {3: execute.after}
-        wrote_key = {3: execute.write_key}
-        wrote_qty = {3: execute.write_qty}
-        touched4 = Signal()
-        m.d.sync += touched4.eq(execute.touched)
-        for n in (4, 5, 6):
-            after[n] = Signal(row_layout(config), name=f"after{n}")
-            wrote_key[n] = Signal(slots, name=f"wrote_key{n}")
-            wrote_qty[n] = Signal(slots, name=f"wrote_qty{n}")
-            m.d.sync += [
-                after[n].eq(after[n - 1]),
-                wrote_key[n].eq(wrote_key[n - 1]),
-                wrote_qty[n].eq(wrote_qty[n - 1]),
+        same = {n: getattr(hazards, f"same{n}") for n in range(1, 6)}
+        for at in range(levels + 1):
+            read = Mux(same[1][7], keys[7][at], read_keys.data[at])
+            m.d.sync += keys[2][at].eq(Mux(same[1][6], keys[6][at], read))
+            for n in (2, 3, 4):
+                m.d.sync += keys[n + 1][at].eq(Mux(same[n][6], keys[6][at], keys[n][at]))
+        read_status = Mux(same[1][6], status[6].as_value(), statuses.read_data.as_value())
+        m.d.sync += status[2].eq(Mux(same[1][5], status[5].as_value(), read_status))
+        for n in (2, 3):
+            m.d.sync += status[n + 1].eq(
+                Mux(same[n][5], status[5].as_value(), status[n].as_value())
+            )
+
+        # Findings: made in stage 2, then moved as the row was.
+        better = {n: Signal(levels + 1, name=f"better{n}") for n in (3, 4)}
+        equal = {n: Signal(levels + 1, name=f"equal{n}") for n in (3, 4)}
+        worse4 = Signal(levels)
+
+        def mended(n: int, ahead: int, found: Value, new: Value) -> Value:
+            return Mux(same[n][ahead], moved_bits(found, moves[ahead], new), found)
+
+        mine = stage[2].key
+        better2, equal2 = Signal(levels + 1), Signal(levels + 1)
+        m.d.comb += [
+            better2.eq(Cat(key < mine for key in keys[2])),
+            equal2.eq(Cat(key == mine for key in keys[2])),
+        ]
+        better3 = mended(3, 6, better[3], hazards.better3[6])
+        equal3 = mended(3, 6, equal[3], hazards.equal3[6])
+        there = Signal(levels + 1)
+        m.d.comb += there.eq(
+            Mux(
+                same[3][5],
+                Cat(status[5].held, status[5].bounded),
+                Cat(status[3].held, status[3].bounded),
+            )
+        )
+        better4, equal4 = Signal(levels + 1), Signal(levels + 1)
+        m.d.comb += [
+            better4.eq(mended(3, 5, better3, hazards.better3[5])),
+            equal4.eq(mended(3, 5, equal3, hazards.equal3[5])),
+        ]
+        m.d.sync += [
+            better[3].eq(mended(2, 6, better2, hazards.better2[6])),
+            equal[3].eq(mended(2, 6, equal2, hazards.equal2[6])),
+            better[4].eq(better4 & there),
+            equal[4].eq(equal4 & there),
+            worse4.eq(~better4 & there),
+        ]
+
+        # Stage 4: decide.
+        m.d.comb += [
+            decide.operation.eq(stage[4].operation),
+            decide.better.eq(better[4]),
+            decide.equal.eq(equal[4]),
+            decide.worse.eq(worse4),
+            decide.near.eq(near),
+            decide.near_better.eq(hazards.better4[5]),
+            decide.near_equal.eq(hazards.equal4[5]),
+            decide.status.eq(Mux(same[4][5], status[5].as_value(), status[4].as_value())),
+            self.counts.eq(decide.counts),
+            self.init_done.eq(statuses.done),
+        ]
+        m.d.sync += [
+            moves[5].eq(decide.moves),
+            near.eq(Mux(same[3][4], decide.moves.as_value(), 0)),
+            moves[6].eq(moves[5]),
+            status[5].eq(decide.after),
+            status[6].eq(status[5]),
+        ]
+
+        # Stage 5: move the row.
+        m.d.comb += read_qtys.addr.eq(stage[3].addr)
+        for at in range(levels):
+            read = Mux(same[4][7], qtys[7][at], read_qtys.data[at])
+            m.d.sync += qtys[5][at].eq(Mux(same[4][6], qtys[6][at], read))
+        value = stage[5].token.value[: config.qty_bits]
+        for chain, new, resized in ((keys, stage[5].key, None), (qtys, value, value)):
+            before = [
+                Mux(same[5][6], newest, old) for newest, old in zip(chain[6], chain[5], strict=True)
             ]
+            after = moved(before, moves[5], new, resized)
+            for at, row in enumerate(after):
+                m.d.sync += [chain[6][at].eq(row), chain[7][at].eq(chain[6][at])]
 
-        # Stages 0 to 2: read, compare, and mend what is still under way; the newest wins.
-        m.d.comb += [rows.read_addr.eq(stage[0].addr), read_keys.addr.eq(stage[0].addr)]
-        m.d.sync += [row2.eq(rows.read_data), keys2.eq(read_keys.data), row3.eq(row2)]
-        for n in (5, 4, 3):
-            with m.If(hazards.same1[n]):
-                m.d.sync += row2.eq(after[n])
-        with m.If(hazards.same2[3]):
-            m.d.sync += row3.eq(after[3])
-        for slot in range(slots):
-            m.d.sync += [
-                better3[slot].eq(keys2[slot] < stage[2].key),
-                equal3[slot].eq(keys2[slot] == stage[2].key),
-            ]
-            for n in (6, 5, 4, 3):
-                with m.If(hazards.same2[n] & wrote_key[n][slot]):
-                    m.d.sync += [
-                        better3[slot].eq(hazards.better2[n]),
-                        equal3[slot].eq(hazards.equal2[n]),
-                    ]
-
-        # Stage 4: write back.
-        write_rows = stage[4].valid & touched4
+        # Stage 6: write back.
+        asked = stage[6].operation
+        touched = asked.update | asked.load | asked.clear | asked.begin | asked.end
         m.d.comb += [
-            rows.write_en.eq(write_rows),
-            rows.write_addr.eq(stage[4].addr),
-            rows.write_data.eq(after[4]),
+            statuses.write_en.eq(stage[5].valid),
+            statuses.write_addr.eq(stage[5].addr),
+            statuses.write_data.eq(status[5]),
+            write_keys.en.eq(touched),
+            write_keys.addr.eq(stage[6].addr),
+            write_qtys.en.eq(touched),
+            write_qtys.addr.eq(stage[6].addr),
+            self.o.valid.eq(stage[6].valid),
+            self.o.p.token.eq(stage[6].token),
+            self.o.p.status.eq(status[6]),
+            self.o.p.horizon.eq(keys[6][levels]),
+            self.o.p.touched.eq(touched),
         ]
-        for mem, wrote, value in (
-            (keys, wrote_key[4], stage[4].key),
-            (shown_keys, wrote_key[4], stage[4].key),
-            (qtys, wrote_qty[4], stage[4].token.value),
-        ):
-            write = mem.write_port(granularity=1)
-            m.d.comb += [write.addr.eq(stage[4].addr), write.en.eq(wrote)]
-            m.d.comb += [write.data[slot].eq(value) for slot in range(slots)]
-
-        # Stages 2 to 4: the second read, for the view.
-        keys4, qtys4 = Signal(key_shape), Signal(qty_shape)
-        m.d.comb += [read_shown.addr.eq(stage[2].addr), read_qtys.addr.eq(stage[2].addr)]
-        m.d.sync += [keys4.eq(read_shown.data), qtys4.eq(read_qtys.data)]
-        for n in (5, 4):
-            with m.If(hazards.same3[n]):
-                for slot in range(slots):
-                    with m.If(wrote_key[n][slot]):
-                        m.d.sync += keys4[slot].eq(stage[n].key)
-                    with m.If(wrote_qty[n][slot]):
-                        m.d.sync += qtys4[slot].eq(stage[n].token.value)
-        m.d.comb += [
-            self.o.valid.eq(stage[4].valid),
-            self.o.p.token.eq(stage[4].token),
-            self.o.p.row.eq(after[4]),
-            self.o.p.touched.eq(touched4),
-        ]
-        for slot in range(slots):
+        m.d.comb += [write_keys.data[at].eq(keys[6][at]) for at in range(levels + 1)]
+        for at in range(levels):
             m.d.comb += [
-                self.o.p.keys[slot].eq(Mux(wrote_key[4][slot], stage[4].key, keys4[slot])),
-                self.o.p.qtys[slot].eq(
-                    Mux(wrote_qty[4][slot], stage[4].token.value[: config.qty_bits], qtys4[slot])
-                ),
+                write_qtys.data[at].eq(qtys[6][at]),
+                self.o.p.keys[at].eq(keys[6][at]),
+                self.o.p.qtys[at].eq(qtys[6][at]),
             ]
         return m

@@ -5,6 +5,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.book.marks import Marks
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory
 from hdl.records import InKind, RefillFlag, ViewReason
@@ -26,7 +27,6 @@ class ViewAssembler(wiring.Component):
 
     A token touches one side; the other comes from a memory. The memory is read one cycle before
     the side arrives, so only the token just ahead can be missing from what was read.
-    Gap and resync marks, and the wait between refill requests, are kept here by symbol.
 
     Latency is 1 cycle, throughput one token a cycle.
 
@@ -94,7 +94,8 @@ class ViewAssembler(wiring.Component):
             written.side.eq(self.token.side),
             written.shown.eq(self.side),
         ]
-        done = []
+        m.submodules.marks = marks = Marks(config)
+        done = [marks.init_done]
         for side, name in enumerate(("bids", "asks")):
             m.submodules[name] = mem = SweptMemory(shape, config.symbols)
             own = self.touched & (self.token.side == side)
@@ -112,22 +113,26 @@ class ViewAssembler(wiring.Component):
         m.d.comb += self.init_done.eq(Cat(done).all())
 
         # Marks by symbol and side.
-        gaps = Signal(data.ArrayLayout(2, config.symbols))
-        resyncs = Signal(data.ArrayLayout(2, config.symbols))
-        here, at = Signal(2), token.symbol[:symbol_bits]
-        m.d.comb += here.eq(Mux(token.side, 0b10, 0b01))
-        gap, resync = Signal(2), Signal(2)
-        m.d.comb += [gap.eq(gaps[at]), resync.eq(resyncs[at])]
-        cleared = valid & (token.kind == InKind.CLEAR)
-        with m.If(valid & token.poison):
-            m.d.sync += gaps[at].eq(0b11)
-        with m.Elif(cleared):
-            m.d.sync += [
-                gaps[at].eq(gap | Mux(token.gap, here, 0)),
-                resyncs[at].eq(resync | Mux(token.resync, here, 0)),
+        here, gap, resync = Signal(2), marks.before.gap, marks.before.resync
+        m.d.comb += [
+            here.eq(Mux(token.side, 0b10, 0b01)),
+            marks.ahead.eq(self.ahead),
+            marks.symbol.eq(self.token.symbol),
+            marks.valid.eq(self.i_valid),
+            marks.after.eq(marks.before),
+        ]
+        with m.If(token.poison):
+            m.d.comb += marks.after.gap.eq(0b11)
+        with m.Elif(token.kind == InKind.CLEAR):
+            m.d.comb += [
+                marks.after.gap.eq(gap | Mux(token.gap, here, 0)),
+                marks.after.resync.eq(resync | Mux(token.resync, here, 0)),
             ]
-        with m.Elif(valid & (token.kind == InKind.REFILL_BEGIN)):
-            m.d.sync += [gaps[at].eq(gap & ~here), resyncs[at].eq(resync & ~here)]
+        with m.Elif(token.kind == InKind.REFILL_BEGIN):
+            m.d.comb += [
+                marks.after.gap.eq(gap & ~here),
+                marks.after.resync.eq(resync & ~here),
+            ]
 
         # The verdict on the book.
         known = Cat(side.state == SideState.KNOWN for side in sides)
@@ -138,7 +143,9 @@ class ViewAssembler(wiring.Component):
         reasons: dict[ViewReason, Value] = {
             ViewReason.UNKNOWN: ~known.all(),
             ViewReason.SHALLOW: (known & shallow).any(),
-            ViewReason.CROSSED: known.all() & ~empty.any() & (bid.price >= ask.price),
+            ViewReason.CROSSED: known.all()
+            & ~empty.any()
+            & (bid.levels[0].price >= ask.levels[0].price),
             ViewReason.GAP: gap.any(),
             ViewReason.RESYNC: resync.any(),
             ViewReason.EMPTY: (known & empty).any(),
@@ -157,11 +164,11 @@ class ViewAssembler(wiring.Component):
         low = known & Cat(side.bounded & (side.depth < self.refill_level) for side in sides)
         want, unknown = Signal(2), Signal(2)
         m.d.comb += [want.eq(low | lost), unknown.eq(lost)]
-        waits = Signal(data.ArrayLayout(8, config.symbols))
-        ask_now = event & want.any() & (waits[at] == 0)
+        wait = marks.before.wait
+        ask_now = event & want.any() & (wait == 0)
         with m.If(event):
-            m.d.sync += waits[at].eq(
-                Mux(want.any(), Mux(waits[at] == 0, self.refill_retry, waits[at] - 1), 0)
+            m.d.comb += marks.after.wait.eq(
+                Mux(want.any(), Mux(wait == 0, self.refill_retry, wait - 1), 0)
             )
 
         view, result = self.o.p, self.result.p
@@ -192,11 +199,14 @@ class ViewAssembler(wiring.Component):
             result.refill.eq(Mux(ask_now, Cat(want, unknown), 0)),
             result.report.eq(self.report),
             result.levels_n.eq(self.levels_n),
-            result.bid.eq(bid),
-            result.ask.eq(ask),
             self.counts.events.eq(event),
             self.counts.events_bbo.eq(event & best_known),
             self.counts.events_valid.eq(event & (why == 0)),
             self.counts.refill_requests.eq(ask_now),
         ]
+        for shown, whole in ((result.bid, bid), (result.ask, ask)):
+            m.d.comb += [
+                shown.best.eq(whole.levels[0]),
+                *(shown[name].eq(whole[name]) for name in ("sum", "depth", "state", "bounded")),
+            ]
         return m

@@ -41,6 +41,9 @@ class TickDecoder(wiring.Component):
         Admitted records.
     o : Out(flow(token_layout))
         Tokens, one for each record.
+    ahead : Out(9)
+        Side and symbol of the record that is on `i`, before it is checked: the row its token is
+        about, one cycle early.
     cycle : In(64)
         Cycle counter.
     counts : Out
@@ -53,6 +56,7 @@ class TickDecoder(wiring.Component):
             {
                 "i": In(stream.Signature(IN_RECORD.layout(), always_ready=True)),
                 "o": Out(flow(token_layout(config))),
+                "ahead": Out(9),
                 "cycle": In(64),
                 "counts": Out(
                     count_layout(
@@ -145,6 +149,7 @@ class TickDecoder(wiring.Component):
 
         age = Signal(64)
         m.d.comb += [
+            self.ahead.eq(Cat(flag[InFlag.SIDE], record.symbol)),
             age.eq(now_us - frame.time_us),
             counts.records_in.eq(self.i.valid),
             counts.events_unclosed.eq(begins & frame.open),

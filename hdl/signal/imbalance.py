@@ -63,8 +63,8 @@ class Imbalance(wiring.Component):
         m.d.sync += [
             multiplied_valid.eq(self.i.valid),
             multiplied.valid.eq(view.reasons == 0),
-            multiplied.bid_price.eq(view.bid.price),
-            multiplied.ask_price.eq(view.ask.price),
+            multiplied.bid_price.eq(view.bid.levels[0].price),
+            multiplied.ask_price.eq(view.ask.levels[0].price),
             bid_num.eq(view.bid.sum * self.ratio_num),
             bid_den.eq(view.bid.sum * self.ratio_den),
             ask_num.eq(view.ask.sum * self.ratio_num),

@@ -2,144 +2,295 @@
 """The pipeline of the book does one token after another, however close they come.
 
 Theorem, for any row R, any tokens in any mix and at any distance, for ever: each token comes out
-exactly 4 cycles after it went in, with its row as if the tokens of R had been executed one by one
-on registers (`tests.formal.row`): ranks, depth, state, horizon, every price and quantity, and every
+exactly 5 cycles after it went in, with its row as if the tokens of R had been taken one by one
+on registers (`tests.formal.row`): depth, state, horizon, every price and quantity, and every
 counter. What lies in the memories at reset does not matter, tokens of other rows change nothing in
 R, and prices are compared as the contract compares them, for bids and asks.
 
-Together with `prove_execute`, which speaks of that row on registers, this makes the statements made
+Taken as given of the decoder (`prove_feed`): the row of a token is told one clock before it; where
+it is another, the token is a malformed record and asks for nothing. No LEVEL of a snapshot has
+quantity 0. And of the pipeline: no row is asked for before the memory is swept.
+
+Together with `prove_side`, which speaks of that row on registers, this makes the statements made
 there true of the pipeline.
 """
 
-from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Signal
+import operator
+
+from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnyConst, AnySeq
 
-from hdl.book.ladder import Ladder
-from hdl.book.slots import clear_row, price_to_key
+from hdl.book.hazards import COMPARED
+from hdl.book.ladder import LATENCY, Ladder
+from hdl.book.operation import decode, operation_layout
+from hdl.book.row import price_to_key
 from hdl.config import BuildConfig
 from hdl.records import InKind
 from hdl.types import SideState, token_layout
 from tests.formal.kit import Proof, cells, open_up, pick, start
-from tests.formal.row import SMALL, Row
+from tests.formal.row import LARGER, SMALL, Places, Row, no_zero_in_a_snapshot
 
 __all__ = ["PROOFS"]
+
+#: Which of the rows on registers the keys in a stage are, for a token of R in that stage; QTYS
+#: likewise. They differ where a stage is mended later than it is read.
+KEYS = {2: 6, 3: 6, 4: 6, 5: 6, 6: 5, 7: 6}
+QTYS = {5: 6, 6: 5, 7: 6}
+STATUS = {2: 5, 3: 5, 4: 5, 5: 4, 6: 5}
+#: What a token asks for; True where it is about another bit and means nothing by itself.
+ASKED = {name: name in ("zero", "whole") for name in operation_layout().members}
 
 
 def in_turn(config: BuildConfig = SMALL) -> Module:
     m = start()
     m.submodules.ladder = ladder = Ladder(config)
     inside = open_up(ladder)
-    slots, levels = range(config.levels + 1), config.levels
     layout = token_layout(config)
 
-    # Any tokens, once the memory is swept; a symbol and a quantity as the decoder lets them pass.
-    token = Signal(layout)
-    valid = Signal()
+    # Any tokens; symbol and quantity as the decoder lets them pass. The row asked for is that of
+    # the token of the next clock, if there is one, and is asked for once the memory is swept.
+    token, valid = Signal(layout), Signal()
+    ahead, asked, ready = Signal(9), Signal(9), Signal()
+    m.d.sync += [asked.eq(ahead), ready.eq(ladder.init_done)]
     m.d.comb += [
         token.eq(AnySeq(layout.size)),
-        valid.eq(AnySeq(1) & ladder.init_done),
+        valid.eq(AnySeq(1) & ready),
+        ahead.eq(AnySeq(9)),
         ladder.i.valid.eq(valid),
         ladder.i.p.eq(token),
+        ladder.ahead.eq(ahead),
         Assume(token.symbol < config.symbols),
         Assume((token.kind != InKind.LEVEL) | (token.value < (1 << config.qty_bits))),
+        Assume(no_zero_in_a_snapshot(token)),
+        Assume(~valid | (asked == Cat(token.side, token.symbol)) | (token.kind == 0)),
     ]
 
-    # The tokens 1 to 6 clocks ago, and which were of row R.
+    # The tokens in stages 1 to 7 with the rows asked for, and which are of row R. A record that is
+    # malformed may come with any row; it has to leave it as it is.
     row_r = AnyConst((config.rows - 1).bit_length())
-    past, ours = [token], [valid & (Cat(token.side, token.symbol) == row_r)]
-    past_valid = [valid]
-    for n in range(1, 7):
-        past.append(Signal(layout, name=f"token{n}"))
-        past_valid.append(Signal(name=f"valid{n}"))
-        ours.append(Signal(name=f"ours{n}"))
-        m.d.sync += [
-            past[n].eq(past[n - 1]),
-            past_valid[n].eq(past_valid[n - 1]),
-            ours[n].eq(ours[n - 1]),
-        ]
+    at, here, of = {1: token}, {1: valid}, {1: asked[: len(row_r)]}
+    ours = {1: valid & (of[1] == row_r)}
+    m.d.comb += Assume(row_r < config.rows)
+    for n in range(2, 8):
+        for chain, name in ((at, "token"), (here, "valid"), (of, "of"), (ours, "ours")):
+            chain[n] = Signal.like(chain[n - 1], name=f"{name}{n}")
+            m.d.sync += chain[n].eq(chain[n - 1])
 
-    # The row on registers executes the token of 3 clocks ago.
+    # The row on registers takes the token as it is in stage 4; row[n] is R before the token in
+    # stage n, that is after all that are in later stages.
     ask = row_r[0]
     serial = Row(m, config, ask)
-    m.d.comb += [serial.execute.valid.eq(ours[3]), serial.execute.token.eq(past[3])]
-    key = [price_to_key(serial.prices[s], ask) for s in slots]
-    means = [
-        serial.row.held[s] | (serial.row.bounded & (serial.row.rank[s] == levels)) for s in slots
-    ]
+    m.d.comb += [serial.valid.eq(ours[4]), serial.token.eq(at[4])]
+    row: dict[int, Places] = {4: serial}
+    for n in (5, 6, 7):
+        row[n] = Places.registers(config, ask, f"row{n}_")
+        m.d.sync += row[n].status.eq(row[n - 1].status)
+        for old, new in zip(row[n - 1].prices, row[n].prices, strict=True):
+            m.d.sync += new.eq(old)
+        for old, new in zip(row[n - 1].qtys, row[n].qtys, strict=True):
+            m.d.sync += new.eq(old)
 
     # The theorem.
-    out = ladder.o.p
+    out, stands = ladder.o.p, row[5]
+    assert LATENCY == 5
+    about_levels = Cat(
+        at[6].kind == kind
+        for kind in (InKind.LEVEL, InKind.CLEAR, InKind.REFILL_BEGIN, InKind.REFILL_END)
+    ).any()
+    is_own = of[6] == Cat(at[6].side, at[6].symbol)
     m.d.comb += [
-        Assert(ladder.o.valid == past_valid[4], "a token comes out 4 cycles later, none is lost"),
-        Assert(~past_valid[4] | (out.token == past[4]), "and is the same"),
-        Assert(~ours[4] | (out.row == serial.row), "its row is that of one token after another"),
-        Assert(~ours[3] | (ladder.counts == serial.execute.counts), "and so are the counters"),
+        Assert(~(here[6] & out.touched) | is_own, "it touches no other row"),
+        Assert(ladder.o.valid == here[6], "a token comes out 5 cycles later, none is lost"),
+        Assert(~here[6] | (out.token == at[6]), "and is the same"),
+        Assert(~here[6] | (out.touched == about_levels), "it touches its row or it does not"),
+        Assert(~ours[6] | (out.status == stands.status), "its row is that of one after another"),
+        Assert(~ours[4] | (ladder.counts == serial.decide.counts), "and so are the counters"),
     ]
-    for s in slots:
-        m.d.comb += [
-            Assert(~(ours[4] & means[s]) | (out.keys[s] == key[s]), "prices"),
-            Assert(~(ours[4] & serial.row.held[s]) | (out.qtys[s] == serial.qtys[s]), "quantities"),
-        ]
+    for place, told in enumerate([*out.keys, out.horizon]):
+        true = price_to_key(stands.prices[place], ask)
+        m.d.comb += Assert(~(ours[6] & stands.means(place)) | (told == true), "prices")
+    for place in range(config.levels):
+        told, true = out.qtys[place], stands.qtys[place]
+        m.d.comb += Assert(~(ours[6] & stands.means(place)) | (told == true), "quantities")
 
-    # What makes it inductive: a memory holds the row as it was when stage 4 was last written back.
-    # Of the pipeline between, only what enters stage 3 is said: k clocks fill the rest anew.
-    m.d.comb += [Assert(holds, text) for text, holds in serial.invariant().items()]
-    back = Signal.like(serial.row, name="written_row")
-    back_key = [Signal(config.price_bits, name=f"written_key{s}") for s in slots]
-    back_qty = [Signal(config.qty_bits, name=f"written_qty{s}") for s in slots]
-    m.d.sync += back.eq(serial.row)
-    swept = open_up(inside["rows"])
-    held_rows = pick(m, cells(swept["rows"]), row_r, "rows")
-    blank = clear_row(config)
-    idle = ~Cat(past_valid[1:]).any()
-    m.d.comb += [
-        Assert(ladder.init_done | (idle & (serial.row.as_value() == blank))),
-        Assert(swept["swept"] <= config.rows),
-        Assert((swept["swept"] <= row_r) | ladder.init_done | (held_rows == blank)),
-        Assert(~ladder.init_done | (held_rows == back.as_value())),
-    ]
-    m.d.comb += Assert(~ours[3] | (inside["row3"] == serial.row))
-    for s in slots:
-        for name in ("better", "equal"):
-            told, true = inside[f"{name}3"][s], getattr(serial.execute, name)[s]
-            m.d.comb += Assert(~(ours[3] & means[s]) | (told == true))
-    for name, back_value in (("keys", back_key), ("shown_keys", back_key), ("qtys", back_qty)):
-        stored = pick(m, cells(inside[name]), row_r, name)
-        for s in slots:
-            counts_here = back.held[s]
-            if name != "qtys":
-                counts_here |= back.bounded & (back.rank[s] == levels)
-            bits = len(back_value[s])
-            m.d.comb += Assert(~counts_here | (stored[s * bits : (s + 1) * bits] == back_value[s]))
-    for s in slots:
-        m.d.sync += [back_key[s].eq(key[s]), back_qty[s].eq(serial.qtys[s])]
+    strengthen(m, config, ladder, inside, ready, row_r, row, at, here, of, ours)
 
     known = serial.is_state(SideState.KNOWN)
-    together = Cat(ours[3:7]).all()
-    counts = ladder.counts
+    together = Cat(ours[n] for n in (4, 5, 6, 7)).all()
+    counts, full = ladder.counts, serial.status.held[-1]
+    apart = Signal(3)  # clocks since the last token of R, in stage 6
+    m.d.sync += apart.eq(Mux(ours[6], 0, Mux(apart == 7, 7, apart + 1)))
     m.d.comb += [
-        Cover(together & known & (serial.row.depth == levels), "four in a row on a full side"),
+        Cover(together & known & full, "four in a row on a full side"),
         Cover(together & counts.level_evicts & counts.level_inserts, "an eviction close behind"),
-        Cover(together & counts.level_deletes & (serial.row.depth == levels), "a delete likewise"),
-        Cover(ours[3] & ~ours[4] & past_valid[4] & ours[5] & counts.level_inserts, "A B A"),
-        Cover(ours[4] & ~ours[5] & ~ours[6] & known & (out.row.depth == levels), "from the memory"),
+        Cover(together & counts.level_deletes & full, "a delete likewise"),
+        Cover(ours[4] & ~ours[5] & here[5] & ours[6] & counts.level_inserts, "A B A"),
+        Cover(
+            ours[4] & ours[5] & (at[5].kind == 0) & (at[5].side != ask) & counts.level_inserts,
+            "a malformed one ahead",
+        ),
+        Cover(ours[6] & (apart == 7) & known & full, "from the memory"),
     ]
     return m
 
 
+def strengthen(
+    m: Module,
+    config: BuildConfig,
+    ladder: Ladder,
+    inside: dict,
+    ready: Signal,
+    row_r: Value,
+    row: dict[int, Places],
+    at: dict[int, Signal],
+    here: dict[int, Signal],
+    of: dict[int, Signal],
+    ours: dict[int, Signal],
+) -> None:
+    """Say what each stage holds for a token of R, which makes the theorem inductive.
+
+    A row on its way is mended with those that stood by then: which of `row` it is, is said below.
+    """
+    levels, places = config.levels, range(config.levels + 1)
+    serial: Row = row[4]
+    ask = row_r[0]
+    m.d.comb += [Assert(holds, text) for text, holds in serial.invariant().items()]
+
+    def keys_of(n: int) -> list[Value]:
+        return [price_to_key(price, ask) for price in row[n].prices]
+
+    # Stage n holds the token of n - 1 clocks ago, and knows which ones ahead are of its row.
+    stage, hazards = inside["stage"], open_up(inside["hazards"])
+    asks = {n: Signal.like(stage[2].operation, name=f"asks{n}") for n in range(2, 7)}
+    for n in range(2, 7):
+        decode(m, asks[n], here[n], at[n])
+        m.d.comb += [
+            Assert(stage[n].valid == here[n]),
+            Assert(~here[n] | (stage[n].token == at[n])),
+            Assert(stage[n].addr == of[n]),
+            Assert(~here[n] | (of[n] == Cat(at[n].side, at[n].symbol)) | (at[n].kind == 0)),
+            Assert(~here[n] | (at[n].symbol < config.symbols)),
+            Assert(~here[n] | (stage[n].key == price_to_key(at[n].price, at[n].side))),
+            Assert(~here[n] | (at[n].kind != InKind.LEVEL) | (at[n].value < 1 << config.qty_bits)),
+            Assert(~here[n] | no_zero_in_a_snapshot(at[n])),
+            Assert(ours[n] == (here[n] & (of[n] == row_r))),
+            *(
+                Assert((stage[n].operation[name] == asks[n][name]) | (about & ~here[n]))
+                for name, about in ASKED.items()
+            ),
+            *(Assert(hazards[name][n] == stage[n][name]) for name in ("addr", "valid", "key")),
+        ]
+    m.d.comb += [Assert(stage[1].addr == of[1]), Assert(hazards["addr"][1] == of[1])]
+    for n in range(1, 6):
+        for ahead in range(n + 1, 8):
+            m.d.comb += Assert(~ours[n] | (inside["same"][n][ahead] == ours[ahead]))
+    for n, compared in COMPARED.items():
+        block = inside["hazards"]
+        better, equal = getattr(block, f"better{n}"), getattr(block, f"equal{n}")
+        for ahead in compared:
+            both = ours[n] & ours[ahead]
+            m.d.comb += [
+                Assert(~both | (better[ahead] == (stage[ahead].key < stage[n].key))),
+                Assert(~both | (equal[ahead] == (stage[ahead].key == stage[n].key))),
+            ]
+
+    # The moves are those of the row on registers; of an empty place, a resize means nothing.
+    moves, true = inside["moves"], {4: serial.decide.moves}
+    for n in (5, 6):
+        true[n] = Signal.like(moves[n], name=f"true_moves{n}")
+        m.d.sync += true[n].eq(true[n - 1])
+        held = row[n].status.held
+        for name, _ in moves[n].shape():
+            mask = held if name == "resize" else ~0
+            agrees = (moves[n][name] & mask) == (true[n][name] & mask)
+            m.d.comb += Assert(~ours[n] | agrees)
+        m.d.comb += Assert(ours[n] | (true[n].as_value() == 0))
+    near = inside["near"]
+    m.d.comb += Assert(~ours[4] | (near.as_value() == Mux(ours[5], moves[5].as_value(), 0)))
+
+    # Rows and findings on their way.
+    status, keys, qtys = inside["status"], inside["keys"], inside["qtys"]
+    better, equal = inside["better"], inside["equal"]
+    m.d.comb += [
+        Assert(~ours[n] | (status[n] == row[is_that].status)) for n, is_that in STATUS.items()
+    ]
+    swept = open_up(inside["statuses"])
+    cell = {
+        name: pick(m, cells(mem), row_r, name)
+        for name, mem in (
+            ("status", swept["rows"]),
+            ("keys", inside["key_rows"]),
+            ("qtys", inside["qty_rows"]),
+        )
+    }
+
+    def split(memory_row: Value, bits: int) -> list[Value]:
+        return [memory_row[low : low + bits] for low in range(0, len(memory_row), bits)]
+
+    # Which row the keys (and quantities) are in each stage, out of the memory, and in it.
+    one = Value.cast(1)
+    lies = [(ours[n], keys[n], keys_of(is_that), is_that) for n, is_that in KEYS.items()]
+    lies += [(ours[n], qtys[n], row[is_that].qtys, is_that) for n, is_that in QTYS.items()]
+    lies += [
+        (ours[1], split(inside["read_keys"].data.as_value(), config.price_bits), keys_of(7), 7),
+        (ours[4], split(inside["read_qtys"].data.as_value(), config.qty_bits), row[7].qtys, 7),
+        (one, split(cell["keys"], config.price_bits), keys_of(6), 6),
+        (one, split(cell["qtys"], config.qty_bits), row[6].qtys, 6),
+    ]
+    for when, contents, true_contents, is_that in lies:
+        for place, (told, content) in enumerate(zip(contents, true_contents, strict=True)):
+            m.d.comb += Assert(~(when & row[is_that].means(place)) | (told == content))
+    for place in places:
+        for found, compare in ((better, operator.lt), (equal, operator.eq)):
+            true3 = compare(keys_of(6)[place], stage[3].key)
+            true4 = row[5].means(place) & compare(keys_of(5)[place], stage[4].key)
+            m.d.comb += [
+                Assert(~(ours[3] & row[6].means(place)) | (found[3][place] == true3)),
+                Assert(~ours[4] | (found[4][place] == true4)),
+            ]
+    for place in range(levels):
+        true4 = row[5].means(place) & ~(keys_of(5)[place] < stage[4].key)
+        m.d.comb += Assert(~ours[4] | (inside["worse4"][place] == true4))
+
+    # Until the memory is swept nothing is under way, and the row is an unknown one.
+    idle = ~Cat(here[n] for n in range(2, 8)).any()
+    blank = Cat(row[n].status.as_value() for n in (4, 5, 6, 7)) == 0
+    read_status = inside["statuses"].read_data.as_value()
+    m.d.comb += [
+        Assert(ladder.init_done | (idle & blank & ~ready)),
+        Assert(swept["swept"] <= config.rows),
+        Assert((swept["swept"] <= row_r) | ladder.init_done | (cell["status"] == 0)),
+        Assert(~ladder.init_done | (cell["status"] == row[5].status.as_value())),
+        Assert(~ours[1] | (read_status == row[6].status.as_value())),
+    ]
+
+
 TWO_SYMBOLS = BuildConfig(symbols=2, levels=3, price_bits=3, qty_bits=2, result_depth=32)
+THREE_SYMBOLS = BuildConfig(symbols=3, levels=3, price_bits=3, qty_bits=2, result_depth=32)
 
 PROOFS = [
     Proof(
         "ladder_in_turn",
-        "the pipeline gives each token's row as if tokens were executed one by one (2 rows)",
+        "the pipeline gives each token's row as if tokens were taken one by one (2 rows)",
         in_turn,
-        *("induction", 9, 20, True),
+        *("induction", 3, 26, True),
     ),
     Proof(
         "ladder_in_turn_4_rows",
         "the same with 4 rows",
         lambda: in_turn(TWO_SYMBOLS),
-        *("induction", 4, 22, False),
+        *("induction", 3, 28, False),
+    ),
+    Proof(
+        "ladder_in_turn_6_rows",
+        "the same with 6 rows, so that some addresses are of none",
+        lambda: in_turn(THREE_SYMBOLS),
+        *("induction", 3, 30, False),
+    ),
+    Proof(
+        "ladder_in_turn_larger",
+        "the same with K=4 and larger prices and quantities",
+        lambda: in_turn(LARGER),
+        *("induction", 3, 28, False),
     ),
 ]

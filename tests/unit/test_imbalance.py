@@ -10,7 +10,7 @@ from hdl.strategy.taker import Taker
 from tests.unit.simulate import run
 
 CONFIG = BuildConfig()
-MOST = CONFIG.levels * ((1 << CONFIG.qty_bits) - 1)
+MOST = CONFIG.view_levels * ((1 << CONFIG.qty_bits) - 1)
 U16 = (1 << 16) - 1
 
 

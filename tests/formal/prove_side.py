@@ -3,20 +3,22 @@
 
 Theorems, each for every sequence of tokens however long:
 
-1. `invariant`: the row keeps the invariant written at the top of `hdl.book.slots`.
+1. `invariant`: the row keeps the invariant that follows from the top of `hdl.book.row`: levels
+   strictly sorted from place 0 on, none twice, none of quantity 0, none at or beyond the horizon.
 2. `contract`: for any price p, whether p is held, its quantity, the side's state, its horizon, the
    number of levels and every counter move exactly as the contract's table says.
 3. `exact`: told the truth by each refill and by every update since, a KNOWN side holds any price
    better than its horizon exactly as the whole market does, and none beyond it.
 
-The block under test is `Execute`. Its row lies in registers, and it is told truly which prices are
-better or equal; that the pipeline tells it the same is `prove_ladder`.
+The block under test is `Decide`, with `decode` before it and `moved` behind. Its row lies in
+registers, and it is told truly which prices are better or equal, with no token ahead; that it does
+the same with one is `prove_near`, and that the pipeline tells it the same is `prove_ladder`.
 """
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnyConst, AnySeq
 
-from hdl.book.execute import COUNTS
+from hdl.book.decide import COUNTS
 from hdl.config import BuildConfig
 from hdl.records import InKind
 from hdl.types import SideState
@@ -32,8 +34,8 @@ def any_side(config: BuildConfig) -> tuple[Module, Row]:
     """A side, bid or ask, and any token or none with each clock."""
     m = start()
     row = Row(m, config, ask=AnyConst(1))
-    any_token(m, row.execute.token, config)
-    m.d.comb += row.execute.valid.eq(AnySeq(1))
+    any_token(m, row.token, config)
+    m.d.comb += row.valid.eq(AnySeq(1))
     return m, row
 
 
@@ -45,15 +47,15 @@ def hold_invariant(m: Module, row: Row) -> None:
 def invariant(config: BuildConfig = SMALL) -> Module:
     m, row = any_side(config)
     hold_invariant(m, row)
-    full = row.row.depth == config.levels
-    token, counts = row.execute.token, row.execute.counts
+    full = row.status.depth == config.levels
+    token, counts = row.token, row.decide.counts
     deleted = Signal()
     m.d.sync += deleted.eq(deleted | (counts.level_deletes & full))
     m.d.comb += [
-        Cover(full & row.row.bounded & row.is_state(KNOWN), "a full side with a horizon"),
+        Cover(full & row.status.bounded & row.is_state(KNOWN), "a full side with a horizon"),
         Cover(counts.level_evicts & counts.level_inserts, "an eviction that makes room"),
         Cover(counts.level_evicts & ~counts.level_inserts, "a new worst that only moves horizon"),
-        Cover(deleted & full & ~row.row.bounded, "full again after a delete"),
+        Cover(deleted & full & ~row.status.bounded, "full again after a delete"),
         Cover(
             counts.level_deletes & full & ~row.is_worst(0) & (row.prices[0] == token.price),
             "a delete in the middle of a full side",
@@ -66,7 +68,7 @@ def invariant(config: BuildConfig = SMALL) -> Module:
 def contract(config: BuildConfig = SMALL) -> Module:
     m, row = any_side(config)
     hold_invariant(m, row)
-    execute, token, ask = row.execute, row.execute.token, row.ask
+    token, ask = row.token, row.ask
 
     # The side as the contract sees it, and of its levels the one at an arbitrary price p.
     p = AnyConst(config.price_bits)
@@ -74,17 +76,17 @@ def contract(config: BuildConfig = SMALL) -> Module:
     horizon, p_held, p_qty = Signal(config.price_bits), Signal(), Signal(config.qty_bits)
     m.d.comb += [
         Assert(row.is_state(state), "state"),
-        Assert(row.row.bounded == bounded, "there is a horizon"),
+        Assert(row.status.bounded == bounded, "there is a horizon"),
         Assert(~bounded | (row.horizon() == horizon), "the horizon's price"),
         Assert(row.holds(p) == p_held, "p is held"),
         Assert(~p_held | (row.qty_at(p) == p_qty), "quantity at p"),
-        Assert(row.count() == row.row.depth, "number of levels"),
+        Assert(row.count() == row.status.depth, "number of levels"),
         # A consequence the contract states in words.
         Assert(~(p_held & bounded) | better(p, horizon, ask), "nothing held at or beyond horizon"),
     ]
 
     def kind(which: InKind) -> Value:
-        return execute.valid & (token.kind == which)
+        return row.valid & (token.kind == which)
 
     level, tape = kind(InKind.LEVEL), ~token.refill
     known, loading = state == KNOWN, state == LOADING
@@ -101,7 +103,7 @@ def contract(config: BuildConfig = SMALL) -> Module:
     inserts = new & (~full | beats_worst)
 
     at_or_beyond = Cat(
-        row.row.held[s] & ~better(row.prices[s], token.price, ask) for s in row.slots
+        row.status.held[s] & ~better(row.prices[s], token.price, ask) for s in row.places
     ).any()
     end = kind(InKind.REFILL_END)
     overrun = end & loading & ~token.whole & at_or_beyond
@@ -141,7 +143,7 @@ def contract(config: BuildConfig = SMALL) -> Module:
         "level_evicts": evicts & tape,
     }
     assert set(expected) == set(COUNTS)
-    counts = execute.counts
+    counts = row.decide.counts
     for name, pulse in expected.items():
         m.d.comb += Assert(counts[name] == pulse, name)
     # An insert that evicts is one level counted twice; else every LEVEL is in exactly one counter.
@@ -155,10 +157,9 @@ def contract(config: BuildConfig = SMALL) -> Module:
             | (sum(counts[n] for n in once) + (counts.level_inserts | counts.level_evicts) == 1),
             "each LEVEL is counted under one name",
         ),
-        Assert(execute.touched == (level | clears | begins | end), "touched"),
         Cover(evicts & beats_worst & at_p, "p is added to a full side"),
         Cover(evicts & beats_worst & (p == row.worst()), "p is evicted"),
-        Cover(known & deletes & at_p & full & ~row.is_worst(1) & ~row.is_worst(2), "p is deleted"),
+        Cover(known & deletes & at_p & full & (row.prices[1] == p), "p is deleted"),
         Cover(known & changes & at_p & (p_qty != token.value), "p changes"),
         Cover(overrun & bounded, "a horizon in front of a level breaks the refill"),
         Cover(completed & bounded & ~token.whole, "a snapshot's end moves the horizon"),
@@ -169,12 +170,12 @@ def contract(config: BuildConfig = SMALL) -> Module:
 def exact(config: BuildConfig = SMALL) -> Module:
     m, row = any_side(config)
     hold_invariant(m, row)
-    execute, token, ask = row.execute, row.execute.token, row.ask
+    token, ask = row.token, row.ask
     p = AnyConst(config.price_bits)
     at_p = token.price == p
-    level = execute.valid & (token.kind == InKind.LEVEL)
-    begins = execute.valid & (token.kind == InKind.REFILL_BEGIN)
-    end = execute.valid & (token.kind == InKind.REFILL_END)
+    level = row.valid & (token.kind == InKind.LEVEL)
+    begins = row.valid & (token.kind == InKind.REFILL_BEGIN)
+    end = row.valid & (token.kind == InKind.REFILL_END)
 
     # The market's true quantity at p, 0 for none. Updates may be lost only while the side is
     # UNKNOWN and up to the moment a snapshot begins.
@@ -194,7 +195,7 @@ def exact(config: BuildConfig = SMALL) -> Module:
         Assume(~(end & (token.whole | better(p, token.price, ask)) & (truth != 0)) | sent),
     ]
 
-    inside = ~row.row.bounded | better(p, row.horizon(), ask)
+    inside = ~row.status.bounded | better(p, row.horizon(), ask)
     m.d.comb += [
         Assert(
             ~(row.is_state(KNOWN) & inside)
@@ -208,7 +209,7 @@ def exact(config: BuildConfig = SMALL) -> Module:
             | ((row.holds(p) == sent) & (~sent | (row.qty_at(p) == truth))),
         ),
         Assert(~(row.is_state(LOADING) & sent) | (truth != 0)),
-        Cover(row.is_state(KNOWN) & row.row.bounded & inside & row.holds(p), "p is known inside"),
+        Cover(row.is_state(KNOWN) & row.status.bounded & row.holds(p), "p is known inside"),
         Cover(row.is_state(KNOWN) & ~inside & (truth != 0), "p is beyond the horizon"),
         Cover(row.is_state(KNOWN) & inside & (truth == 0) & sent, "p was deleted"),
     ]
@@ -219,19 +220,19 @@ def _proofs(config: BuildConfig, suffix: str, quick: bool) -> list[Proof]:
     size = f"K={config.levels}, {config.price_bits}-bit prices"
     return [
         Proof(
-            f"execute_invariant{suffix}",
+            f"side_invariant{suffix}",
             f"after every token the row of a side satisfies its invariant ({size})",
             lambda: invariant(config),
             *("induction", 1, 12, quick),
         ),
         Proof(
-            f"execute_contract{suffix}",
+            f"side_contract{suffix}",
             f"levels, quantities, horizon, state and counters move as the contract says ({size})",
             lambda: contract(config),
             *("induction", 1, 12, quick),
         ),
         Proof(
-            f"execute_exact{suffix}",
+            f"side_exact{suffix}",
             f"inside its horizon a KNOWN side is exactly the market's book ({size})",
             lambda: exact(config),
             *("induction", 1, 12, quick),

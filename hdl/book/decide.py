@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one token does to one row: the algebra of the book, without its pipeline."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.book.operation import operation_layout
+from hdl.book.row import moved_bits, moves_layout, status_layout
+from hdl.config import BuildConfig
+from hdl.types import SideState, count_layout
+
+__all__ = ["COUNTS", "Decide"]
+
+COUNTS = (
+    *("clears", "refill_begins", "refill_levels", "refill_ends", "refill_orphans", "refill_broken"),
+    *("level_inserts", "level_changes", "level_deletes", "level_evicts"),
+    *("level_beyond", "level_absent", "level_unknown"),
+)
+
+
+class Decide(wiring.Component):
+    """Decide how a token moves its row (the table "A side of the book" in ``docs/contract.md``).
+
+    The token just ahead may be on the same row, and is moving it in this very clock. What was found
+    by comparing is of the row before that token; its moves are applied to the findings here, and
+    what is found over all places at once is found in both rows' terms at the same time, so that the
+    way from one token's moves to the next one's stays short.
+
+    Parameters
+    ----------
+    config : BuildConfig
+        Sizes of the build.
+
+    Members
+    -------
+    operation : In(operation_layout)
+        What the token asks for.
+    better, equal : In(K + 1)
+        Place holds a key that is smaller than, or equal to, the token's; the last is about the
+        horizon. Of the row before the token ahead.
+    worse : In(K)
+        Place holds a level whose key is not smaller than the token's. It is corrected for what can
+        stand just ahead of a snapshot's end; the decoder lets no quantity 0 into a snapshot.
+    near : In(moves_layout)
+        What the token ahead does to the row; all zero where it is on another.
+    near_better, near_equal : In(1)
+        Its key is smaller than, or equal to, the token's.
+    status : In(status_layout)
+        Of the row just before the token.
+    moves : Out(moves_layout)
+        What the token does.
+    after : Out(status_layout)
+        Of the row after it.
+    counts : Out
+        One pulse per counter.
+
+    Latency
+    -------
+    None; combinational.
+    """
+
+    def __init__(self, config: BuildConfig) -> None:
+        self.config = config
+        places = config.levels + 1
+        super().__init__(
+            {
+                "operation": In(operation_layout()),
+                "better": In(places),
+                "equal": In(places),
+                "worse": In(config.levels),
+                "near": In(moves_layout(config)),
+                "near_better": In(1),
+                "near_equal": In(1),
+                "status": In(status_layout(config)),
+                "moves": Out(moves_layout(config)),
+                "after": Out(status_layout(config)),
+                "counts": Out(count_layout(*COUNTS)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        levels, last = self.config.levels, self.config.levels - 1
+        asked, near, status, moves = self.operation, self.near, self.status, self.moves
+        near_reached = self.near_better | self.near_equal
+        reached = self.better | self.equal
+
+        # By place: ones from below where levels are better, at most a single one where it is equal.
+        kept = Signal()
+        better, equal = Signal(levels), Signal(levels)
+        m.d.comb += [
+            kept.eq(~near.clears),
+            better.eq(moved_bits(self.better[:levels], near, self.near_better)),
+            equal.eq(moved_bits(self.equal[:levels], near, self.near_equal)),
+        ]
+
+        # Over all places: in the terms of the row before the token ahead, then corrected.
+        hit, beyond, worse, tail = (
+            Signal(name=name) for name in ("hit", "beyond", "worse", "tail")
+        )
+        hits_kept = self.equal[:last].any() | (self.equal[last] & ~near.evicts)
+        worse_kept = self.worse[:last].any() | (self.worse[last] & ~near.evicts)
+        m.d.comb += [
+            hit.eq(
+                kept
+                & Mux(near.adds & self.near_equal, 1, hits_kept & ~(near.deletes & self.near_equal))
+            ),
+            worse.eq(kept & (worse_kept | (near.adds & ~self.near_better))),
+            tail.eq(kept & better[last]),
+            beyond.eq(
+                kept
+                & Mux(near.evicts, reached[last], Mux(near.bounds, near_reached, reached[levels]))
+            ),
+        ]
+
+        known, loading = status.state == SideState.KNOWN, status.state == SideState.LOADING
+        full = status.held[last]
+        taken, store, add = (Signal(name=name) for name in ("taken", "store", "add"))
+        change = Signal()
+        m.d.comb += [
+            taken.eq((asked.update & known) | (asked.load & loading)),
+            store.eq(taken & ~beyond),
+            add.eq(store & ~hit & ~asked.zero),
+            change.eq(store & hit & ~asked.zero),
+        ]
+        # A snapshot's end: its horizon lies behind every level, and replaces a worse one.
+        ends = asked.end & loading
+        overrun = ends & ~asked.whole & worse
+        loaded = ends & ~overrun
+        broken = overrun | (asked.update & loading)
+        m.d.comb += [
+            moves.adds.eq(add & ~tail),
+            moves.evicts.eq(moves.adds & full),
+            moves.deletes.eq(store & hit & asked.zero),
+            moves.bounds.eq((add & tail) | (loaded & ~asked.whole & ~beyond)),
+            moves.clears.eq(asked.clear | asked.begin | broken),
+        ]
+
+        # Places from the token's own on.
+        behind, first = Signal(levels), Signal(levels)
+        m.d.comb += [
+            behind.eq(~better | (~kept).replicate(levels)),
+            first.eq(behind & ~Cat(Const(0, 1), behind[:last])),
+            moves.lift.eq(
+                Cat(Const(0, 1), behind[:last] & moves.adds.replicate(last), moves.evicts)
+            ),
+            moves.put.eq(Cat(first & moves.adds.replicate(levels), moves.bounds)),
+            moves.lower.eq(behind & moves.deletes.replicate(levels)),
+            moves.resize.eq(equal & change.replicate(levels)),
+        ]
+
+        after = self.after
+        m.d.comb += [
+            after.eq(status),
+            after.bounded.eq(status.bounded | moves.bounds | moves.evicts),
+        ]
+        with m.If(loaded):
+            m.d.comb += after.state.eq(SideState.KNOWN)
+        with m.If(moves.adds):
+            m.d.comb += [
+                after.held.eq(Cat(1, status.held[:last])),
+                after.depth.eq(status.depth + ~full),
+            ]
+        with m.If(moves.deletes):
+            m.d.comb += [
+                after.held.eq(status.held[1:]),
+                after.depth.eq(status.depth - 1),
+            ]
+        with m.If(moves.clears):
+            m.d.comb += [
+                after.eq(0),
+                after.state.eq(Mux(asked.begin, SideState.LOADING, SideState.UNKNOWN)),
+            ]
+
+        tape, counts = asked.update, self.counts
+        m.d.comb += [
+            counts.clears.eq(asked.clear),
+            counts.refill_begins.eq(asked.begin),
+            counts.refill_levels.eq(asked.load & loading),
+            counts.refill_ends.eq(loaded),
+            counts.refill_orphans.eq((asked.load | asked.end) & ~loading),
+            counts.refill_broken.eq(broken),
+            counts.level_beyond.eq(tape & taken & beyond),
+            counts.level_absent.eq(tape & store & ~hit & asked.zero),
+            counts.level_inserts.eq(tape & moves.adds),
+            counts.level_changes.eq(tape & change),
+            counts.level_deletes.eq(tape & moves.deletes),
+            counts.level_evicts.eq(tape & add & full),
+            counts.level_unknown.eq(tape & ~known & ~loading),
+        ]
+        return m

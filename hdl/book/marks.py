@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is remembered of a symbol between its events: gaps, resyncs, and when to ask again."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.config import BuildConfig
+from hdl.memory import SweptMemory
+
+__all__ = ["Marks", "marks_layout"]
+
+
+def marks_layout() -> data.StructLayout:
+    """Marks of a symbol; bit 0 is the bid's, bit 1 the ask's."""
+    return data.StructLayout({"gap": 2, "resync": 2, "wait": 8})
+
+
+class Marks(wiring.Component):
+    """The marks of the token's symbol, changed once a clock.
+
+    ::
+
+        `ahead`: address      next clock: out of the memory, or what the last two tokens left
+        the clock after: `before` stands, `after` is taken
+
+    Parameters
+    ----------
+    config : BuildConfig
+        Sizes of the build.
+
+    Members
+    -------
+    ahead : In(8)
+        Symbol of the token that comes with the next clock.
+    symbol : In(8)
+        Symbol of the token that comes now.
+    valid : In(1)
+        There is one.
+    before : Out(marks_layout)
+        One clock later: the marks before that token.
+    after : In(marks_layout)
+        In the same clock as `before`: the marks after it.
+    init_done : Out(1)
+        The memory is swept.
+    """
+
+    def __init__(self, config: BuildConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "ahead": In(8),
+                "symbol": In(8),
+                "valid": In(1),
+                "before": Out(marks_layout()),
+                "after": In(marks_layout()),
+                "init_done": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        bits = (self.config.symbols - 1).bit_length()
+        m.submodules.rows = rows = SweptMemory(marks_layout(), self.config.symbols)
+        at = data.StructLayout({"valid": 1, "symbol": 8})
+        newer, older = Signal(at), Signal(at)
+        left = Signal(marks_layout())
+        m.d.sync += [
+            newer.valid.eq(self.valid),
+            newer.symbol.eq(self.symbol),
+            older.eq(newer),
+            left.eq(self.after),
+        ]
+
+        def same(other: Any) -> Value:
+            return other.valid & (other.symbol == self.symbol)
+
+        m.d.comb += [
+            rows.read_addr.eq(self.ahead[:bits]),
+            rows.write_en.eq(newer.valid),
+            rows.write_addr.eq(newer.symbol[:bits]),
+            rows.write_data.eq(self.after),
+            self.init_done.eq(rows.done),
+        ]
+        read = Mux(same(older), left.as_value(), rows.read_data.as_value())
+        m.d.sync += self.before.eq(Mux(same(newer), self.after.as_value(), read))
+        return m

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How one side of a book lies in its row: levels sorted best first, and the horizon behind them.
+
+A row has K places for levels, numbers 0 to K - 1, and place K for the price of the horizon. The
+levels held are in places 0 to depth - 1. Prices are kept as *keys*, ordered so that a smaller key
+is better on both sides. As the row is sorted, "is better than this key" is a thermometer code over
+its places: a token's place is where it ends, and no search is needed.
+
+A token moves a row in one of four ways: it *lifts* the places behind its own by one and is put
+between (the last of a full side becomes the horizon by the same step), it *lowers* the places
+behind a level that is gone, it resizes a level, or it puts the horizon. Whatever lies in the
+places of a row goes the same way: keys, quantities, and what a token behind has found by comparing
+with them.
+"""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Mux, Value, ValueLike
+from amaranth.lib import data
+
+from hdl.config import BuildConfig
+from hdl.types import SideState
+
+__all__ = [
+    "key_to_price",
+    "moved",
+    "moved_bits",
+    "moves_layout",
+    "price_to_key",
+    "status_layout",
+]
+
+
+def price_to_key(price: Value, ask: ValueLike) -> Value:
+    """Key of a price: smaller is better. Asks keep their price, bids are inverted."""
+    return Mux(ask, price, ~price)
+
+
+def key_to_price(key: Value, ask: ValueLike) -> Value:
+    """Price of a key; its own inverse."""
+    return price_to_key(key, ask)
+
+
+def status_layout(config: BuildConfig) -> data.StructLayout:
+    """What is known of a row beside its places; all zero for an unknown side."""
+    return data.StructLayout(
+        {
+            "held": config.levels,  # place holds a level; ones from below
+            "depth": config.levels.bit_length(),  # levels held
+            "state": SideState,
+            "bounded": 1,  # there is a horizon
+        }
+    )
+
+
+def moves_layout(config: BuildConfig) -> data.StructLayout:
+    """What a token does to its row."""
+    places = config.levels + 1
+    return data.StructLayout(
+        {
+            "lift": places,  # place takes what was in the place before it
+            "put": places,  # place takes what is the token's
+            "lower": places,  # place takes what was in the place behind it
+            "resize": config.levels,  # place takes the token's quantity alone
+            "adds": 1,  # a level is put
+            "evicts": 1,  # and the last of a full side became the horizon
+            "deletes": 1,  # a level is gone
+            "bounds": 1,  # the horizon is the token's price
+            "clears": 1,  # no level and no horizon is left
+        }
+    )
+
+
+def moved(
+    places: Sequence[ValueLike], moves: data.View, new: ValueLike, resized: ValueLike | None = None
+) -> list[Value]:
+    """Contents of a row's places after a token.
+
+    Parameters
+    ----------
+    places : sequence of K or K + 1 values
+        Contents before it; K where the horizon has none.
+    moves : view of moves_layout
+        What it does.
+    new : value
+        What is put in the token's place.
+    resized : value or None
+        What a place takes whose level changes its quantity; None: it stays.
+    """
+    after: list[Value] = []
+    for at, old in enumerate(places):
+        value = Value.cast(old)
+        if resized is not None:
+            value = Mux(moves.resize[at], resized, value)
+        if at + 1 < len(places):
+            value = Mux(moves.lower[at], places[at + 1], value)
+        value = Mux(moves.put[at], new, value)
+        if at > 0:
+            value = Mux(moves.lift[at], places[at - 1], value)
+        after.append(value)
+    return after
+
+
+def moved_bits(places: Value, moves: data.View, new: ValueLike) -> Value:
+    """`moved` for places of one bit each, as one vector."""
+    width = len(places)
+    lift, put, lower = moves.lift[:width], moves.put[:width], moves.lower[:width]
+    return (
+        (places & ~(lift | put | lower))
+        | (Cat(Const(0, 1), places[: width - 1]) & lift)
+        | (Value.cast(new).replicate(width) & put)
+        | (Cat(places[1:], Const(0, 1)) & lower)
+    )

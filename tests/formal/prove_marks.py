@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Marks and refill requests of a symbol: each token sees what the last one left, none is lost.
+
+Theorems, for any symbol s, any tokens of any symbols with no pause between them, for ever:
+
+1. `in_turn`: `Marks` shows each token of s the marks as the last token of s left them, whatever
+   the memory held at reset, however close they come, and whatever other symbols do.
+2. `requests`: at each book event of s, `ViewAssembler` asks for levels exactly as the contract's
+   "Refill request" says, from both sides and the marks of s kept on registers, and gives the
+   reasons of the contract. Spelt out: no request is lost (the first event at which a side wants
+   levels brings one, and each event until the next counts its wait down by one), and they are
+   rate-limited (the next one comes `refill_retry` + 1 events later, neither sooner nor later,
+   as long as a side wants levels at each of them).
+
+Taken as given: the symbol of a token is told one clock before it.
+"""
+
+from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
+from amaranth.hdl._ast import AnyConst, AnySeq
+
+from hdl.book.marks import Marks, marks_layout
+from hdl.book.view import ViewAssembler
+from hdl.config import BuildConfig
+from hdl.memory import SweptMemory
+from hdl.records import InKind, RefillFlag, ViewReason
+from hdl.types import SideState, side_layout, token_layout
+from tests.formal.kit import Proof, cells, open_up, pick, start
+
+__all__ = ["PROOFS"]
+
+CONFIG = BuildConfig(symbols=2, levels=3, price_bits=3, qty_bits=2, result_depth=32)
+REGISTERS = {"levels_n": 4, "refill_level": 7, "refill_retry": 8, "report": 1}
+
+
+def symbols_in_turn(m: Module, done: Value) -> tuple[Signal, Signal, Signal]:
+    """Symbol asked for, then with the next clock maybe a token of it, once memories are swept."""
+    ahead, asked, ready, valid = Signal(8), Signal(8), Signal(), Signal()
+    m.d.sync += [asked.eq(ahead), ready.eq(done)]
+    m.d.comb += [
+        ahead.eq(AnySeq(8)),
+        valid.eq(AnySeq(1) & ready),
+        Assume(~valid | (asked < CONFIG.symbols)),
+        Assert(done | ~ready),
+    ]
+    return ahead, asked, valid
+
+
+def past(m: Module, now: Value, clocks: int, name: str) -> list[Value]:
+    """`now` and what it was up to so many clocks ago."""
+    values = [now]
+    for n in range(1, clocks + 1):
+        values.append(Signal(name=f"{name}{n}"))
+        m.d.sync += values[n].eq(values[n - 1])
+    return values
+
+
+def hold_memory(m: Module, block: SweptMemory, row: Value, expected: Signal, name: str) -> Signal:
+    """The memory's row is as expected once swept, blank once the sweep has passed; the sweep."""
+    swept = open_up(block)
+    stored = pick(m, cells(swept["rows"]), row, name)
+    m.d.comb += [
+        Assert(swept["swept"] <= CONFIG.symbols),
+        Assert(~block.done | (stored == expected.as_value())),
+        Assert(block.done | (swept["swept"] <= row) | (stored == 0)),
+    ]
+    return swept["swept"]
+
+
+def hold_marks(
+    m: Module, marks: Marks, s: Value, ours: list[Value], now: Signal, was: Signal
+) -> Signal:
+    """What makes `Marks` inductive: `now` are the marks of s, `was` those of a clock ago.
+
+    Bit n of `ours` tells whether the token of n clocks ago is of s.
+    """
+    inside, done = open_up(marks), marks.init_done
+    for n, token in ((1, inside["newer"]), (2, inside["older"])):
+        m.d.comb += Assert(ours[n] == (token.valid & (token.symbol == s)))
+    m.d.comb += [
+        Assert(~ours[2] | (inside["left"] == now)),
+        Assert(ours[2] | (was == now)),
+        # What was read lacks what was written at that time.
+        Assert(~ours[0] | (inside["rows"].read_data == was)),
+        Assert(done | ~(ours[1] | ours[2])),
+        Assert(done | (Cat(now.as_value(), was.as_value()) == 0)),
+    ]
+    return hold_memory(m, inside["rows"], s, now, "marks")
+
+
+def in_turn() -> Module:
+    m = start()
+    m.submodules.marks = marks = Marks(CONFIG)
+    ahead, symbol, valid = symbols_in_turn(m, marks.init_done)
+    after = Signal(marks_layout())
+    m.d.comb += [
+        marks.ahead.eq(ahead),
+        marks.symbol.eq(symbol),
+        marks.valid.eq(valid),
+        after.eq(AnySeq(marks_layout().size)),
+        marks.after.eq(after),
+    ]
+
+    # The marks of s, to which the token of one clock ago does anything.
+    s = AnyConst(1)
+    ours = past(m, valid & (symbol == s), 2, "ours")
+    now, was = Signal(marks_layout()), Signal(marks_layout())
+    m.d.sync += was.eq(now)
+    with m.If(ours[1]):
+        m.d.sync += now.eq(after)
+    m.d.comb += Assert(~ours[1] | (marks.before == now), "a token sees what the last one left")
+    hold_marks(m, marks, s, ours, now, was)
+    other = past(m, valid & (symbol != s), 2, "other")
+    m.d.comb += [
+        Cover(ours[0] & ours[1] & ours[2] & (now.wait == 5) & (was.wait == 9), "three in a row"),
+        Cover(ours[1] & other[2] & (now.wait == 7) & (was == now), "behind another"),
+        Cover(ours[1] & ~ours[2] & ~other[2] & (now.gap == 3), "from the memory"),
+    ]
+    return m
+
+
+def requests() -> Module:
+    m = start()
+    m.submodules.view = view = ViewAssembler(CONFIG)
+    inside = open_up(view)
+    done = view.init_done
+    ahead, symbol, valid = symbols_in_turn(m, done)
+
+    # Any tokens with any side, registers that change with each clock. Only an event may be a book
+    # event, and a malformed record is nothing else.
+    token, shows, touched = Signal(token_layout(CONFIG)), Signal(side_layout(CONFIG)), AnySeq(1)
+    m.d.comb += [
+        token.eq(AnySeq(token_layout(CONFIG).size)),
+        shows.eq(AnySeq(side_layout(CONFIG).size)),
+        view.ahead.eq(ahead),
+        view.i_valid.eq(valid),
+        view.token.eq(token),
+        view.side.eq(shows),
+        view.touched.eq(touched),
+        *(getattr(view, name).eq(AnySeq(bits)) for name, bits in REGISTERS.items()),
+        Assume(token.symbol == symbol),
+        Assume(~token.book | ((token.kind == InKind.EVENT_END) & ~token.poison)),
+    ]
+
+    # Both sides of s as they were last touched; the marks of s before the token of one clock ago.
+    s = AnyConst(1)
+    ours = past(m, valid & (symbol == s), 2, "ours")
+    one, one_valid = Signal(token_layout(CONFIG)), Signal()
+    m.d.sync += [one.eq(token), one_valid.eq(valid)]
+    sides, were, touches = [], [], []
+    for side in (0, 1):
+        sides.append(Signal(side_layout(CONFIG), name=f"side{side}"))
+        were.append(Signal(side_layout(CONFIG), name=f"side_was{side}"))
+        touches.append(past(m, ours[0] & touched & (token.side == side), 1, f"touches{side}"))
+        m.d.sync += were[side].eq(sides[side])
+        with m.If(touches[side][0]):
+            m.d.sync += sides[side].eq(shows)
+    now, was = Signal(marks_layout()), Signal(marks_layout())
+    m.d.sync += was.eq(now)
+    mine = Mux(one.side, 0b10, 0b01)
+    with m.If(ours[1]):
+        with m.If(one.poison):
+            m.d.sync += now.gap.eq(0b11)
+        with m.Elif(one.kind == InKind.CLEAR):
+            with m.If(one.gap):
+                m.d.sync += now.gap.eq(now.gap | mine)
+            with m.If(one.resync):
+                m.d.sync += now.resync.eq(now.resync | mine)
+        with m.Elif(one.kind == InKind.REFILL_BEGIN):
+            m.d.sync += [now.gap.eq(now.gap & ~mine), now.resync.eq(now.resync & ~mine)]
+
+    # The contract's paragraph "Refill request".
+    event = ours[1] & one.book
+    flags, level_n = Signal(4), view.levels_n
+    wants = []
+    for side, shown in enumerate(sides):
+        snapshot, levels = Signal(name=f"snapshot{side}"), Signal(name=f"levels{side}")
+        marked = now.gap[side] | now.resync[side]
+        m.d.comb += [
+            levels.eq(
+                (shown.state == SideState.KNOWN) & shown.bounded & (shown.depth < view.refill_level)
+            ),
+            snapshot.eq(
+                (shown.state == SideState.UNKNOWN) | (marked & (shown.state != SideState.LOADING))
+            ),
+        ]
+        wants.append(levels | snapshot)
+        unknown = (RefillFlag.BID_UNKNOWN, RefillFlag.ASK_UNKNOWN)[side]
+        named = (RefillFlag.BID, RefillFlag.ASK)[side]
+        m.d.comb += flags[int(unknown).bit_length() - 1].eq(snapshot)
+        m.d.comb += flags[int(named).bit_length() - 1].eq(levels | snapshot)
+    want, request = Signal(), Signal()
+    m.d.comb += [want.eq(Cat(wants).any()), request.eq(event & want & (now.wait == 0))]
+    with m.If(event & ~want):
+        m.d.sync += now.wait.eq(0)
+    with m.Elif(request):
+        m.d.sync += now.wait.eq(view.refill_retry)
+    with m.Elif(event):
+        m.d.sync += now.wait.eq(now.wait - 1)
+
+    # Seen from outside: since the last request, as long as every event wanted levels.
+    since, events, retry = Signal(), Signal(9), Signal(8)
+    with m.If(event):
+        m.d.sync += [since.eq(want), events.eq(events + 1)]
+    with m.If(request):
+        m.d.sync += [events.eq(0), retry.eq(view.refill_retry)]
+    told = view.result.valid & (view.result.p.refill != 0)
+    known = [shown.state == SideState.KNOWN for shown in sides]
+    some = [shown.depth != 0 for shown in sides]
+    bid, ask = sides
+    reasons: dict[ViewReason, Value] = {
+        ViewReason.UNKNOWN: ~known[0] | ~known[1],
+        ViewReason.SHALLOW: Cat(
+            k & shown.bounded & (shown.depth < level_n)
+            for k, shown in zip(known, sides, strict=True)
+        ).any(),
+        ViewReason.CROSSED: Cat(known).all()
+        & Cat(some).all()
+        & (bid.levels[0].price >= ask.levels[0].price),
+        ViewReason.GAP: now.gap != 0,
+        ViewReason.RESYNC: now.resync != 0,
+        ViewReason.EMPTY: (known[0] & ~some[0]) | (known[1] & ~some[1]),
+        ViewReason.RETUNE: Cat(
+            k & (shown.n != level_n) for k, shown in zip(known, sides, strict=True)
+        ).any(),
+    }
+    m.d.comb += [
+        Assert(~ours[1] | (told == request), "a request exactly when the contract says so"),
+        Assert(~ours[1] | (view.counts.refill_requests == request), "and it is counted"),
+        Assert(~request | (view.result.p.refill == flags), "for the sides that want it"),
+        Assert(one_valid | ~view.result.valid, "nothing is told without a token"),
+        Assert(~(event & want & (~since | (events == retry))) | told, "NONE IS LOST"),
+        Assert(~(event & since & (events != retry)) | ~told, "NONE TOO EARLY"),
+        Assert(~since | (now.wait + events == retry)),
+        Assert(since | (now.wait == 0)),
+        *(
+            Assert(~event | ((view.o.p.reasons & int(reason)).any() == holds), reason.name)
+            for reason, holds in reasons.items()
+        ),
+    ]
+
+    # What makes it inductive.
+    marks, written = inside["marks"], inside["written"]
+    sweep = hold_marks(m, marks, s, ours, now, was)
+    m.d.comb += [
+        Assert(~ours[1] | (marks.before == now)),
+        Assert(inside["valid"] == one_valid),
+        Assert(~one_valid | (inside["token"] == one)),
+        Assert(ours[1] == (one_valid & (one.symbol == s))),
+        Assert(~one_valid | ~one.book | ((one.kind == InKind.EVENT_END) & ~one.poison)),
+        Assert(done | ~one_valid),
+    ]
+    for side, name in enumerate(("bids", "asks")):
+        block = getattr(inside["m"].submodules, name)
+        shown, before, touches_it = sides[side], were[side], touches[side][1]
+        forwarded = written.en & (written.symbol == s) & (written.side == side)
+        m.d.comb += [
+            Assert(touches_it == forwarded),
+            Assert(~touches_it | (written.shown == shown)),
+            Assert(touches_it | (before == shown)),
+            Assert(~ours[0] | (block.read_data == before)),
+            Assert(~ours[1] | (inside["sides"][side] == shown)),
+            Assert(done | (Cat(shown.as_value(), before.as_value()) == 0)),
+        ]
+        m.d.comb += Assert(hold_memory(m, block, s, shown, name) == sweep)
+
+    close = ours[0] & ours[1] & ours[2]
+    m.d.comb += [
+        Cover(close & told & (events == 3) & since & (retry == 3), "asks again after three"),
+        Cover(event & want & since & ~told & (now.wait == 2) & (flags == 0b0001), "low, waits"),
+        Cover(event & ~want & since & (now.wait == 2) & known[0] & known[1], "wants no more"),
+        Cover(told & (flags == 0b1111) & (now.gap == 0b10) & known[0] & known[1], "both, marked"),
+        Cover(told & (flags == 0b0101) & known[0] & known[1] & ~ours[2], "from the memories"),
+        Cover(event & (view.o.p.reasons == 0) & touches[0][1] & ~told, "a view that may be used"),
+    ]
+    return m
+
+
+PROOFS = [
+    Proof(
+        "marks_in_turn",
+        "a token sees the marks of its symbol as the last one left them (2 symbols)",
+        in_turn,
+        *("induction", 2, 12, True),
+    ),
+    Proof(
+        "marks_requests",
+        "a refill request comes exactly when the contract says: none lost, none too early",
+        requests,
+        *("induction", 2, 16, True),
+    ),
+]
