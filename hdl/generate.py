@@ -27,6 +27,7 @@ _ENUMS: tuple[type[IntEnum | IntFlag], ...] = (
     records.DecisionFlag,
     records.RefillFlag,
     records.ViewFlag,
+    records.TradesFlag,
     records.ViewReason,
     records.Mode,
     records.Rule,

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stages, connected: records in, records out, registers beside them."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.book import Book
-from hdl.config import BuildConfig
+from hdl.book.trades import Trades
+from hdl.config import VIEW_LEVELS, BuildConfig
 from hdl.feed.native import TickDecoder
 from hdl.link.admission import IN_FLIGHT, Admission
 from hdl.link.emit import Emit
@@ -70,9 +71,10 @@ class Pipeline(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.bank = bank = Bank()
-        m.submodules.admission = admission = Admission()
+        m.submodules.admission = admission = Admission(config)
         m.submodules.decoder = decoder = TickDecoder(config)
         m.submodules.book = book = Book(config)
+        m.submodules.trades = trades = Trades(config, STAGE_LATENCY["book"])
         m.submodules.imbalance = imbalance = Imbalance(config)
         m.submodules.taker = taker = Taker(config)
         m.submodules.gate = gate = Gate(config)
@@ -83,8 +85,13 @@ class Pipeline(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), admission.i)
         wiring.connect(m, admission.o, decoder.i)
         wiring.connect(m, decoder.o, book.i)
-        wiring.connect(m, book.o, imbalance.i)
-        wiring.connect(m, book.result, emit.views)
+        m.d.comb += [trades.i.valid.eq(decoder.o.valid), trades.i.p.eq(decoder.o.p)]
+        for source, target in ((book.o, imbalance.i), (book.result, emit.views)):
+            m.d.comb += [
+                target.valid.eq(source.valid),
+                target.p.eq(source.p),
+                target.p.trades.eq(trades.o.p),
+            ]
         wiring.connect(m, imbalance.o, taker.i)
         wiring.connect(m, taker.o, gate.i)
         wiring.connect(m, gate.o, emit.decisions)
@@ -92,9 +99,12 @@ class Pipeline(wiring.Component):
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
 
         cycle, init_done = Signal(64), Signal()
-        m.d.sync += [cycle.eq(cycle + 1), init_done.eq(book.init_done & gate.init_done)]
+        swept = (book.init_done, trades.init_done, gate.init_done)
+        m.d.sync += [cycle.eq(cycle + 1), init_done.eq(Cat(swept).all())]
         m.d.comb += [
-            admission.room.eq(emit.room & init_done),
+            admission.room.eq(emit.room),
+            admission.swept.eq(init_done),
+            decoder.own.eq(admission.own),
             decoder.cycle.eq(cycle),
             book.ahead.eq(decoder.ahead),
             gate.cycle.eq(cycle),
@@ -102,7 +112,8 @@ class Pipeline(wiring.Component):
 
         held, shown = bank.held, bank.shown
         for stage, names in (
-            (book, ("levels_n", "refill_level", "refill_retry", "report")),
+            (book, ("refill_level", "refill_retry", "report", "stale_us")),
+            (trades, ("trade_window",)),
             (imbalance, ("ratio_num", "ratio_den")),
             (taker, ("order_qty",)),
             (gate, ("mode", "rate_interval_us", "rate_burst_us", "stale_us")),
@@ -110,7 +121,10 @@ class Pipeline(wiring.Component):
             m.d.comb += [getattr(stage, name).eq(held[name]) for name in names]
         m.d.comb += [gate.shadow[name].eq(held[f"limit_{name}"]) for name, _ in gate.shadow.shape()]
         m.d.comb += [
+            book.levels_n.eq(Mux(held.levels_n > VIEW_LEVELS, VIEW_LEVELS, held.levels_n)),
             imbalance.enable.eq(held.rule_enable),
+            admission.reset.eq(bank.strobes.symbol_reset),
+            admission.reset_symbol.eq(bank.written),
             gate.commit.eq(bank.strobes.limit_commit),
             gate.commit_symbol.eq(bank.written),
             self.soft_reset.eq(bank.strobes.control & bank.written[0]),
@@ -120,12 +134,12 @@ class Pipeline(wiring.Component):
             shown.build_symbols.eq(config.symbols),
             shown.build_levels.eq(config.levels),
             shown.build_qty_bits.eq(config.qty_bits),
-            shown.status.eq(init_done),
+            shown.status.eq(Cat(init_done, admission.busy)),
             shown.limits_version.eq(gate.limits_version),
             shown.cycle.eq(cycle),
         ]
 
-        for counting in (decoder, book, taker, gate):
+        for counting in (admission, decoder, book, taker, gate):
             for name, _ in counting.counts.shape():
                 m.d.comb += counters.pulses[name].eq(counting.counts[name])
         for name, _ in counters.values.shape():

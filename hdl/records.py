@@ -27,6 +27,7 @@ __all__ = [
     "Record",
     "RefillFlag",
     "Rule",
+    "TradesFlag",
     "ViewFlag",
     "ViewReason",
 ]
@@ -53,7 +54,7 @@ class InKind(IntEnum):
 class InFlag(IntFlag):
     """Flags of an incoming record; a flag that means nothing to the kind is malformed."""
 
-    SIDE = 0x01  #: set: ask or sell; clear: bid or buy
+    SIDE = 0x01  #: set: ask or sell; clear: bid or buy; TRADE: what the aggressor did
     REFILL = 0x02  #: LEVEL: part of a snapshot
     WHOLE = 0x04  #: REFILL_END: the side has no level beyond those sent
     BOOK = 0x08  #: EVENT_END: the event changed the book; evaluate it
@@ -85,6 +86,7 @@ class OutKind(IntEnum):
     DECISION = 1  #: an order, or the refusal of one
     REFILL_REQUEST = 2  #: a side needs levels from the host's full book
     VIEW = 3  #: the book as the fabric sees it at the end of a book event
+    TRADES = 4  #: the last trade and the window's volumes at the end of a book event
 
 
 class DecisionFlag(IntFlag):
@@ -112,6 +114,13 @@ class ViewFlag(IntFlag):
     ASK_WHOLE = 0x08  #: the ask side is known to its end
 
 
+class TradesFlag(IntFlag):
+    """Flags of a trades record."""
+
+    SIDE = 0x01  #: set: the last trade's aggressor sold
+    KNOWN = 0x02  #: there was a trade since reset
+
+
 class ViewReason(IntFlag):
     """Why a book is not valid for N levels."""
 
@@ -120,8 +129,9 @@ class ViewReason(IntFlag):
     CROSSED = 0x04  #: best bid at or above best ask
     GAP = 0x08  #: updates were lost or malformed since a side was loaded
     RESYNC = 0x10  #: the host is fetching a new snapshot
+    STALE = 0x20  #: the event is older than the register `stale_us`
     EMPTY = 0x40  #: a side holds no level
-    RETUNE = 0x80  #: a side's sums were made with another N than the register's
+    RETUNE = 0x80  #: a side's sums were made with another N
 
 
 class Mode(IntEnum):
@@ -281,9 +291,26 @@ OUT_RECORDS: dict[OutKind, Record] = {
             Field("ask_sum_lots", 64, "quantity of the first N asks, lots"),
             Field("bid_depth", 8, "bid levels held"),
             Field("ask_depth", 8, "ask levels held"),
-            Field("levels_n", 8, "register `levels_n` at the event"),
+            Field("levels_n", 8, "N at the event"),
             Field("reserved", 8, "0"),
             Field("age_us", 32, "stream time minus the event's time, microseconds, saturated"),
+        ),
+    ),
+    OutKind.TRADES: Record(
+        "trades",
+        "the tape at the end of a book event; zero where there was no trade",
+        64,
+        (
+            *_HEADER,
+            Field("window", 8, "register `trade_window` at the event"),
+            Field("seq", 32, "number of the out record since reset, from 0"),
+            Field("update_id", 64, "update id of the event"),
+            Field("qty_lots", 64, "quantity of the last trade, lots"),
+            Field("buy_lots", 64, "volume the aggressors bought in the window, lots"),
+            Field("sell_lots", 64, "volume the aggressors sold in the window, lots"),
+            Field("price_ticks", 32, "price of the last trade, ticks"),
+            Field("reserved", 32, "0"),
+            *(Field(f"zero{n}", 64, "0") for n in range(2)),
         ),
     ),
 }

@@ -23,6 +23,7 @@ __all__ = [
     "signal_layout",
     "token_layout",
     "touch_layout",
+    "trade_layout",
     "view_layout",
     "view_result_layout",
 ]
@@ -73,6 +74,7 @@ def token_layout(config: BuildConfig) -> data.StructLayout:
             "whole": 1,
             "gap": 1,
             "resync": 1,
+            "forget": 1,  # the symbol is being reset
             "price": config.price_bits,  # ticks
             "value": 64,  # lots, or update id
         }
@@ -112,6 +114,21 @@ def touch_layout(config: BuildConfig) -> data.StructLayout:
     )
 
 
+def trade_layout(config: BuildConfig) -> data.StructLayout:
+    """The tape of a symbol after a token; zeros without a trade."""
+    return data.StructLayout(
+        {
+            "known": 1,  # there was a trade
+            "side": 1,  # the aggressor of the last one sold
+            "price": config.price_bits,  # of the last one, ticks
+            "qty": config.qty_bits,  # of the last one, lots
+            "buy_volume": config.qty_bits + 3,  # of the window's 8 buckets, lots
+            "sell_volume": config.qty_bits + 3,
+            "window": 5,  # register trade_window
+        }
+    )
+
+
 def view_layout(config: BuildConfig) -> data.StructLayout:
     """Both sides of a symbol's book after a token, and the token."""
     return data.StructLayout(
@@ -120,6 +137,7 @@ def view_layout(config: BuildConfig) -> data.StructLayout:
             "value": 64,  # update id, or lots of a report
             "bid": side_layout(config),
             "ask": side_layout(config),
+            "trades": trade_layout(config),
             "reasons": 8,  # ViewReason
             "has_view": 1,  # an entry waits in the view queue
         }
@@ -135,10 +153,11 @@ def view_result_layout(config: BuildConfig) -> data.StructLayout:
             "age_us": 32,
             "reasons": 8,
             "refill": 4,  # RefillFlag; 0: no request
-            "report": 1,  # emit the view itself
+            "report": 2,  # emit the view itself, the trades
             "levels_n": 4,
             "bid": touch_layout(config),
             "ask": touch_layout(config),
+            "trades": trade_layout(config),
         }
     )
 

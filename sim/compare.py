@@ -18,12 +18,14 @@ from host.contract.records import (
     DECISION_DTYPE,
     NO_REASON,
     REFILL_REQUEST_DTYPE,
+    TRADES_DTYPE,
     VIEW_DTYPE,
     DecisionFlag,
     OutKind,
     Reason,
     RefillFlag,
     Rule,
+    TradesFlag,
     ViewFlag,
     ViewReason,
 )
@@ -39,11 +41,13 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     int(OutKind.DECISION): DECISION_DTYPE,
     int(OutKind.REFILL_REQUEST): REFILL_REQUEST_DTYPE,
     int(OutKind.VIEW): VIEW_DTYPE,
+    int(OutKind.TRADES): TRADES_DTYPE,
 }
 _FLAGS: dict[int, type[IntFlag]] = {
     int(OutKind.DECISION): DecisionFlag,
     int(OutKind.REFILL_REQUEST): RefillFlag,
     int(OutKind.VIEW): ViewFlag,
+    int(OutKind.TRADES): TradesFlag,
 }
 
 

@@ -3,17 +3,14 @@
 
 Written from ``docs/contract.md`` alone and meant to be read beside it, top to bottom. A book
 side is a dict; whatever can be looked up when asked is not kept. Nothing here knows of cycles,
-so every cycle field of an expected record is 0.
-
-A side is kept by *rank*: the price of a bid, minus the price of an ask. A better level has the
-higher rank on both sides.
+so every cycle field of an expected record is 0. What is kept of a symbol is in
+`sim.reference_symbol`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +22,7 @@ from host.contract.records import (
     NO_REASON,
     ORDER_LIMIT_IOC,
     REFILL_REQUEST_DTYPE,
+    TRADES_DTYPE,
     VIEW_DTYPE,
     DecisionFlag,
     InFlag,
@@ -34,10 +32,12 @@ from host.contract.records import (
     Reason,
     RefillFlag,
     Rule,
+    TradesFlag,
     ViewFlag,
     ViewReason,
 )
 from host.contract.registers import COUNTERS, REGISTERS
+from sim.reference_symbol import NO_HORIZON, Limits, Shown, Side, State, Symbol, Tape
 
 __all__ = ["OUT_DTYPES", "Records", "Reference"]
 
@@ -49,6 +49,7 @@ OUT_DTYPES: dict[int, np.dtype[Any]] = {
     int(OutKind.DECISION): DECISION_DTYPE,
     int(OutKind.REFILL_REQUEST): REFILL_REQUEST_DTYPE,
     int(OutKind.VIEW): VIEW_DTYPE,
+    int(OutKind.TRADES): TRADES_DTYPE,
 }
 
 # Kinds and flags as plain ints: an enum costs more to compare than the rest of the loop.
@@ -67,8 +68,10 @@ VALUE_IS_QTY = frozenset((LEVEL, TRADE, ACK, FILL, CANCEL, REJECT))
 QTY_ABOVE_ZERO = frozenset((TRADE, FILL, CANCEL, REJECT))
 VALUE_ZERO = frozenset((CLEAR, REFILL_BEGIN, REFILL_END, HEARTBEAT))
 
-#: Horizon of a side that has none: every rank is above it.
-NO_HORIZON = -(1 << 33)
+#: N is never more.
+MOST_N = 10
+#: Reasons that leave the best bid and offer valid.
+BBO_IGNORES = ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE
 MAX_U32 = (1 << 32) - 1
 MAX_U64 = (1 << 64) - 1
 
@@ -76,124 +79,6 @@ MAX_U64 = (1 << 64) - 1
 def _signed64(value: int) -> int:
     """`value`, saturated to a signed 64-bit number."""
     return max(-(1 << 63), min((1 << 63) - 1, value))
-
-
-class State(Enum):
-    """What is known of a side."""
-
-    UNKNOWN = 0
-    LOADING = 1
-    KNOWN = 2
-
-
-class Shown(NamedTuple):
-    """A side as a view shows it: prices in ticks, quantities in lots."""
-
-    price_ticks: int = 0
-    qty_lots: int = 0
-    sum_lots: int = 0
-    depth: int = 0
-    whole: bool = False
-
-
-class Side:
-    """One half of a symbol's book."""
-
-    def __init__(self, sign: int, capacity: int) -> None:
-        self.sign = sign  # 1 bids, -1 asks: rank = sign x price
-        self.capacity = capacity
-        self.state = State.UNKNOWN
-        self.held: dict[int, int] = {}  # rank -> quantity, lots
-        self.horizon = NO_HORIZON  # rank
-        self.gap = False
-        self.resync = False
-        self.sum_n = 0  # the N of the last record on this side
-
-    def empty(self, state: State) -> None:
-        """Drop all levels and enter `state`."""
-        self.state = state
-        self.held = {}
-        self.horizon = NO_HORIZON
-
-    def store(self, rank: int, qty_lots: int) -> tuple[str, ...]:
-        """Store one level; the counters of what happened."""
-        held = self.held
-        if rank <= self.horizon:
-            return ("level_beyond",)
-        if qty_lots == 0:
-            if rank not in held:
-                return ("level_absent",)
-            del held[rank]
-            return ("level_deletes",)
-        if rank in held:
-            held[rank] = qty_lots
-            return ("level_changes",)
-        held[rank] = qty_lots
-        if len(held) <= self.capacity:
-            return ("level_inserts",)
-        worst = min(held)
-        del held[worst]
-        self.horizon = worst
-        return ("level_evicts",) if worst == rank else ("level_evicts", "level_inserts")
-
-    def end_refill(self, rank: int, whole: bool) -> str:
-        """End a refill with its horizon at `rank`; the counter of what happened."""
-        if self.state is not State.LOADING:
-            return "refill_orphans"
-        if not whole:
-            if any(held <= rank for held in self.held):
-                self.empty(State.UNKNOWN)
-                return "refill_broken"
-            self.horizon = max(self.horizon, rank)
-        self.state = State.KNOWN
-        return "refill_ends"
-
-    def shown(self) -> Shown:
-        """The side as a view shows it."""
-        if self.state is not State.KNOWN:
-            return Shown()
-        whole = self.horizon == NO_HORIZON
-        if not self.held:
-            return Shown(whole=whole)
-        ranks = sorted(self.held, reverse=True)
-        # Levels change only by a record on this side, and each such record remembers its N:
-        # the sum made by the last one is the sum of what is held now.
-        total = sum(self.held[rank] for rank in ranks[: self.sum_n])
-        best = ranks[0]
-        return Shown(self.sign * best, self.held[best], total, len(ranks), whole)
-
-    def wants_levels(self, refill_level: int) -> bool:
-        """Whether it is known, but not to its end, and runs low."""
-        low = len(self.held) < refill_level
-        return self.state is State.KNOWN and self.horizon != NO_HORIZON and low
-
-    def wants_snapshot(self) -> bool:
-        """Whether what it holds is nothing, or not to be trusted."""
-        if self.state is State.UNKNOWN:
-            return True
-        return (self.gap or self.resync) and self.state is not State.LOADING
-
-
-class Limits(NamedTuple):
-    """Limits of one symbol; nothing passes the default."""
-
-    permit: int = 0
-    max_qty_lots: int = 0
-    max_notional: int = 0
-    collar_ticks: int = 0
-    max_position_lots: int = 0
-
-
-class Symbol:
-    """All that is kept of one symbol."""
-
-    def __init__(self, capacity: int) -> None:
-        self.bid = Side(1, capacity)
-        self.ask = Side(-1, capacity)
-        self.wait = 0  # book events until a refill may be asked for again
-        self.limits = Limits()
-        self.worst_long = 0
-        self.worst_short = 0
 
 
 class Reference:
@@ -220,7 +105,7 @@ class Reference:
         self.limits_version = 0
         self._register = {name: 0 for name, register in REGISTERS.items() if register.writable}
         self._counts: Counter[str] = Counter()
-        self._books = [Symbol(self.levels) for _ in range(self.symbols)]
+        self._books = [Symbol(self.levels, self.qty_bits) for _ in range(self.symbols)]
         self._now_us = 0
         self._frame_symbol: int | None = None  # symbol of the open frame
         self._frame_us = 0  # its exchange time
@@ -266,8 +151,32 @@ class Reference:
                     max_position_lots=self._register["limit_max_position"],
                 )
                 self.limits_version += 1
+        elif register_name == "symbol_reset":
+            if value < self.symbols:
+                self._reset_symbol(value)
         else:
             self._register[register_name] = value
+
+    @property
+    def _n(self) -> int:
+        """N: levels a decision rests on."""
+        return min(self._register["levels_n"], MOST_N)
+
+    def _reset_symbol(self, symbol: int) -> None:
+        """Forget a symbol's book and trades; its limits and exposure stay."""
+        book = self._books[symbol]
+        for side in (book.bid, book.ask):
+            self._clear(side)
+        book.tape = Tape(self.qty_bits)
+        if self._frame_symbol == symbol:
+            self._frame_symbol = None
+        self._counts["symbol_resets"] += 1
+
+    def _clear(self, side: Side) -> None:
+        """A CLEAR without flags."""
+        side.sum_n = self._n
+        side.empty(State.UNKNOWN)
+        self._counts["clears"] += 1
 
     def feed(self, records: Records) -> npt.NDArray[np.uint8]:
         """Take records in order and answer what the fabric must emit for them.
@@ -289,7 +198,7 @@ class Reference:
         """
         batch = _as_records(records)
         counts, books = self._counts, self._books
-        n = self._register["levels_n"]
+        n = self._n
         counts["records_in"] += len(batch)
         for kind, flags, symbol, tag, price_ticks, value in _rows(batch):
             malformed = self._malformed(kind, flags, symbol, tag, price_ticks, value)
@@ -328,13 +237,13 @@ class Reference:
                 self._frame_symbol = None
             elif kind == TRADE:
                 counts["trades"] += 1
+                window = self._register["trade_window"]
+                book.tape.trade(price_ticks, value, bool(flags & SIDE), self._now_us, window)
             elif kind == CLEAR:
                 side = book.ask if flags & SIDE else book.bid
-                side.sum_n = n
-                side.empty(State.UNKNOWN)
+                self._clear(side)
                 side.gap |= bool(flags & GAP)
                 side.resync |= bool(flags & RESYNC)
-                counts["clears"] += 1
             elif kind == REFILL_BEGIN:
                 side = book.ask if flags & SIDE else book.bid
                 side.sum_n = n
@@ -401,8 +310,8 @@ class Reference:
         book = self._books[symbol]
         bid, ask = book.bid.shown(), book.ask.shown()
         age_us = min(self._now_us - self._frame_us, MAX_U32)
-        reasons = self._view_reasons(book, bid, ask)
-        bbo_valid = not reasons & ~(ViewReason.SHALLOW | ViewReason.RETUNE)
+        reasons = self._view_reasons(book, bid, ask, age_us)
+        bbo_valid = not reasons & ~BBO_IGNORES
         valid = not reasons
         self._counts["events"] += 1
         self._counts["events_bbo"] += bbo_valid
@@ -427,7 +336,7 @@ class Reference:
                 ask_depth=ask.depth,
             )
 
-        if self._register["report"]:
+        if self._register["report"] & 1:
             self._emit(
                 kind=OutKind.VIEW,
                 flags=(ViewFlag.BBO_VALID if bbo_valid else 0)
@@ -445,14 +354,31 @@ class Reference:
                 ask_sum_lots=ask.sum_lots,
                 bid_depth=bid.depth,
                 ask_depth=ask.depth,
-                levels_n=self._register["levels_n"],
+                levels_n=self._n,
                 age_us=age_us,
             )
 
-    def _view_reasons(self, book: Symbol, bid: Shown, ask: Shown) -> int:
+        if self._register["report"] & 2:
+            tape, window = book.tape, self._register["trade_window"]
+            self._emit(
+                kind=OutKind.TRADES,
+                flags=(TradesFlag.SIDE if tape.is_sell else 0)
+                | (TradesFlag.KNOWN if tape.known else 0),
+                symbol=symbol,
+                window=window,
+                update_id=update_id,
+                qty_lots=tape.qty_lots,
+                buy_lots=tape.volume(False, self._now_us, window),
+                sell_lots=tape.volume(True, self._now_us, window),
+                price_ticks=tape.price_ticks,
+            )
+
+    def _view_reasons(self, book: Symbol, bid: Shown, ask: Shown, age_us: int) -> int:
         """Why the book is not valid for N levels; `ViewReason` bits, 0 for a valid one."""
-        n = self._register["levels_n"]
+        n = self._n
         reasons = ViewReason(0)
+        if age_us > self._register["stale_us"]:
+            reasons |= ViewReason.STALE
         for side in (book.bid, book.ask):
             if side.gap:
                 reasons |= ViewReason.GAP
@@ -520,7 +446,7 @@ class Reference:
             Reason.POSITION: worst > limits.max_position_lots,
             Reason.RATE: interval_us == 0
             or self._now_us + self._register["rate_burst_us"] < self._rate_us,
-            Reason.STALE: age_us > self._register["stale_us"],
+            Reason.STALE: age_us > self._register["stale_us"],  # never: the view is valid
             Reason.BOOK: False,  # an intent is made on a valid view only
         }
         bits = [int(reason) for reason in Reason if refused[reason]]

@@ -24,6 +24,7 @@ from host.contract.records import (
     IN_DTYPE,
     IN_FLAGS_BY_KIND,
     REFILL_REQUEST_DTYPE,
+    TRADES_DTYPE,
     VIEW_DTYPE,
     DecisionFlag,
     InFlag,
@@ -32,6 +33,7 @@ from host.contract.records import (
     OutKind,
     Reason,
     RefillFlag,
+    TradesFlag,
     ViewFlag,
     ViewReason,
 )
@@ -179,6 +181,7 @@ class _Script:
             "unframed": 0.2,
             "unclosed": 0.5,
             "trade": 3,
+            "tape": 3,
             "timer": 2,
             "heartbeat": 1,
             "report": 6,
@@ -342,6 +345,19 @@ class _Script:
         price = self._price(self._side(), self._distance())
         self._put(InKind.TRADE, self._side(), price, self._qty())
 
+    def _tape(self) -> None:
+        """Trades back to back, at times in an event of their own, with time going by."""
+        for _ in range(self.rng.choice((2, 3, 8))):
+            draw = self.rng.random()
+            if draw < 0.3:
+                self._begin()
+                self._trade()
+                self._end()
+            else:
+                if draw < 0.5:
+                    self._timer()
+                self._trade()
+
     def _timer(self) -> None:
         self._put(InKind.TIMER, value=self.clock.tick())
 
@@ -448,7 +464,7 @@ def random_settings(seed: int, symbols: int = 16, levels: int = 32, qty_bits: in
     """Register writes that leave rule and gate in a state where little is certain.
 
     Every check of the gate is set so that it refuses some orders and lets others through, and
-    now and then so that it refuses all or none.
+    now and then so that it refuses all or none. Some settings reset a symbol.
 
     Parameters
     ----------
@@ -474,8 +490,9 @@ def random_settings(seed: int, symbols: int = 16, levels: int = 32, qty_bits: in
     num, den = rng.choice(((1, 1), (1, 1), (2, 1), (3, 2), (1, 2), (0, 1), (65535, 65534)))
     some_n = rng.choice((1, 1, 2, 3, min(5, levels), min(10, levels)))
     writes = [
-        ("report", pick((4, 1), (1, 0))),
-        ("levels_n", pick((18, some_n), (1, 0), (1, 10))),
+        ("report", pick((8, 3), (4, 1), (2, 2), (2, 0))),
+        ("levels_n", pick((18, some_n), (1, 0), (0.5, 10), (0.5, 13))),
+        ("trade_window", rng.choice((0, 1, 2, 4, 4, 5, 6, 8, 12, 31))),
         ("ratio_num", num),
         ("ratio_den", den),
         ("rule_enable", pick((14, 3), (2, 1), (2, 2), (1, 0))),
@@ -498,8 +515,11 @@ def random_settings(seed: int, symbols: int = 16, levels: int = 32, qty_bits: in
         ]
         if rng.random() < 0.9:
             writes.append(("limit_commit", symbol))
-    if rng.random() < 0.3 and symbols < 256:
-        writes.append(("limit_commit", rng.choice((symbols, 256, 1 << 31, MAX_U32))))
+    none = rng.choice((symbols, 256, 1 << 31, MAX_U32))  # a symbol that is not there
+    if rng.random() < 0.3:
+        writes.append(("limit_commit", none))
+    if rng.random() < 0.25:
+        writes.append(("symbol_reset", pick((5, rng.randrange(symbols)), (1, none))))
     return [(name, min(int(value), MAX_U64)) for name, value in writes]
 
 
@@ -554,8 +574,8 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     Returns
     -------
     list of str
-        Counters that stayed 0, and flags and reasons no out record carries. The reason BOOK is
-        left out: the rule acts on a valid view only, so the gate never sees another.
+        Counters that stayed 0, and flags and reasons no out record carries. The reasons STALE and
+        BOOK are left out: the rule acts on a valid view only, so the gate never sees another.
     """
 
     def seen(kind: OutKind, dtype: np.dtype[Any], field: str) -> int:
@@ -567,7 +587,7 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     missing += [
         f"Reason.{reason.name}"
         for reason in Reason
-        if reason != Reason.BOOK and not verdicts >> reason & 1
+        if reason not in (Reason.STALE, Reason.BOOK) and not verdicts >> reason & 1
     ]
     for kind, dtype, field, names in (
         (OutKind.DECISION, DECISION_DTYPE, "flags", DecisionFlag),
@@ -575,6 +595,7 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
         (OutKind.REFILL_REQUEST, REFILL_REQUEST_DTYPE, "reasons", ViewReason),
         (OutKind.VIEW, VIEW_DTYPE, "flags", ViewFlag),
         (OutKind.VIEW, VIEW_DTYPE, "reasons", ViewReason),
+        (OutKind.TRADES, TRADES_DTYPE, "flags", TradesFlag),
     ):
         bits = seen(kind, dtype, field)
         missing += [

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The book: tokens in, views out."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,7 @@ from hdl.book.decide import COUNTS
 from hdl.book.ladder import Ladder
 from hdl.book.touch import Touch
 from hdl.book.view import ViewAssembler
-from hdl.config import VIEW_LEVELS, BuildConfig
+from hdl.config import BuildConfig
 from hdl.types import count_layout, flow, token_layout, view_layout, view_result_layout
 
 __all__ = ["Book"]
@@ -35,7 +35,7 @@ class Book(wiring.Component):
         Each token with both sides of its symbol after it.
     result : Out(flow(view_result_layout))
         What is to be told of a book event.
-    levels_n, refill_level, refill_retry, report : In
+    levels_n, refill_level, refill_retry, report, stale_us : In
         Registers.
     counts : Out
         One pulse per counter.
@@ -54,7 +54,8 @@ class Book(wiring.Component):
                 "levels_n": In(4),
                 "refill_level": In(7),
                 "refill_retry": In(8),
-                "report": In(1),
+                "report": In(2),
+                "stale_us": In(32),
                 "counts": Out(
                     count_layout(*COUNTS, "events", "events_bbo", "events_valid", "refill_requests")
                 ),
@@ -64,8 +65,6 @@ class Book(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        levels_n = Signal(4)
-        m.d.sync += levels_n.eq(Mux(self.levels_n > VIEW_LEVELS, VIEW_LEVELS, self.levels_n))
         m.submodules.ladder = ladder = Ladder(self.config)
         m.submodules.touch = touch = Touch(self.config)
         m.submodules.view = view = ViewAssembler(self.config)
@@ -75,16 +74,17 @@ class Book(wiring.Component):
         wiring.connect(m, view.result, wiring.flipped(self.result))
         m.d.comb += [
             ladder.ahead.eq(self.ahead),
-            touch.levels_n.eq(levels_n),
+            touch.levels_n.eq(self.levels_n),
             view.ahead.eq(touch.ahead),
             view.i_valid.eq(touch.o_valid),
             view.token.eq(touch.token),
             view.side.eq(touch.side),
             view.touched.eq(touch.touched),
-            view.levels_n.eq(levels_n),
+            view.levels_n.eq(self.levels_n),
             view.refill_level.eq(self.refill_level),
             view.refill_retry.eq(self.refill_retry),
             view.report.eq(self.report),
+            view.stale_us.eq(self.stale_us),
             self.init_done.eq(ladder.init_done & view.init_done),
         ]
         for part in (ladder, view):

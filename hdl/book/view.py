@@ -41,7 +41,7 @@ class ViewAssembler(wiring.Component):
         Symbol of the token that arrives with the next clock.
     i_valid, token, side, touched : In
         As `Touch` gives them.
-    levels_n, refill_level, refill_retry, report : In
+    levels_n, refill_level, refill_retry, report, stale_us : In
         Registers.
     o : Out(flow(view_layout))
         The token with both sides and the reasons not to trust them.
@@ -65,7 +65,8 @@ class ViewAssembler(wiring.Component):
                 "levels_n": In(4),
                 "refill_level": In(7),
                 "refill_retry": In(8),
-                "report": In(1),
+                "report": In(2),
+                "stale_us": In(32),
                 "o": Out(flow(view_layout(config))),
                 "result": Out(flow(view_result_layout(config))),
                 "counts": Out(
@@ -148,6 +149,7 @@ class ViewAssembler(wiring.Component):
             & (bid.levels[0].price >= ask.levels[0].price),
             ViewReason.GAP: gap.any(),
             ViewReason.RESYNC: resync.any(),
+            ViewReason.STALE: token.age_us > self.stale_us,
             ViewReason.EMPTY: (known & empty).any(),
             ViewReason.RETUNE: (known & retuned).any(),
         }
@@ -155,7 +157,8 @@ class ViewAssembler(wiring.Component):
         bits = [reasons.get(ViewReason(1 << bit), Const(0, 1)) for bit in range(len(why))]
         m.d.comb += why.eq(Cat(bits))
         event = valid & token.book
-        best_known = (why & ~int(ViewReason.SHALLOW | ViewReason.RETUNE)) == 0
+        ignored = ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE
+        best_known = (why & ~int(ignored)) == 0
 
         # Refill requests, one per symbol and wait.
         marked = gap | resync
@@ -191,7 +194,7 @@ class ViewAssembler(wiring.Component):
             view.ask.eq(ask),
             view.reasons.eq(why),
             view.has_view.eq(self.result.valid),
-            self.result.valid.eq(event & (self.report | ask_now)),
+            self.result.valid.eq(event & (self.report.any() | ask_now)),
             result.symbol.eq(token.symbol),
             result.update_id.eq(token.value),
             result.age_us.eq(token.age_us),

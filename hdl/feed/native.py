@@ -44,6 +44,9 @@ class TickDecoder(wiring.Component):
     ahead : Out(9)
         Side and symbol of the record that is on `i`, before it is checked: the row its token is
         about, one cycle early.
+    own : In(1)
+        The record is a CLEAR the fabric made to reset its symbol: it is not one of the records that
+        came in, and closes the symbol's frame.
     cycle : In(64)
         Cycle counter.
     counts : Out
@@ -57,6 +60,7 @@ class TickDecoder(wiring.Component):
                 "i": In(stream.Signature(IN_RECORD.layout(), always_ready=True)),
                 "o": Out(flow(token_layout(config))),
                 "ahead": Out(9),
+                "own": In(1),
                 "cycle": In(64),
                 "counts": Out(
                     count_layout(
@@ -144,14 +148,14 @@ class TickDecoder(wiring.Component):
                 frame.time_us.eq(record.value),
                 frame.cycle.eq(self.cycle),
             ]
-        with m.If(ends):
+        with m.If(ends | (self.i.valid & self.own & in_frame)):
             m.d.sync += frame.open.eq(0)
 
         age = Signal(64)
         m.d.comb += [
             self.ahead.eq(Cat(flag[InFlag.SIDE], record.symbol)),
             age.eq(now_us - frame.time_us),
-            counts.records_in.eq(self.i.valid),
+            counts.records_in.eq(self.i.valid & ~self.own),
             counts.events_unclosed.eq(begins & frame.open),
             counts.trades.eq(good & (record.kind == InKind.TRADE)),
             counts.heartbeats.eq(good & (record.kind == InKind.HEARTBEAT)),
@@ -172,6 +176,7 @@ class TickDecoder(wiring.Component):
             token.whole.eq(flag[InFlag.WHOLE]),
             token.gap.eq(flag[InFlag.GAP]),
             token.resync.eq(flag[InFlag.RESYNC]),
+            token.forget.eq(self.own),
             token.price.eq(record.price_ticks),
             token.value.eq(record.value),
             token.now_us.eq(now_us),

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backpressure in one place: a record is taken only when all it can cause has room."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.records import IN_RECORD
+from hdl.config import BuildConfig
+from hdl.records import IN_RECORD, InFlag, InKind
+from hdl.types import count_layout
 
 __all__ = ["IN_FLIGHT", "Admission"]
 
@@ -14,9 +16,16 @@ IN_FLIGHT = 16
 
 
 class Admission(wiring.Component):
-    """Pass records while `room`.
+    """Pass records while `room`; between two of them, reset symbols.
 
-    `ready` is a function of the queues alone, never of `valid`.
+    `ready` is a function of the queues and of resets alone, never of `valid`. A reset waits for no
+    queue, because it causes no output. The symbols to be reset are marked and looked at in turn,
+    one a cycle; each is sent as two records, a CLEAR of the bids and of the asks.
+
+    Parameters
+    ----------
+    config : BuildConfig
+        Sizes of the build.
 
     Members
     -------
@@ -24,25 +33,66 @@ class Admission(wiring.Component):
         Records from the link.
     o : Out(stream, always ready)
         Admitted records.
+    own : Out(1)
+        The record at `o` was made here, to reset its symbol.
     room : In(1)
         The queues behind can take one entry for everything in flight and one more.
+    swept : In(1)
+        Memories are swept: records may come.
+    reset : In(1), reset_symbol : In(32)
+        Reset a symbol before any record taken from this cycle on. A symbol this build does not have
+        is ignored.
+    busy : Out(1)
+        A symbol is still to be reset.
+    counts : Out
+        One pulse per counter.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config: BuildConfig) -> None:
+        self.config = config
         layout = IN_RECORD.layout()
         super().__init__(
             {
                 "i": In(stream.Signature(layout)),
                 "o": Out(stream.Signature(layout, always_ready=True)),
+                "own": Out(1),
                 "room": In(1),
+                "swept": In(1),
+                "reset": In(1),
+                "reset_symbol": In(32),
+                "busy": Out(1),
+                "counts": Out(count_layout("symbol_resets")),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        symbols = self.config.symbols
+        marked, resetting = Signal(symbols), Signal()
+        at, asks = Signal(range(symbols)), Signal()
+        here = Signal()
         m.d.comb += [
-            self.i.ready.eq(self.room),
-            self.o.valid.eq(self.i.valid & self.room),
+            here.eq(marked.bit_select(at, 1)),
+            self.busy.eq(resetting | self.reset),
+            self.own.eq(resetting & self.swept & here),
+            self.i.ready.eq(self.room & self.swept & ~self.busy),
+            self.o.valid.eq((self.i.valid & self.i.ready) | self.own),
             self.o.p.eq(self.i.p),
+            self.counts.symbol_resets.eq(self.own & asks),
         ]
+        with m.If(self.own):
+            m.d.comb += [
+                self.o.p.eq(0),
+                self.o.p.kind.eq(int(InKind.CLEAR)),
+                self.o.p.flags.eq(Mux(asks, int(InFlag.SIDE), 0)),
+                self.o.p.symbol.eq(at),
+            ]
+            m.d.sync += asks.eq(~asks)
+        with m.If(self.own & asks):
+            m.d.sync += marked.bit_select(at, 1).eq(0)
+        with m.Elif(resetting & ~here):
+            m.d.sync += at.eq(Mux(at == symbols - 1, 0, at + 1))
+        with m.If(self.reset & (self.reset_symbol < symbols)):
+            m.d.sync += marked.bit_select(self.reset_symbol[: len(at)], 1).eq(1)
+        m.d.sync += resetting.eq(self.reset | marked.any())
         return m

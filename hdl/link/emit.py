@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way out: queues, and the 64-byte records made from them in a fixed order."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +13,7 @@ from hdl.records import (
     OUT_RECORDS,
     DecisionFlag,
     OutKind,
+    TradesFlag,
     ViewFlag,
     ViewReason,
 )
@@ -21,19 +22,16 @@ from hdl.types import SideState, decision_layout, flow, view_result_layout
 __all__ = ["Emit"]
 
 
-class _Step(enum.Enum, shape=2):  # type: ignore[call-arg]
-    DECISION = 0
-    REFILL = 1
-    VIEW = 2
+#: Records an entry may cause, in the order in which they leave.
+_ORDER = (OutKind.DECISION, OutKind.REFILL_REQUEST, OutKind.VIEW, OutKind.TRADES)
 
 
 class Emit(wiring.Component):
-    """Queue decisions and views; emit for each event its decision, refill request and view.
+    """Queue decisions and views; emit for each event its decision, refill request, view and trades.
 
     A view is ready before the decision of its event and waits in a queue of its own; a decision
     entry says whether a view belongs to it. So the order of the records follows from the order of
-    the input alone. One record leaves in a cycle, and one cycle goes by for each that an event
-    does not have.
+    the input alone. One record leaves in a cycle.
 
     Parameters
     ----------
@@ -80,15 +78,15 @@ class Emit(wiring.Component):
 
         decision, view = heads["decisions"], heads["views"]
         decisions, views = queues["decisions"], queues["views"]
-        step, seq, decision_id = Signal(_Step), Signal(32), Signal(32, init=1)
+        sent, seq, decision_id = Signal(len(_ORDER)), Signal(32), Signal(32, init=1)
 
         # One record of each kind, from the heads of the queues.
         drafts = {
             kind: Signal(record.layout(), name=record.name) for kind, record in OUT_RECORDS.items()
         }
-        order, refill, shown = (drafts[kind] for kind in OutKind)
+        order, refill, shown, tape = (drafts[kind] for kind in _ORDER)
         refused = decision.verdict.any()
-        hidden = ~int(ViewReason.SHALLOW | ViewReason.RETUNE) & 0xFF
+        hidden = ~int(ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE) & 0xFF
         view_flags: dict[ViewFlag, Value] = {
             ViewFlag.BBO_VALID: (view.reasons & hidden) == 0,
             ViewFlag.VALID: view.reasons == 0,
@@ -125,36 +123,47 @@ class Emit(wiring.Component):
             shown.ask_sum_lots.eq(view.ask.sum),
             shown.levels_n.eq(view.levels_n),
             shown.age_us.eq(view.age_us),
+            tape.flags.eq(
+                Mux(view.trades.side, int(TradesFlag.SIDE), 0)
+                | Mux(view.trades.known, int(TradesFlag.KNOWN), 0)
+            ),
+            tape.window.eq(view.trades.window),
+            tape.qty_lots.eq(view.trades.qty),
+            tape.buy_lots.eq(view.trades.buy_volume),
+            tape.sell_lots.eq(view.trades.sell_volume),
+            tape.price_ticks.eq(view.trades.price),
         ]
+        for draft in (refill, shown, tape):
+            m.d.comb += [draft.symbol.eq(view.symbol), draft.update_id.eq(view.update_id)]
         for draft in (refill, shown):
             m.d.comb += [
-                draft.symbol.eq(view.symbol),
                 draft.reasons.eq(view.reasons),
-                draft.update_id.eq(view.update_id),
                 draft.bid_depth.eq(view.bid.depth),
                 draft.ask_depth.eq(view.ask.depth),
             ]
 
-        # Step through what the entry at the head has to tell.
-        wanted = Signal()
+        # Step through what the entry at the head has to tell: the first that is not sent yet.
+        wanted, left, after = Signal(4), Signal(4), Signal(4)
+        told = Cat(view.refill.any(), view.report)
+        m.d.comb += [
+            wanted.eq(Cat(decision.wanted, Mux(decision.has_view, told, 0))),
+            left.eq(wanted & ~sent),
+            after.eq(left & (left - 1)),
+            self.o.valid.eq(decisions.r_rdy & left.any()),
+        ]
+        for at in reversed(range(len(_ORDER))):
+            with m.If(left[at]):
+                m.d.comb += self.o.p.eq(drafts[_ORDER[at]].as_value())
         done = Signal()
-        m.d.comb += done.eq(decisions.r_rdy & (self.o.ready | ~wanted))
-        m.d.comb += self.o.valid.eq(decisions.r_rdy & wanted)
-        with m.Switch(step):
-            with m.Case(_Step.DECISION):
-                m.d.comb += [wanted.eq(decision.wanted), self.o.p.eq(order.as_value())]
-            with m.Case(_Step.REFILL):
-                m.d.comb += [wanted.eq(view.refill.any()), self.o.p.eq(refill.as_value())]
-            with m.Default():
-                m.d.comb += [wanted.eq(view.report), self.o.p.eq(shown.as_value())]
-        last = (step == _Step.VIEW) | ((step == _Step.DECISION) & ~decision.has_view)
-        m.d.comb += [decisions.r_en.eq(done & last), views.r_en.eq(done & (step == _Step.VIEW))]
-        with m.If(done):
-            m.d.sync += step.eq(
-                Mux(last, _Step.DECISION, Mux(step == _Step.DECISION, _Step.REFILL, _Step.VIEW))
-            )
+        m.d.comb += [
+            done.eq(decisions.r_rdy & ~after.any() & (self.o.ready | ~left.any())),
+            decisions.r_en.eq(done),
+            views.r_en.eq(done & decision.has_view),
+        ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += seq.eq(seq + 1)
-            with m.If(step == _Step.DECISION):
+            m.d.sync += [seq.eq(seq + 1), sent.eq(wanted & ~after)]
+            with m.If(left[0]):
                 m.d.sync += decision_id.eq(decision_id + 1)
+        with m.If(done):
+            m.d.sync += sent.eq(0)
         return m

@@ -70,6 +70,7 @@ COUNTERS: tuple[tuple[str, str], ...] = (
     ("heartbeats", "heartbeats"),
     ("timers", "timer records"),
     ("reports", "reports on own orders"),
+    ("symbol_resets", "symbols reset"),
     ("clears", "sides cleared"),
     ("refill_begins", "snapshots of a side begun"),
     ("refill_levels", "snapshot levels taken"),
@@ -101,10 +102,17 @@ TABLE: tuple[Register, ...] = (
     Register("build_symbols", 32, Access.RO, "symbols of this build"),
     Register("build_levels", 32, Access.RO, "levels a side of this build"),
     Register("build_qty_bits", 32, Access.RO, "width of a quantity of this build, bits"),
-    Register("status", 32, Access.RO, "bit 0: memories are swept, input is taken"),
+    Register(
+        "status",
+        32,
+        Access.RO,
+        "bit 0: memories are swept, input is taken; bit 1: a symbol is being reset, input waits",
+    ),
     Register("control", 32, Access.WO, "bit 0: soft reset, everything returns to the reset state"),
-    Register("report", 1, Access.RW, "bit 0: emit a view at each book event"),
-    Register("levels_n", 4, Access.RW, "N: levels of a side a decision rests on, 0 to 10"),
+    Register("report", 2, Access.RW, "at each book event emit: bit 0 a view, bit 1 the trades"),
+    Register(
+        "levels_n", 4, Access.RW, "N: levels of a side a decision rests on; above 10 acts as 10"
+    ),
     Register("ratio_num", 16, Access.RW, "imbalance ratio, numerator"),
     Register("ratio_den", 16, Access.RW, "imbalance ratio, denominator"),
     Register("rule_enable", 2, Access.RW, "imbalance rule: bit 0 may buy, bit 1 may sell"),
@@ -115,6 +123,7 @@ TABLE: tuple[Register, ...] = (
     Register("rate_interval_us", 32, Access.RW, "stream time per message, microseconds; 0 refuses"),
     Register("rate_burst_us", 32, Access.RW, "stream time that may be used ahead, microseconds"),
     Register("stale_us", 32, Access.RW, "oldest event that may be acted on, microseconds"),
+    Register("trade_window", 5, Access.RW, "w: trade volumes are of 8 buckets of 2^w microseconds"),
     Register("limit_permit", 1, Access.RW, "shadow: the symbol may be traded"),
     Register("limit_max_qty", 64, Access.RW, "shadow: quantity of an order, lots"),
     Register(
@@ -127,6 +136,7 @@ TABLE: tuple[Register, ...] = (
     Register(
         "limit_commit", 32, Access.WO, "symbol number: its limits become the shadow, all at once"
     ),
+    Register("symbol_reset", 32, Access.WO, "symbol number: its book and trades are forgotten"),
     Register("limits_version", 32, Access.RO, "limit commits since reset"),
     Register("cycle", 64, Access.RO, "clock cycles since reset"),
     *(Register(name, 32, Access.RO, f"count: {doc}") for name, doc in COUNTERS),

@@ -43,6 +43,7 @@ class OutKind(IntEnum):
     DECISION = 1
     REFILL_REQUEST = 2
     VIEW = 3
+    TRADES = 4
 
 
 class DecisionFlag(IntFlag):
@@ -70,6 +71,13 @@ class ViewFlag(IntFlag):
     ASK_WHOLE = 8
 
 
+class TradesFlag(IntFlag):
+    """Flags of a trades record."""
+
+    SIDE = 1
+    KNOWN = 2
+
+
 class ViewReason(IntFlag):
     """Why a book is not valid for N levels."""
 
@@ -78,6 +86,7 @@ class ViewReason(IntFlag):
     CROSSED = 4
     GAP = 8
     RESYNC = 16
+    STALE = 32
     EMPTY = 64
     RETUNE = 128
 
@@ -256,12 +265,43 @@ VIEW_DTYPE = np.dtype(
         ("bid_depth", "<u1"),
         # ask levels held
         ("ask_depth", "<u1"),
-        # register `levels_n` at the event
+        # N at the event
         ("levels_n", "<u1"),
         # 0
         ("reserved", "<u1"),
         # stream time minus the event's time, microseconds, saturated
         ("age_us", "<u4"),
+    ]
+)
+#: the tape at the end of a book event; zero where there was no trade
+TRADES_DTYPE = np.dtype(
+    [
+        # `OutKind`
+        ("kind", "<u1"),
+        # flags of the kind
+        ("flags", "<u1"),
+        # symbol number
+        ("symbol", "<u1"),
+        # register `trade_window` at the event
+        ("window", "<u1"),
+        # number of the out record since reset, from 0
+        ("seq", "<u4"),
+        # update id of the event
+        ("update_id", "<u8"),
+        # quantity of the last trade, lots
+        ("qty_lots", "<u8"),
+        # volume the aggressors bought in the window, lots
+        ("buy_lots", "<u8"),
+        # volume the aggressors sold in the window, lots
+        ("sell_lots", "<u8"),
+        # price of the last trade, ticks
+        ("price_ticks", "<u4"),
+        # 0
+        ("reserved", "<u4"),
+        # 0
+        ("zero0", "<u8"),
+        # 0
+        ("zero1", "<u8"),
     ]
 )
 #: First fields of every out record.

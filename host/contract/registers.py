@@ -18,7 +18,7 @@ class Register(NamedTuple):
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0xA916AE51
+CONFIG_HASH = 0x1191C483
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -38,6 +38,7 @@ COUNTERS = (
     "heartbeats",
     "timers",
     "reports",
+    "symbol_resets",
     "clears",
     "refill_begins",
     "refill_levels",
@@ -72,13 +73,13 @@ REGISTERS: dict[str, Register] = {
     "build_levels": Register(4, 32, 1, True, False),
     # width of a quantity of this build, bits
     "build_qty_bits": Register(5, 32, 1, True, False),
-    # bit 0: memories are swept, input is taken
+    # bit 0: memories are swept, input is taken; bit 1: a symbol is being reset, input waits
     "status": Register(6, 32, 1, True, False),
     # bit 0: soft reset, everything returns to the reset state
     "control": Register(7, 32, 1, False, True),
-    # bit 0: emit a view at each book event
-    "report": Register(8, 1, 1, True, True),
-    # N: levels of a side a decision rests on, 0 to 10
+    # at each book event emit: bit 0 a view, bit 1 the trades
+    "report": Register(8, 2, 1, True, True),
+    # N: levels of a side a decision rests on; above 10 acts as 10
     "levels_n": Register(9, 4, 1, True, True),
     # imbalance ratio, numerator
     "ratio_num": Register(10, 16, 1, True, True),
@@ -100,96 +101,102 @@ REGISTERS: dict[str, Register] = {
     "rate_burst_us": Register(19, 32, 1, True, True),
     # oldest event that may be acted on, microseconds
     "stale_us": Register(20, 32, 1, True, True),
+    # w: trade volumes are of 8 buckets of 2^w microseconds
+    "trade_window": Register(21, 5, 1, True, True),
     # shadow: the symbol may be traded
-    "limit_permit": Register(21, 1, 1, True, True),
+    "limit_permit": Register(22, 1, 1, True, True),
     # shadow: quantity of an order, lots
-    "limit_max_qty": Register(22, 64, 1, True, True),
+    "limit_max_qty": Register(23, 64, 1, True, True),
     # shadow: price x quantity of an order, tick lots
-    "limit_max_notional": Register(24, 64, 1, True, True),
+    "limit_max_notional": Register(25, 64, 1, True, True),
     # shadow: distance of a price from the mid, ticks
-    "limit_collar_ticks": Register(26, 32, 1, True, True),
+    "limit_collar_ticks": Register(27, 32, 1, True, True),
     # shadow: worst-case position on a side, lots
-    "limit_max_position": Register(27, 64, 1, True, True),
+    "limit_max_position": Register(28, 64, 1, True, True),
     # symbol number: its limits become the shadow, all at once
-    "limit_commit": Register(29, 32, 1, False, True),
+    "limit_commit": Register(30, 32, 1, False, True),
+    # symbol number: its book and trades are forgotten
+    "symbol_reset": Register(31, 32, 1, False, True),
     # limit commits since reset
-    "limits_version": Register(30, 32, 1, True, False),
+    "limits_version": Register(32, 32, 1, True, False),
     # clock cycles since reset
-    "cycle": Register(31, 64, 1, True, False),
+    "cycle": Register(33, 64, 1, True, False),
     # count: records accepted
-    "records_in": Register(33, 32, 1, True, False),
+    "records_in": Register(35, 32, 1, True, False),
     # count: records of an unknown kind
-    "malformed_kind": Register(34, 32, 1, True, False),
+    "malformed_kind": Register(36, 32, 1, True, False),
     # count: records of a symbol this build does not have
-    "malformed_symbol": Register(35, 32, 1, True, False),
+    "malformed_symbol": Register(37, 32, 1, True, False),
     # count: records with a flag that means nothing to their kind
-    "malformed_flags": Register(36, 32, 1, True, False),
+    "malformed_flags": Register(38, 32, 1, True, False),
     # count: records with a tag where none belongs
-    "malformed_reserved": Register(37, 32, 1, True, False),
+    "malformed_reserved": Register(39, 32, 1, True, False),
     # count: records with an impossible price
-    "malformed_price": Register(38, 32, 1, True, False),
+    "malformed_price": Register(40, 32, 1, True, False),
     # count: records with an impossible quantity
-    "malformed_qty": Register(39, 32, 1, True, False),
+    "malformed_qty": Register(41, 32, 1, True, False),
     # count: updates and event ends outside an event of their symbol
-    "malformed_frame": Register(40, 32, 1, True, False),
+    "malformed_frame": Register(42, 32, 1, True, False),
     # count: events begun before the last one ended
-    "events_unclosed": Register(41, 32, 1, True, False),
+    "events_unclosed": Register(43, 32, 1, True, False),
     # count: trades
-    "trades": Register(42, 32, 1, True, False),
+    "trades": Register(44, 32, 1, True, False),
     # count: heartbeats
-    "heartbeats": Register(43, 32, 1, True, False),
+    "heartbeats": Register(45, 32, 1, True, False),
     # count: timer records
-    "timers": Register(44, 32, 1, True, False),
+    "timers": Register(46, 32, 1, True, False),
     # count: reports on own orders
-    "reports": Register(45, 32, 1, True, False),
+    "reports": Register(47, 32, 1, True, False),
+    # count: symbols reset
+    "symbol_resets": Register(48, 32, 1, True, False),
     # count: sides cleared
-    "clears": Register(46, 32, 1, True, False),
+    "clears": Register(49, 32, 1, True, False),
     # count: snapshots of a side begun
-    "refill_begins": Register(47, 32, 1, True, False),
+    "refill_begins": Register(50, 32, 1, True, False),
     # count: snapshot levels taken
-    "refill_levels": Register(48, 32, 1, True, False),
+    "refill_levels": Register(51, 32, 1, True, False),
     # count: snapshots of a side completed
-    "refill_ends": Register(49, 32, 1, True, False),
+    "refill_ends": Register(52, 32, 1, True, False),
     # count: snapshot records for a side that is not loading
-    "refill_orphans": Register(50, 32, 1, True, False),
+    "refill_orphans": Register(53, 32, 1, True, False),
     # count: snapshots broken by an update, or with a level beyond their horizon
-    "refill_broken": Register(51, 32, 1, True, False),
+    "refill_broken": Register(54, 32, 1, True, False),
     # count: levels added
-    "level_inserts": Register(52, 32, 1, True, False),
+    "level_inserts": Register(55, 32, 1, True, False),
     # count: levels changed
-    "level_changes": Register(53, 32, 1, True, False),
+    "level_changes": Register(56, 32, 1, True, False),
     # count: levels removed
-    "level_deletes": Register(54, 32, 1, True, False),
+    "level_deletes": Register(57, 32, 1, True, False),
     # count: levels dropped from a full side, moving its horizon
-    "level_evicts": Register(55, 32, 1, True, False),
+    "level_evicts": Register(58, 32, 1, True, False),
     # count: updates at or beyond the horizon, ignored
-    "level_beyond": Register(56, 32, 1, True, False),
+    "level_beyond": Register(59, 32, 1, True, False),
     # count: deletes of a level that is not held
-    "level_absent": Register(57, 32, 1, True, False),
+    "level_absent": Register(60, 32, 1, True, False),
     # count: updates of a side that is unknown, ignored
-    "level_unknown": Register(58, 32, 1, True, False),
+    "level_unknown": Register(61, 32, 1, True, False),
     # count: book events evaluated
-    "events": Register(59, 32, 1, True, False),
+    "events": Register(62, 32, 1, True, False),
     # count: book events after which best bid and ask were valid
-    "events_bbo": Register(60, 32, 1, True, False),
+    "events_bbo": Register(63, 32, 1, True, False),
     # count: book events after which N levels of both sides were valid
-    "events_valid": Register(61, 32, 1, True, False),
+    "events_valid": Register(64, 32, 1, True, False),
     # count: refill requests emitted
-    "refill_requests": Register(62, 32, 1, True, False),
+    "refill_requests": Register(65, 32, 1, True, False),
     # count: orders a rule wanted
-    "intents": Register(63, 32, 1, True, False),
+    "intents": Register(66, 32, 1, True, False),
     # count: orders the gate accepted
-    "orders": Register(64, 32, 1, True, False),
+    "orders": Register(67, 32, 1, True, False),
     # count: orders the gate refused
-    "refusals": Register(65, 32, 1, True, False),
+    "refusals": Register(68, 32, 1, True, False),
     # least decision latency, cycles; 65535 before the first
-    "latency_min": Register(66, 16, 1, True, False),
+    "latency_min": Register(69, 16, 1, True, False),
     # greatest decision latency, cycles
-    "latency_max": Register(67, 16, 1, True, False),
+    "latency_max": Register(70, 16, 1, True, False),
     # sum of decision latencies, cycles
-    "latency_sum": Register(68, 64, 1, True, False),
+    "latency_sum": Register(71, 64, 1, True, False),
     # decisions by latency; bin = cycles, last bin and over
-    "latency_histogram": Register(70, 32, 32, True, False),
+    "latency_histogram": Register(73, 32, 32, True, False),
     # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
-    "span_histogram": Register(102, 32, 32, True, False),
+    "span_histogram": Register(105, 32, 32, True, False),
 }

@@ -38,7 +38,7 @@ TESTS = (
 
 #: A rule that fires on most valid views, and a gate that mostly lets it.
 EAGER = [
-    ("report", 1),
+    ("report", 3),
     ("levels_n", 1),
     ("ratio_num", 1),
     ("ratio_den", 1),

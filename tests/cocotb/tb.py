@@ -36,7 +36,7 @@ def bursty_pauses(rng):
     """Long runs with and without."""
     while True:
         yield from repeat(False, rng.randint(1, 80))
-        yield from repeat(True, rng.randint(1, 160))
+        yield from repeat(True, rng.randint(1, 500))
 
 
 PAUSES = {"none": no_pauses, "random": random_pauses, "bursty": bursty_pauses}

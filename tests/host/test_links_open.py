@@ -65,10 +65,10 @@ def test_another_minor_version_is_accepted():
 
 
 def test_a_register_of_two_words_goes_low_word_first():
-    link = Words(w31=0x11, w32=0x22)
+    link = Words(w33=0x11, w34=0x22)
     assert link.read("cycle") == 0x22_0000_0011
     link.write("limit_max_qty", 0x5_0000_0006)
-    assert link.log == [("read", 31), ("read", 32), ("write", 22, 6), ("write", 23, 5)]
+    assert link.log == [("read", 33), ("read", 34), ("write", 23, 6), ("write", 24, 5)]
 
 
 def test_leaving_the_block_closes_the_link():

@@ -9,6 +9,7 @@ from host.contract.records import (
     DECISION_DTYPE,
     IN_DTYPE,
     REFILL_REQUEST_DTYPE,
+    TRADES_DTYPE,
     VIEW_DTYPE,
     InFlag,
     InKind,
@@ -23,6 +24,7 @@ DTYPES = {
     OutKind.DECISION: DECISION_DTYPE,
     OutKind.REFILL_REQUEST: REFILL_REQUEST_DTYPE,
     OutKind.VIEW: VIEW_DTYPE,
+    OutKind.TRADES: TRADES_DTYPE,
 }
 
 
@@ -40,6 +42,14 @@ def begin(time_us=0, **more):
 
 def end(update_id=0, **more):
     return record(InKind.EVENT_END, InFlag.BOOK, value=update_id, **more)
+
+
+def trade(side, price, qty, **more):
+    return record(InKind.TRADE, side, price=price, value=qty, **more)
+
+
+def timer(time_us):
+    return record(InKind.TIMER, value=time_us)
 
 
 def clear(side, cause=0, **more):
@@ -76,11 +86,11 @@ def event(*levels, time_us=0, update_id=0, **more):
 
 
 class Model:
-    """A reference of 2 symbols, 3 levels and 8-bit quantities, with views reported, N = 2."""
+    """A reference of 2 symbols, 3 levels and 8-bit quantities: views reported, N 2, none stale."""
 
-    def __init__(self, qty_bits=8, **settings):
-        self.reference = Reference(symbols=2, levels=3, qty_bits=qty_bits)
-        self.write(**{"report": 1, "levels_n": 2, **settings})
+    def __init__(self, qty_bits=8, levels=3, **settings):
+        self.reference = Reference(symbols=2, levels=levels, qty_bits=qty_bits)
+        self.write(**{"report": 1, "levels_n": 2, "stale_us": U32, **settings})
 
     def write(self, **settings):
         for name, value in settings.items():

@@ -4,13 +4,20 @@
 import numpy as np
 import pytest
 
-from host.contract.records import DECISION_DTYPE, REFILL_REQUEST_DTYPE, VIEW_DTYPE, OutKind
+from host.contract.records import (
+    DECISION_DTYPE,
+    REFILL_REQUEST_DTYPE,
+    TRADES_DTYPE,
+    VIEW_DTYPE,
+    OutKind,
+)
 from sim.compare import Latency, compare, describe, latency
 
 DTYPES = {
     OutKind.DECISION: DECISION_DTYPE,
     OutKind.REFILL_REQUEST: REFILL_REQUEST_DTYPE,
     OutKind.VIEW: VIEW_DTYPE,
+    OutKind.TRADES: TRADES_DTYPE,
 }
 #: Bits of a decision that hold cycles: the latency at byte 38, the stamps at 40 and 48.
 CYCLE_BITS = {
@@ -35,7 +42,7 @@ def rows(*records):
 def sample():
     """Seven records of all kinds with rubbish in them."""
     out = np.random.default_rng(7).integers(0, 256, (7, 64), np.uint8)
-    out[:, 0] = [1, 3, 2, 1, 3, 1, 2]
+    out[:, 0] = [1, 3, 2, 1, 3, 1, 4]
     return out
 
 
@@ -52,7 +59,9 @@ def test_empty_streams_are_equal():
     assert compare(nothing, nothing).equal
 
 
-@pytest.mark.parametrize("index, kind", [(3, "DECISION"), (2, "REFILL_REQUEST"), (4, "VIEW")])
+@pytest.mark.parametrize(
+    "index, kind", [(3, "DECISION"), (2, "REFILL_REQUEST"), (4, "VIEW"), (6, "TRADES")]
+)
 def test_a_flipped_bit_is_found_in_every_field_but_those_of_cycles(index, kind):
     for bit in range(512):
         actual = sample()

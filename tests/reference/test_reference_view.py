@@ -81,6 +81,24 @@ def test_the_sum_of_a_side_with_fewer_than_n_levels_is_of_all():
     assert (view["bid_sum_lots"], view["levels_n"], view["reasons"]) == (7, 10, 0)
 
 
+@pytest.mark.parametrize("written", [10, 11, 15])
+def test_n_is_at_most_10(written):
+    levels = [(100 - at, 1 << at) for at in range(12)]
+    model = Model(levels_n=written, qty_bits=16, levels=12)
+    model.feed(refill(BID, levels), refill(ASK, [(200 + at, 1) for at in range(12)]))
+    view = model.view()
+    assert (view["bid_sum_lots"], view["ask_sum_lots"]) == ((1 << 10) - 1, 10)
+    assert (view["levels_n"], view["bid_depth"], view["reasons"]) == (10, 12, 0)
+
+
+def test_a_side_of_10_levels_is_not_shallow_and_not_retuned_by_an_n_above_10():
+    model = Model(levels_n=10, qty_bits=16, levels=12)
+    for side, first, step in ((BID, 100, -1), (ASK, 200, 1)):
+        model.feed(refill(side, [(first + step * at, 1) for at in range(10)], first + step * 10))
+    model.write(levels_n=15)
+    assert model.view()["reasons"] == 0
+
+
 def test_age_is_now_minus_the_time_of_the_frame():
     model = Model()
     model.feed(record(InKind.TIMER, value=100))
@@ -93,6 +111,32 @@ def test_age_saturates(now, age):
     model = Model()
     model.feed(record(InKind.TIMER, value=now))
     assert model.view()["age_us"] == age
+
+
+@pytest.mark.parametrize(
+    "age, limit, stale",
+    [(0, 0, False), (1, 0, True), (7, 7, False), (8, 7, True), (U32, U32, False), (U64, U32, False)]
+    + [(U64, U32 - 1, True)],
+)
+def test_an_event_older_than_the_limit_is_stale_and_only_its_best_bid_and_offer_stay_valid(
+    age, limit, stale
+):
+    model = loaded(stale_us=limit)
+    model.feed(record(InKind.TIMER, value=age))
+    view = model.view()
+    assert view["reasons"] == (ViewReason.STALE if stale else 0)
+    assert view["flags"] == BOTH_WHOLE | (ViewFlag.BBO_VALID if stale else FINE)
+    assert model.reference.counters["events_bbo"] == 1
+    assert model.reference.counters["events_valid"] == (not stale)
+
+
+def test_stale_ends_with_the_next_event_in_time_and_hides_no_other_reason():
+    model = loaded(stale_us=5)
+    model.feed(record(InKind.TIMER, value=100))
+    assert model.view(time_us=94)["reasons"] == ViewReason.STALE
+    assert model.view(time_us=95)["reasons"] == 0
+    model.feed(clear(BID))
+    assert model.view(time_us=94)["reasons"] == ViewReason.STALE | ViewReason.UNKNOWN
 
 
 def test_a_side_that_is_not_known_shows_zeros_and_is_not_whole():

@@ -43,19 +43,19 @@ def test_every_reason_of_the_gate_refuses_an_order_alone_at_times(default_run):
     _, out = default_run
     decisions = out[out[:, 0] == OutKind.DECISION].view(DECISION_DTYPE).reshape(-1)
     alone = {reason for reason in Reason if (decisions["verdict"] == 1 << reason).any()}
-    assert alone == set(Reason) - {Reason.BOOK}
+    assert alone == set(Reason) - {Reason.STALE, Reason.BOOK}
 
 
-def test_a_third_of_the_orders_passes_and_most_events_are_valid(default_run):
+def test_a_fifth_of_the_orders_passes_and_most_events_are_valid(default_run):
     counters, _ = default_run
-    assert counters["orders"] > counters["intents"] // 4
+    assert counters["orders"] > counters["intents"] // 5
     assert counters["events_valid"] > counters["events"] // 2
 
 
-def test_the_reason_book_never_occurs(default_run):
+def test_the_reasons_stale_and_book_never_occur(default_run):
     _, out = default_run
     decisions = out[out[:, 0] == OutKind.DECISION].view(DECISION_DTYPE).reshape(-1)
-    assert not (decisions["verdict"] >> Reason.BOOK & 1).any()
+    assert not (decisions["verdict"] & (1 << Reason.STALE | 1 << Reason.BOOK)).any()
 
 
 def test_uncovered_names_what_is_missing():

@@ -38,6 +38,7 @@ REGISTERS = {
     "ratio_den": 1,
     "rule_enable": 3,
     "order_qty": 1,
+    "stale_us": (1 << 32) - 1,
 }
 
 #: Of each capture: books, frames with a change of one after its snapshot begins, of these valid.

@@ -5,6 +5,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from host.contract.registers import REGISTERS
+
 #: Answers of the registers the board and the links look at before anything else.
 ID, VERSION, CONFIG_HASH = 0x54474154, 0x00010000, 0x12345678
 ROWS = 64
@@ -86,7 +88,8 @@ class Echo(wiring.Component):
                 with m.Case(13 + half):
                     m.d.sync += scratch.word_select(half, 32).eq(self.reg_w_data)
         with m.If(self.reg_r_en), m.Switch(self.reg_addr):
-            answers = {0: ID, 1: VERSION, 2: CONFIG_HASH, 6: Mux(ready, 1, 0), 33: taken}
+            answers = {0: ID, 1: VERSION, 2: CONFIG_HASH, 6: Mux(ready, 1, 0)}
+            answers[REGISTERS["records_in"].address] = taken
             answers |= {3: self.config.symbols, 4: self.config.levels, 5: self.config.qty_bits}
             answers |= {13: scratch[:32], 14: scratch[32:]}
             for address, value in answers.items():

@@ -183,7 +183,7 @@ def test_registers_are_read_and_written_by_name():
         assert board.read_word(14) == 0x01234567
         board.write("order_qty", 5)
         assert board.read("order_qty") == 5
-        expected = [3 * word for word in range(70, 102)]
+        expected = [3 * word for word in range(73, 105)]
         assert board.read_array("latency_histogram").tolist() == expected
         assert board.read_array("id").tolist() == [0x54474154]
 
