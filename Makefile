@@ -13,7 +13,7 @@ LOCKER := uv==0.13.8
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test formal bench lint generate bitstream flash lock clean distclean preflight
+.PHONY: help sim test formal mutate validity bench lint generate bitstream flash lock clean distclean preflight
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,12 @@ test: $(STAMP) ## run the tests
 
 formal: $(STAMP) ## run the formal proofs
 	@$(PY) -m tests.formal.run $(ARGS)
+
+mutate: $(STAMP) ## break the book on purpose; each fault must be caught
+	@$(PY) -m tests.mutate.run $(ARGS)
+
+validity: $(STAMP) ## measure how often the book is valid, by levels a side
+	@$(PY) -m sim.validity $(ARGS)
 
 bench: $(STAMP) ## measure throughput and write it to build/
 	@$(PY) -m sim.bench $(ARGS)

@@ -41,6 +41,7 @@ __all__ = ["LEVELS", "Row", "ValidityError", "main", "measure"]
 LEVELS = (16, 32, 64)
 
 _ROOT = Path(__file__).resolve().parent.parent
+_NEVER_STALE_MS = ((1 << 32) - 1) // 1000
 _SLICE = _ROOT / "sim" / "data" / "usdm_btcusdt_20240808_60s.gz"
 #: Columns of a table that goes to no terminal.
 _WIDTH = 132
@@ -132,7 +133,8 @@ def measure(captures: Sequence[str], levels: int, refill_at: int | None = None) 
     sim.build.BuildError, sim.board.BoardError, LinkError, RegisterError
         There is no board to replay it on.
     """
-    settings = ReplaySettings()
+    # How old an event is has nothing to do with how many levels are kept.
+    settings = ReplaySettings(stale_ms=_NEVER_STALE_MS)
     if levels < settings.levels:
         raise ValidityError(
             f"--levels: expected at least the {settings.levels} that are summed, was {levels}"

@@ -99,12 +99,11 @@ class Decide(wiring.Component):
         hit, beyond, worse, tail = (
             Signal(name=name) for name in ("hit", "beyond", "worse", "tail")
         )
-        hits_kept = self.equal[:last].any() | (self.equal[last] & ~near.evicts)
+        hits = self.equal[:levels].any()
         worse_kept = self.worse[:last].any() | (self.worse[last] & ~near.evicts)
         m.d.comb += [
             hit.eq(
-                kept
-                & Mux(near.adds & self.near_equal, 1, hits_kept & ~(near.deletes & self.near_equal))
+                kept & Mux(near.adds & self.near_equal, 1, hits & ~(near.deletes & self.near_equal))
             ),
             worse.eq(kept & (worse_kept | (near.adds & ~self.near_better))),
             tail.eq(kept & better[last]),

@@ -184,6 +184,7 @@ def test_a_recording_replays_through_the_command_and_every_quote_is_the_venues(
 ):
     path, out = path_of(captures, venue), tmp_path / "out"
     command = [sys.executable, "-m", "host.cli", "replay", str(path), "--out", str(out)]
+    command += ["--stale-ms", "4000000"]
     if venue != "OKX":
         command.append("--no-report")
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -1,0 +1,439 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults of a row: how it is moved, decided, and mended."""
+
+from tests.mutate.fault import DECIDE, DENSE, DIRECTED, LADDER, NEAR, OPERATION, ROW, Fault
+
+__all__ = ["ROW_FAULTS"]
+
+_MOVES = (
+    Fault(
+        "lift_too_few",
+        "An insert leaves the level just behind it where it was, which is lost.",
+        DECIDE,
+        "behind[:last] & moves.adds.replicate(last), moves.evicts",
+        "behind[:last] & Cat(Const(0, 1), behind[: last - 1]) & moves.adds.replicate(last),"
+        " moves.evicts",
+        DENSE,
+    ),
+    Fault(
+        "lift_too_far",
+        "An insert lifts its own place as well, so that it is not put.",
+        DECIDE,
+        "Cat(Const(0, 1), behind[:last] & moves.adds.replicate(last), moves.evicts)",
+        "Cat(behind & moves.adds.replicate(levels), moves.evicts)",
+        DENSE,
+    ),
+    Fault(
+        "lift_without_horizon",
+        "An eviction drops the worst level, but leaves the horizon.",
+        DECIDE,
+        "moves.adds.replicate(last), moves.evicts)",
+        "moves.adds.replicate(last), Const(0, 1))",
+        DENSE,
+    ),
+    Fault(
+        "lower_without_last",
+        "A delete leaves in the last place what had been found about it.",
+        DECIDE,
+        "moves.lower.eq(behind & moves.deletes.replicate(levels))",
+        "moves.lower.eq(behind[:last] & moves.deletes.replicate(last))",
+        f"{DIRECTED}::test_a_full_side_that_loses_a_level_takes_a_worse_one_at_once[None-40]",
+    ),
+    Fault(
+        "lower_one_late",
+        "A delete takes away the level behind its own.",
+        DECIDE,
+        "moves.lower.eq(behind & moves.deletes.replicate(levels))",
+        "moves.lower.eq(Cat(Const(0, 1), behind[:last]) & moves.deletes.replicate(levels))",
+        DENSE,
+    ),
+    Fault(
+        "lower_brings_a_finding",
+        "A delete brings a finding into the last place, where there is no level.",
+        ROW,
+        "(Cat(places[1:], Const(0, 1)) & lower)",
+        "(Cat(places[1:], Const(1, 1)) & lower)",
+        DENSE,
+    ),
+    Fault(
+        "put_without_finding",
+        "What a token behind finds is not compared with a level that is put.",
+        ROW,
+        "(Value.cast(new).replicate(width) & put)",
+        "(places & put)",
+        DENSE,
+    ),
+    Fault(
+        "put_from_there_on",
+        "An insert puts its finding into all places behind its own as well.",
+        DECIDE,
+        "first.eq(behind & ~Cat(Const(0, 1), behind[:last]))",
+        "first.eq(behind)",
+        DENSE,
+    ),
+    Fault(
+        "resize_from_there_on",
+        "A change gives its quantity to all levels behind as well.",
+        DECIDE,
+        "moves.resize.eq(equal & change.replicate(levels))",
+        "moves.resize.eq(behind & change.replicate(levels))",
+        DENSE,
+    ),
+    Fault(
+        "resize_lost",
+        "A change leaves the quantity.",
+        LADDER,
+        "(qtys, value, value)",
+        "(qtys, value, None)",
+        DENSE,
+    ),
+    Fault(
+        "zero_quantity_inserted",
+        "A delete of a level that is not there adds one of quantity 0.",
+        DECIDE,
+        "add.eq(store & ~hit & ~asked.zero)",
+        "add.eq(store & ~hit)",
+        DENSE,
+    ),
+)
+
+_NEAR = (
+    Fault(
+        "near_of_any_row",
+        "The token just ahead moves a token's findings though it is on another row.",
+        LADDER,
+        "near.eq(Mux(same[3][4], decide.moves.as_value(), 0))",
+        "near.eq(decide.moves)",
+        DENSE,
+    ),
+    Fault(
+        "hit_after_near_delete",
+        "A token still finds the level that the one just ahead deletes.",
+        DECIDE,
+        "hits_kept & ~(near.deletes & self.near_equal))",
+        "hits_kept)",
+        DENSE,
+    ),
+    Fault(
+        "hit_misses_near_insert",
+        "A token does not find the level that the one just ahead adds.",
+        DECIDE,
+        "Mux(near.adds & self.near_equal, 1, hits_kept & ~(near.deletes & self.near_equal))",
+        "(hits_kept & ~(near.deletes & self.near_equal))",
+        DENSE,
+    ),
+    Fault(
+        "beyond_misses_near_eviction",
+        "A token does not see the horizon that the one just ahead makes by evicting.",
+        DECIDE,
+        "Mux(near.evicts, reached[last], Mux(near.bounds, near_reached, reached[levels]))",
+        "Mux(near.bounds, near_reached, reached[levels])",
+        DENSE,
+    ),
+    Fault(
+        "beyond_misses_near_horizon",
+        "A token does not see the horizon that the one just ahead puts.",
+        DECIDE,
+        "Mux(near.bounds, near_reached, reached[levels])",
+        "reached[levels]",
+        DENSE,
+    ),
+    Fault(
+        "near_clear_keeps_hit",
+        "A token finds its price in a side that the one just ahead emptied.",
+        DECIDE,
+        "kept\n                & Mux(near.adds",
+        "Mux(near.adds",
+        NEAR,
+    ),
+    Fault(
+        "near_clear_keeps_horizon",
+        "A token lies beyond the horizon of a side that the one just ahead emptied.",
+        DECIDE,
+        "kept\n                & Mux(near.evicts",
+        "Mux(near.evicts",
+        NEAR,
+    ),
+    Fault(
+        "near_clear_keeps_tail",
+        "A token is worse than all of a side that the one just ahead emptied.",
+        DECIDE,
+        "tail.eq(kept & better[last])",
+        "tail.eq(better[last])",
+        NEAR,
+    ),
+    Fault(
+        "near_clear_keeps_worse",
+        "A snapshot's end sees levels that its beginning just ahead took away.",
+        DECIDE,
+        "worse.eq(kept & ",
+        "worse.eq(1 & ",
+        NEAR,
+    ),
+    Fault(
+        "near_clear_keeps_places",
+        "A token into a side that the one just ahead emptied is put behind levels long gone.",
+        DECIDE,
+        "behind.eq(~better | (~kept).replicate(levels))",
+        "behind.eq(~better)",
+        DENSE,
+    ),
+    Fault(
+        "worse_misses_near_insert",
+        "A snapshot's end does not see that its last level lies beyond the horizon.",
+        DECIDE,
+        "(worse_kept | (near.adds & ~self.near_better))",
+        "worse_kept",
+        DENSE,
+    ),
+    Fault(
+        "worse_after_near_eviction",
+        "A snapshot's end sees a level that its last one evicted.",
+        DECIDE,
+        "worse_kept = self.worse[:last].any() | (self.worse[last] & ~near.evicts)",
+        "worse_kept = self.worse[:last].any() | self.worse[last]",
+        f"{DIRECTED}::test_a_snapshot_whose_last_level_evicts_may_end_at_the_evicted_price",
+    ),
+)
+
+_RULES = (
+    Fault(
+        "own_eviction_without_horizon",
+        "A level that is worse than all of a full side is ignored, and leaves no horizon.",
+        DECIDE,
+        "moves.bounds.eq((add & tail) | (",
+        "moves.bounds.eq((",
+        DENSE,
+    ),
+    Fault(
+        "eviction_without_bound",
+        "A side that was known whole still counts as such after an eviction.",
+        DECIDE,
+        "status.bounded | moves.bounds | moves.evicts",
+        "status.bounded | moves.bounds",
+        DENSE,
+    ),
+    Fault(
+        "worse_horizon_at_end",
+        "A snapshot's end moves the horizon back to a worse price.",
+        DECIDE,
+        "(loaded & ~asked.whole & ~beyond)",
+        "(loaded & ~asked.whole)",
+        DENSE,
+    ),
+    Fault(
+        "level_at_horizon_passes",
+        "A snapshot's end takes a level at its horizon.",
+        LADDER,
+        "worse4.eq(~better4 & there)",
+        "worse4.eq(~(better4 | equal4) & there)",
+        f"{DIRECTED}::test_a_snapshot_with_a_level_at_or_beyond_its_horizon_is_broken[3-36]",
+    ),
+    Fault(
+        "whole_ignored",
+        "A snapshot's end with WHOLE puts a horizon.",
+        OPERATION,
+        "operation.whole.eq(token.whole)",
+        "operation.whole.eq(0)",
+        DENSE,
+    ),
+    Fault(
+        "update_while_loading_ignored",
+        "An update while a side loads leaves it loading, and is lost.",
+        DECIDE,
+        "broken = overrun | (asked.update & loading)",
+        "broken = overrun",
+        DENSE,
+    ),
+    Fault(
+        "overrun_kept",
+        "A snapshot that overruns its horizon is taken.",
+        DECIDE,
+        "loaded = ends & ~overrun",
+        "loaded = ends",
+        DENSE,
+    ),
+    Fault(
+        "clear_keeps_horizon",
+        "A side that is emptied keeps its horizon.",
+        DECIDE,
+        "after.eq(0),",
+        "after.eq(0), after.bounded.eq(status.bounded),",
+        DENSE,
+    ),
+    Fault(
+        "clear_keeps_levels",
+        "A side that is emptied keeps the marks of its places.",
+        DECIDE,
+        "after.eq(0),",
+        "after.eq(0), after.held.eq(status.held),",
+        DENSE,
+    ),
+    Fault(
+        "depth_over_capacity",
+        "An eviction counts as one level more.",
+        DECIDE,
+        "after.depth.eq(status.depth + ~full)",
+        "after.depth.eq(status.depth + 1)",
+        DENSE,
+    ),
+    Fault(
+        "counts_swapped",
+        "Changes count as deletes and deletes as changes.",
+        DECIDE,
+        "counts.level_changes.eq(tape & change),\n"
+        "            counts.level_deletes.eq(tape & moves.deletes),",
+        "counts.level_deletes.eq(tape & change),\n"
+        "            counts.level_changes.eq(tape & moves.deletes),",
+        DENSE,
+    ),
+    Fault(
+        "own_eviction_uncounted",
+        "A level that is worse than all of a full side does not count as an eviction.",
+        DECIDE,
+        "counts.level_evicts.eq(tape & add & full)",
+        "counts.level_evicts.eq(tape & moves.evicts)",
+        DENSE,
+    ),
+    Fault(
+        "refill_counts_as_inserts",
+        "Levels of a snapshot count as inserts.",
+        DECIDE,
+        "counts.level_inserts.eq(tape & moves.adds)",
+        "counts.level_inserts.eq(moves.adds)",
+        DENSE,
+    ),
+)
+
+
+def _mend(name: str, what: str, old: str, new: str) -> Fault:
+    """One of the ladder's mends is missing."""
+    return Fault(name, f"A token misses {what}.", LADDER, old, new, DENSE)
+
+
+_KEYS = "keys[n + 1][at].eq(Mux(same[n][6], keys[6][at], keys[n][at]))"
+_STATUS = "Mux(same[n][5], status[5].as_value(), status[n].as_value())"
+_MENDS = (
+    _mend(
+        "better_where_nothing_is",
+        "that a place it found better holds nothing",
+        "better[4].eq(better4 & there)",
+        "better[4].eq(better4)",
+    ),
+    _mend(
+        "equal_where_nothing_is",
+        "that a place it found equal holds nothing",
+        "equal[4].eq(equal4 & there)",
+        "equal[4].eq(equal4)",
+    ),
+    _mend(
+        "worse_where_nothing_is",
+        "that a place it found worse holds nothing",
+        "worse4.eq(~better4 & there)",
+        "worse4.eq(~better4)",
+    ),
+    _mend(
+        "horizon_where_none_is",
+        "that there is no horizon",
+        "Cat(status[3].held, status[3].bounded)",
+        "Cat(status[3].held, 1)",
+    ),
+    _mend(
+        "near_never_better",
+        "that the price of the token just ahead is better",
+        "decide.near_better.eq(hazards.better4[5])",
+        "decide.near_better.eq(0)",
+    ),
+    _mend(
+        "near_never_equal",
+        "that the price of the token just ahead is its own",
+        "decide.near_equal.eq(hazards.equal4[5])",
+        "decide.near_equal.eq(0)",
+    ),
+    _mend(
+        "keys_of_a_write",
+        "the keys written in the clock in which it reads",
+        "read = Mux(same[1][7], keys[7][at], read_keys.data[at])",
+        "read = read_keys.data[at]",
+    ),
+    _mend(
+        "keys_in_stage_1",
+        "the keys that stand as its own leave the memory",
+        "keys[2][at].eq(Mux(same[1][6], keys[6][at], read))",
+        "keys[2][at].eq(read)",
+    ),
+    *(
+        _mend(
+            f"keys_in_stage_{n}",
+            f"the keys that stand while it is in stage {n}",
+            _KEYS,
+            _KEYS.replace("same[n][6]", f"same[n][6] & (n != {n})"),
+        )
+        for n in (2, 3, 4)
+    ),
+    _mend(
+        "keys_in_stage_5",
+        "the row that stands as it moves its own",
+        "Mux(same[5][6], newest, old)",
+        "old",
+    ),
+    _mend(
+        "status_of_a_write",
+        "the status that was written in the clock in which it read",
+        "Mux(same[1][6], status[6].as_value(), statuses.read_data.as_value())",
+        "statuses.read_data.as_value()",
+    ),
+    _mend(
+        "status_in_stage_1",
+        "the status that stands as its own leaves the memory",
+        "Mux(same[1][5], status[5].as_value(), read_status)",
+        "read_status",
+    ),
+    *(
+        _mend(
+            f"status_in_stage_{n}",
+            f"the status that stands while it is in stage {n}",
+            _STATUS,
+            _STATUS.replace("same[n][5]", f"same[n][5] & (n != {n})"),
+        )
+        for n in (2, 3)
+    ),
+    _mend(
+        "status_in_stage_4",
+        "the status that the token just ahead leaves",
+        "decide.status.eq(Mux(same[4][5], status[5].as_value(), status[4].as_value()))",
+        "decide.status.eq(status[4])",
+    ),
+    _mend(
+        "places_in_stage_3",
+        "which places are held after the token two ahead",
+        "same[3][5],\n                Cat(status[5].held",
+        "0,\n                Cat(status[5].held",
+    ),
+    _mend(
+        "qtys_of_a_write",
+        "the quantities written in the clock in which it reads",
+        "Mux(same[4][7], qtys[7][at], read_qtys.data[at])",
+        "read_qtys.data[at]",
+    ),
+    _mend(
+        "qtys_in_stage_4",
+        "the quantities that stand as its own leave the memory",
+        "Mux(same[4][6], qtys[6][at], read)",
+        "read",
+    ),
+    *(
+        _mend(
+            f"{name}_{ahead}_in_stage_{n}",
+            f"that a token in stage {ahead} moved what it found {name} while in stage {n}",
+            f"mended({n}, {ahead}, {found}, hazards.{name}{n}[{ahead}])",
+            found,
+        )
+        for n, ahead, suffix in ((2, 6, "2"), (3, 6, "[3]"), (3, 5, "3"))
+        for name in ("better", "equal")
+        for found in (f"{name}{suffix}",)
+    ),
+)
+
+#: Every fault of a row.
+ROW_FAULTS = (*_MOVES, *_NEAR, *_RULES, *_MENDS)
