@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is visible of a side: its first levels, and the quantity of the first N."""
 
-from amaranth.hdl import Module, Mux, Signal
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,14 +16,27 @@ __all__ = ["LATENCY", "Touch"]
 
 #: Cycles from a row to what is visible of it.
 LATENCY = 1
-#: Quantities added before the register.
-FAN_IN = 2
+#: Most quantities added before the register.
+FAN_IN = 3
+
+
+def add_up(terms: Sequence[Value], width: int) -> Value:
+    """Sum of some numbers, modulo 2^width, with one carry chain whatever their count.
+
+    Three numbers are made two, the sums without carries and the carries, until two are left.
+    """
+    left = [term | Const(0, width) for term in terms]
+    while len(left) > 2:
+        a, b, c, *rest = left
+        carries = (a & b) | (a & c) | (b & c)
+        left = [*rest, a ^ b ^ c, Cat(Const(0, 1), carries[: width - 1])]
+    return sum(left)[:width] if len(left) > 1 else left[0]
 
 
 class Touch(wiring.Component):
     """Show the first levels of a KNOWN side, and add up the first N.
 
-    Latency is `LATENCY` cycle, throughput one token a cycle. The last adder comes after the
+    Latency is `LATENCY` cycle, throughput one token a cycle. Half of the additions come after the
     register.
 
     Parameters
@@ -81,9 +96,10 @@ class Touch(wiring.Component):
 
         later = Signal(side_layout(config))
         partials = []
-        for at in range(0, len(counted), FAN_IN):
-            partial = Signal(config.sum_bits, name=f"partial{at // FAN_IN}")
-            m.d.sync += partial.eq(sum(counted[at : at + FAN_IN]))
+        groups = -(-len(counted) // FAN_IN)
+        for at in range(groups):
+            partial = Signal(config.sum_bits, name=f"partial{at}")
+            m.d.sync += partial.eq(add_up(counted[at::groups], config.sum_bits))
             partials.append(partial)
         m.d.sync += [
             later.eq(shown),
@@ -94,6 +110,6 @@ class Touch(wiring.Component):
         m.d.comb += [
             self.ahead.eq(row.token.symbol),
             side.eq(later),
-            side.sum.eq(sum(partials)),
+            side.sum.eq(add_up(partials, config.sum_bits)),
         ]
         return m
