@@ -8,6 +8,9 @@ ARGS   ?=
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.installed
 LOCKER := uv==0.13.8
+# A peer of the benchmark wants an older numpy than the lock has, so it gets an environment of its own.
+BENCH  := build/bench-venv
+PEER   := hftbacktest==2.4.4
 
 # Verilator and cocotb run make themselves; flags of this one are not for them.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
@@ -33,8 +36,8 @@ mutate: $(STAMP) ## break the book on purpose; each fault must be caught
 validity: $(STAMP) ## measure how often the book is valid, by levels a side
 	@$(PY) -m sim.validity $(ARGS)
 
-bench: $(STAMP) ## measure throughput and write it to build/
-	@$(PY) -m sim.bench $(ARGS)
+bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; write it to build/
+	@$(BENCH)/bin/python -m sim.bench $(ARGS)
 
 lint: $(STAMP) ## check format, style, types, generated files and licence lines
 	@$(PY) scripts/lint.py
@@ -69,4 +72,11 @@ $(STAMP): pyproject.toml requirements.lock | preflight
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install -q --disable-pip-version-check -r requirements.lock
 	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BENCH)/.installed: requirements.lock | $(STAMP)
+	@echo "installing the lock and $(PEER) into $(BENCH)"
+	@$(PYTHON) -m venv $(BENCH)
+	@grep -v '^numpy' requirements.lock > $(BENCH)/requirements.txt
+	@$(BENCH)/bin/python -m pip install -q --disable-pip-version-check -r $(BENCH)/requirements.txt $(PEER)
 	@touch $@
