@@ -20,7 +20,7 @@ class BuildConfig:
     levels : int
         Levels kept on each side of a book, 3 to 64.
     qty_bits : int
-        Width of a quantity in lots, 2 to 64.
+        Width of a quantity in lots, 2 to 56.
     price_bits : int
         Width of a price in ticks, 3 to 32; narrower ones are for proofs.
     result_depth : int
@@ -42,7 +42,7 @@ class BuildConfig:
         for name, low, high in (
             ("symbols", 1, 256),
             ("levels", 3, 64),
-            ("qty_bits", 2, 64),
+            ("qty_bits", 2, 56),
             ("price_bits", 3, 32),
             ("result_depth", 32, 1024),
         ):
@@ -54,6 +54,11 @@ class BuildConfig:
     def rows(self) -> int:
         """Sides of books, the rows of the book's memories."""
         return 2 * self.symbols
+
+    @property
+    def row_bits(self) -> int:
+        """Width of a row's address: side, then symbol."""
+        return (self.rows - 1).bit_length()
 
     @property
     def view_levels(self) -> int:

@@ -9,9 +9,23 @@ from hdl.config import BuildConfig
 from hdl.pipeline import Pipeline
 from hdl.regs.table import ADDRESS_BITS
 
-__all__ = ["TOP_NAME", "Core"]
+__all__ = ["CORE_PORTS", "TOP_NAME", "Core"]
 
 TOP_NAME = "tickgate_core"
+#: Members of whatever stands in a simulated board.
+CORE_PORTS = {
+    "s_tdata": In(128),
+    "s_tvalid": In(1),
+    "s_tready": Out(1),
+    "m_tdata": Out(512),
+    "m_tvalid": Out(1),
+    "m_tready": In(1),
+    "reg_addr": In(ADDRESS_BITS),
+    "reg_w_data": In(32),
+    "reg_w_en": In(1),
+    "reg_r_en": In(1),
+    "reg_r_data": Out(32),
+}
 
 
 class Core(wiring.Component):
@@ -34,21 +48,7 @@ class Core(wiring.Component):
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "s_tdata": In(128),
-                "s_tvalid": In(1),
-                "s_tready": Out(1),
-                "m_tdata": Out(512),
-                "m_tvalid": Out(1),
-                "m_tready": In(1),
-                "reg_addr": In(ADDRESS_BITS),
-                "reg_w_data": In(32),
-                "reg_w_en": In(1),
-                "reg_r_en": In(1),
-                "reg_r_data": Out(32),
-            }
-        )
+        super().__init__(CORE_PORTS)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()

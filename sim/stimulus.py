@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Seeded record streams and settings that drive the fabric into its corners.
+"""Seeded record streams that drive the fabric into its corners.
 
 Every symbol follows a script of its own: refills, book events, crossed books, lost updates,
 broken records. Scripts are dealt into one stream in short runs: refills and reports of other
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,31 +20,16 @@ import numpy as np
 import numpy.typing as npt
 
 from host.contract.records import (
-    DECISION_DTYPE,
     IN_DTYPE,
     IN_FLAGS_BY_KIND,
-    REFILL_REQUEST_DTYPE,
-    TRADES_DTYPE,
-    VIEW_DTYPE,
-    DecisionFlag,
     InFlag,
     InKind,
-    Mode,
-    OutKind,
-    Reason,
-    RefillFlag,
-    TradesFlag,
-    ViewFlag,
-    ViewReason,
 )
-from host.contract.registers import COUNTERS
 
-__all__ = ["random_run", "random_settings", "random_stream", "uncovered"]
+__all__ = ["MAX_U32", "MAX_U64", "home_ticks", "random_stream"]
 
 #: One record as a tuple, fields in the order of `IN_DTYPE`.
 Row = tuple[int, int, int, int, int, int]
-#: Register writes in order: name and value.
-Settings = list[tuple[str, int]]
 
 MAX_U32 = (1 << 32) - 1
 MAX_U64 = (1 << 64) - 1
@@ -74,7 +59,7 @@ class _Clock:
         return self.now_us
 
 
-def _home_ticks(symbol: int, levels: int) -> int:
+def home_ticks(symbol: int, levels: int) -> int:
     """Price around which a symbol moves, ticks; some have no room for all their levels."""
     band = 2 * levels
     homes = (1_000_000, band, MAX_U32 - band, 1 << 31, 3, MAX_U32 - 3)
@@ -94,7 +79,7 @@ class _Script:
         self.faults = faults
         self.pending: deque[Row] = deque()
         self.update_id = rng.choice((0, 1, MAX_U64 - 1000, rng.getrandbits(40)))
-        self.home = _home_ticks(symbol, build.levels)
+        self.home = home_ticks(symbol, build.levels)
         self.mid = self.home  # the first bid; asks begin one above
         self.span = build.levels + 2  # distances that updates reach
         self.deletes = 0.2  # share of updates that delete
@@ -458,147 +443,3 @@ def _deal(rng: random.Random, scripts: Sequence[_Script], run: int) -> Iterator[
             elif kind == InKind.EVENT_END:
                 framed = None
             yield script.take()
-
-
-def random_settings(seed: int, symbols: int = 16, levels: int = 32, qty_bits: int = 48) -> Settings:
-    """Register writes that leave rule and gate in a state where little is certain.
-
-    Every check of the gate is set so that it refuses some orders and lets others through, and
-    now and then so that it refuses all or none. Some settings reset a symbol.
-
-    Parameters
-    ----------
-    seed : int
-        The same arguments give the same writes.
-    symbols, levels, qty_bits : int
-        Build parameters.
-
-    Returns
-    -------
-    list of (str, int)
-        Register names and values, to be written in order.
-    """
-    rng = random.Random(seed)
-    max_qty = (1 << qty_bits) - 1
-
-    def pick(*weighted: tuple[float, int]) -> int:
-        """One of the (weight, value) pairs."""
-        return rng.choices([value for _, value in weighted], [weight for weight, _ in weighted])[0]
-
-    order_qty = pick((1, 0), (8, 1), (12, 5), (4, max_qty), (2, 1 << 62), (1, MAX_U64))
-    qty = min(order_qty, max_qty)  # what an order is for
-    num, den = rng.choice(((1, 1), (1, 1), (2, 1), (3, 2), (1, 2), (0, 1), (65535, 65534)))
-    some_n = rng.choice((1, 1, 2, 3, min(5, levels), min(10, levels)))
-    writes = [
-        ("report", pick((8, 3), (4, 1), (2, 2), (2, 0))),
-        ("levels_n", pick((18, some_n), (1, 0), (0.5, 10), (0.5, 13))),
-        ("trade_window", rng.choice((0, 1, 2, 4, 4, 5, 6, 8, 12, 31))),
-        ("ratio_num", num),
-        ("ratio_den", den),
-        ("rule_enable", pick((14, 3), (2, 1), (2, 2), (1, 0))),
-        ("order_qty", order_qty),
-        ("refill_level", rng.choice((0, 1, 3, levels // 2, levels, 127))),
-        ("refill_retry", rng.choice((0, 1, 3, 10, 255))),
-        ("mode", pick((14, Mode.ACTIVE), (4, Mode.REDUCE_ONLY), (1, Mode.HALTED), (1, 3))),
-        ("rate_interval_us", pick((1, 0), (4, 1), (4, 7), (4, 50), (0.2, MAX_U32))),
-        ("rate_burst_us", pick((5, MAX_U32), (2, 0), (2, 10), (2, 1000))),
-        ("stale_us", pick((6, MAX_U32), (1, MAX_U32 - 1), (1, 0), (1, 50), (1, 150))),
-    ]
-    for symbol in rng.sample(range(symbols), symbols):
-        edge = qty * (_home_ticks(symbol, levels) + rng.randrange(-1, 3))
-        writes += [
-            ("limit_permit", pick((14, 1), (1, 0))),
-            ("limit_max_qty", pick((8, qty), (8, MAX_U64), (1, max(0, qty - 1)))),
-            ("limit_max_notional", pick((10, MAX_U64), (4, min(edge, MAX_U64)), (1, 0))),
-            ("limit_collar_ticks", pick((10, MAX_U32), (1, 0), (1, 1), (1, 2), (1, 5))),
-            ("limit_max_position", pick((10, MAX_U64), (2, 3 * qty), (2, 40 * qty))),
-        ]
-        if rng.random() < 0.9:
-            writes.append(("limit_commit", symbol))
-    none = rng.choice((symbols, 256, 1 << 31, MAX_U32))  # a symbol that is not there
-    if rng.random() < 0.3:
-        writes.append(("limit_commit", none))
-    if rng.random() < 0.25:
-        writes.append(("symbol_reset", pick((5, rng.randrange(symbols)), (1, none))))
-    return [(name, min(int(value), MAX_U64)) for name, value in writes]
-
-
-def random_run(
-    seed: int,
-    length: int,
-    symbols: int = 16,
-    levels: int = 32,
-    qty_bits: int = 48,
-    *,
-    chunk: int = 1000,
-    faults: float = 0.003,
-) -> Iterator[tuple[Settings, npt.NDArray[Any]]]:
-    """A random stream in chunks, with random settings to be written before each.
-
-    Parameters
-    ----------
-    seed : int
-        The same arguments give the same run.
-    length : int
-        Records in all chunks together.
-    symbols, levels, qty_bits : int
-        Build parameters.
-    chunk : int
-        Records a chunk; the last one may be shorter.
-    faults : float
-        See `random_stream`.
-
-    Yields
-    ------
-    settings : list of (str, int)
-        Register names and values, to be written in order.
-    records : ndarray of IN_DTYPE
-        Records to be fed after them.
-    """
-    records = random_stream(seed, length, symbols, levels, qty_bits, faults=faults)
-    for at in range(0, length, chunk):
-        settings = random_settings(seed * 1_000_003 + at, symbols, levels, qty_bits)
-        yield settings, records[at : at + chunk]
-
-
-def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[str]:
-    """What a run never reached.
-
-    Parameters
-    ----------
-    counters : mapping of str to int
-        Counters after the run.
-    out : ndarray of uint8, shape (n, 64)
-        Out records of the run.
-
-    Returns
-    -------
-    list of str
-        Counters that stayed 0, and flags and reasons no out record carries. The reasons STALE and
-        BOOK are left out: the rule acts on a valid view only, so the gate never sees another.
-    """
-
-    def seen(kind: OutKind, dtype: np.dtype[Any], field: str) -> int:
-        rows = np.ascontiguousarray(out[out[:, 0] == kind]).view(dtype).reshape(-1)
-        return int(np.bitwise_or.reduce(rows[field], initial=0)) if len(rows) else 0
-
-    missing = [name for name in COUNTERS if not counters[name]]
-    verdicts = seen(OutKind.DECISION, DECISION_DTYPE, "verdict")
-    missing += [
-        f"Reason.{reason.name}"
-        for reason in Reason
-        if reason not in (Reason.STALE, Reason.BOOK) and not verdicts >> reason & 1
-    ]
-    for kind, dtype, field, names in (
-        (OutKind.DECISION, DECISION_DTYPE, "flags", DecisionFlag),
-        (OutKind.REFILL_REQUEST, REFILL_REQUEST_DTYPE, "flags", RefillFlag),
-        (OutKind.REFILL_REQUEST, REFILL_REQUEST_DTYPE, "reasons", ViewReason),
-        (OutKind.VIEW, VIEW_DTYPE, "flags", ViewFlag),
-        (OutKind.VIEW, VIEW_DTYPE, "reasons", ViewReason),
-        (OutKind.TRADES, TRADES_DTYPE, "flags", TradesFlag),
-    ):
-        bits = seen(kind, dtype, field)
-        missing += [
-            f"{kind.name}.{names.__name__}.{name.name}" for name in names if not bits & name
-        ]
-    return missing

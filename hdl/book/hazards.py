@@ -44,7 +44,7 @@ class Hazards(wiring.Component):
         marks += [f"{name}{stage}" for name in ("better", "equal") for stage in COMPARED]
         super().__init__(
             {
-                "addr": In((config.rows - 1).bit_length()),
+                "addr": In(config.row_bits),
                 "valid": In(1),
                 "key": In(config.price_bits),
             }

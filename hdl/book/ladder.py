@@ -35,6 +35,24 @@ def rung_layout(config: BuildConfig) -> data.StructLayout:
     )
 
 
+def stage_layout(config: BuildConfig) -> data.StructLayout:
+    """A token under way."""
+    return data.StructLayout(
+        {
+            "valid": 1,
+            "token": token_layout(config),
+            "addr": config.row_bits,
+            "key": config.price_bits,
+            "operation": operation_layout(),
+        }
+    )
+
+
+def places(name: str, count: int, bits: int) -> list[Signal]:
+    """A row's places, each a register of its own."""
+    return [Signal(bits, name=f"{name}_{at}") for at in range(count)]
+
+
 class Ladder(wiring.Component):
     """Read a row, compare, decide, move, write back.
 
@@ -88,10 +106,7 @@ class Ladder(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self.config
-        levels, row_bits = config.levels, (config.rows - 1).bit_length()
-
-        def places(name: str, count: int, bits: int = 1) -> list[Signal]:
-            return [Signal(bits, name=f"{name}_{at}") for at in range(count)]
+        levels, row_bits = config.levels, config.row_bits
 
         block: dict[str, Any] = {"depth": config.rows, "init": [], "attrs": {"ram_style": "block"}}
         keys_shape = data.ArrayLayout(config.price_bits, levels + 1)
@@ -105,16 +120,7 @@ class Ladder(wiring.Component):
         write_keys, write_qtys = key_rows.write_port(), qty_rows.write_port()
 
         # The token on its way through stages 1 to 6.
-        stage_layout = data.StructLayout(
-            {
-                "valid": 1,
-                "token": token_layout(config),
-                "addr": row_bits,
-                "key": config.price_bits,
-                "operation": operation_layout(),
-            }
-        )
-        stage = {n: Signal(stage_layout, name=f"stage{n}") for n in range(1, STAGES)}
+        stage = {n: Signal(stage_layout(config), name=f"stage{n}") for n in range(1, STAGES)}
         for n in range(2, STAGES):
             m.d.sync += stage[n].eq(stage[n - 1])
         m.d.sync += stage[1].addr.eq(self.ahead)
@@ -242,11 +248,8 @@ class Ladder(wiring.Component):
             self.o.p.horizon.eq(keys[6][levels]),
             self.o.p.touched.eq(touched),
         ]
-        m.d.comb += [write_keys.data[at].eq(keys[6][at]) for at in range(levels + 1)]
-        for at in range(levels):
-            m.d.comb += [
-                write_qtys.data[at].eq(qtys[6][at]),
-                self.o.p.keys[at].eq(keys[6][at]),
-                self.o.p.qtys[at].eq(qtys[6][at]),
-            ]
+        m.d.comb += [write_keys.data[at].eq(key) for at, key in enumerate(keys[6])]
+        m.d.comb += [write_qtys.data[at].eq(qty) for at, qty in enumerate(qtys[6])]
+        m.d.comb += [self.o.p.keys[at].eq(keys[6][at]) for at in range(levels)]
+        m.d.comb += [self.o.p.qtys[at].eq(qtys[6][at]) for at in range(levels)]
         return m

@@ -18,7 +18,8 @@ from host.contract.records import (
 )
 from sim.compare import compare
 from sim.reference import Reference
-from sim.stimulus import random_run, random_settings, random_stream
+from sim.stimulus import random_stream
+from sim.stimulus_run import random_run, random_settings
 from tests.cocotb.tb import PAUSES, TB, decisions_of
 
 CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=16)

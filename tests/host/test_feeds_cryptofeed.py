@@ -5,6 +5,7 @@ import sys
 from itertools import pairwise
 
 import pytest
+import zstandard
 
 from host.feeds import cryptofeed
 from host.feeds.capture import CaptureError
@@ -30,7 +31,6 @@ def read(path):
 
 
 def zipped(path, cut=0, spoil=None):
-    zstandard = pytest.importorskip("zstandard")
     data = bytearray(zstandard.ZstdCompressor(write_checksum=True).compress(path.read_bytes()))
     if spoil is not None:
         data[spoil] ^= 0xFF
@@ -77,7 +77,6 @@ def test_compressed_files_are_the_same_whatever_they_are_called(tmp_path, member
     plain = write(tmp_path / "c", CONNECT, HTTP, *[RECV] * 50)
     one = zipped(plain).read_bytes()
     if members > 1:
-        zstandard = pytest.importorskip("zstandard")
         text = plain.read_bytes()
         cuts = [0, 10, 700, len(text)]
         parts = [text[a:b] for a, b in pairwise(cuts)]

@@ -8,6 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
+import zstandard
 from rich.console import Console
 
 from host import cli
@@ -112,7 +113,6 @@ def write(folder, lines, name="recording.bin"):
 
 
 def compressed(path):
-    zstandard = pytest.importorskip("zstandard", reason="recordings are compressed with zstd")
     path.write_bytes(zstandard.ZstdCompressor().compress(path.read_bytes()))
     return path
 
@@ -233,7 +233,6 @@ def test_recordings_of_one_venue_follow_each_other(tmp_path):
 
 
 def test_a_recording_that_is_cut_off_is_named_and_what_came_before_is_right(tmp_path, tickgate):
-    zstandard = pytest.importorskip("zstandard", reason="recordings are compressed with zstd")
     lines = kraken([f"PI_{n:02}USD" for n in range(16)])
     # without compression, a cut takes as much of the lines as of the file
     block = zstandard.ZstdCompressor(level=1).compressobj()

@@ -6,8 +6,10 @@ import pytest
 
 from host.contract.records import DECISION_DTYPE, IN_DTYPE, InKind, OutKind, Reason
 from host.contract.registers import REGISTERS
+from sim.coverage import uncovered
 from sim.reference import Reference
-from sim.stimulus import random_run, random_settings, random_stream, uncovered
+from sim.stimulus import random_stream
+from sim.stimulus_run import random_run, random_settings
 
 
 def run(seed, length, *build, **more):

@@ -4,13 +4,12 @@
 import numpy as np
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from hdl.book.ladder import LATENCY, Ladder
 from hdl.book.row import key_to_price
 from hdl.feed.native import TickDecoder
 from hdl.records import InFlag, InKind
-from hdl.regs.table import ADDRESS_BITS
+from hdl.top import CORE_PORTS
 from sim.build import Design
 
 #: One level of a row, or the row without a level (`depth` is 0).
@@ -43,21 +42,7 @@ class LevelTap(wiring.Component):
 
     def __init__(self, config):
         self.config = config
-        super().__init__(
-            {
-                "s_tdata": In(128),
-                "s_tvalid": In(1),
-                "s_tready": Out(1),
-                "m_tdata": Out(512),
-                "m_tvalid": Out(1),
-                "m_tready": In(1),
-                "reg_addr": In(ADDRESS_BITS),
-                "reg_w_data": In(32),
-                "reg_w_en": In(1),
-                "reg_r_en": In(1),
-                "reg_r_data": Out(32),
-            }
-        )
+        super().__init__(CORE_PORTS)
 
     def elaborate(self, platform):
         m = Module()

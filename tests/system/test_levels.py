@@ -8,8 +8,6 @@ from itertools import chain
 import numpy as np
 import pytest
 
-pytest.importorskip("zstandard", reason="the captures are compressed with zstd")
-
 from hdl.config import BuildConfig
 from hdl.types import SideState
 from host.feeds.cryptofeed import VenueReader

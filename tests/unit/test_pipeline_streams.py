@@ -6,7 +6,8 @@ import pytest
 
 from hdl.config import BuildConfig
 from sim.board import Board, Stalls
-from sim.stimulus import random_settings, random_stream
+from sim.stimulus import random_stream
+from sim.stimulus_run import random_settings
 from tests.unit.fabric import assert_equal
 
 BUILDS = [

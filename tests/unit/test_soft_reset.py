@@ -10,7 +10,8 @@ from host.contract.registers import COUNTERS
 from sim.board import Board
 from sim.compare import compare
 from sim.reference import Reference
-from sim.stimulus import random_settings, random_stream
+from sim.stimulus import random_stream
+from sim.stimulus_run import random_settings
 
 CONFIG = BuildConfig()
 SIZES = (CONFIG.symbols, CONFIG.levels, CONFIG.qty_bits)

@@ -12,7 +12,8 @@ from host.contract.registers import COUNTERS
 from sim.board import Board, Stalls
 from sim.compare import compare
 from sim.reference import Reference
-from sim.stimulus import random_settings, random_stream
+from sim.stimulus import random_stream
+from sim.stimulus_run import random_settings
 from tests.unit.fabric import ASK, BID, OPEN, array, event, record, refill
 from tests.unit.simulate import run
 
