@@ -13,7 +13,8 @@ from pathlib import Path
 from hdl import diagram, records
 from hdl.config import BuildConfig
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, InFlag, Record
-from hdl.regs.table import COUNTERS, ID, TABLE, VERSION, Access, addresses, contract_hash
+from hdl.regs.register import Access
+from hdl.regs.table import COUNTERS, ID, TABLE, VERSION, addresses, contract_hash
 
 ROOT = Path(__file__).resolve().parent.parent
 _BANNER = (

@@ -5,7 +5,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.regs.table import ADDRESS_BITS, Access, Register, addresses
+from hdl.regs.register import Access, Register
+from hdl.regs.table import ADDRESS_BITS, addresses
 
 __all__ = ["BANK_BUS", "Bank"]
 

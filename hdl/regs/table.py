@@ -9,10 +9,9 @@ so that a running counter is read whole; a written low word takes effect with th
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
 
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
+from hdl.regs.register import Access, Register
 
 __all__ = [
     "ADDRESS_BITS",
@@ -20,39 +19,13 @@ __all__ = [
     "ID",
     "TABLE",
     "VERSION",
-    "Access",
-    "Register",
     "addresses",
     "contract_hash",
 ]
 
 ID = 0x54474154  #: "TGAT"
 VERSION = 0x00010000  #: 0.1.0 as 00 01 00 00: major, minor, patch, 0
-ADDRESS_BITS = 9
-
-
-class Access(Enum):
-    """What the host may do with a register."""
-
-    RO = "read"
-    RW = "read, write"
-    WO = "write"
-
-
-@dataclass(frozen=True)
-class Register:
-    """One register, or an array of `length` read-only registers of 32 bits."""
-
-    name: str
-    bits: int
-    access: Access
-    doc: str
-    length: int = 1
-
-    @property
-    def words(self) -> int:
-        """32-bit words it takes."""
-        return self.length * ((self.bits + 31) // 32)
+ADDRESS_BITS = 12
 
 
 #: Counter registers, in table order: name and what is counted.

@@ -4,7 +4,8 @@
 import random
 
 from hdl.regs.bank import Bank
-from hdl.regs.table import ADDRESS_BITS, Access, addresses
+from hdl.regs.register import Access
+from hdl.regs.table import ADDRESS_BITS, addresses
 from hdl.stats.counters import Counters
 from hdl.stats.latency import Latency
 from tests.unit.simulate import run

