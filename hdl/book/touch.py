@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,6 +33,14 @@ def add_up(terms: Sequence[Value], width: int) -> Value:
     return sum(left)[:width] if len(left) > 1 else left[0]
 
 
+def only(when: Value, value: Value) -> Value:
+    """Value where `when` is 1, else 0.
+
+    Gates, no mux with 0: from that, synthesis makes a register with a reset net for each place.
+    """
+    return value & when.replicate(len(value))
+
+
 class Touch(wiring.Component):
     """Show the first levels of a KNOWN side, and add up the first N.
 
@@ -50,10 +58,10 @@ class Touch(wiring.Component):
         Rows.
     levels_n : In(4)
         N, at most the levels that are visible.
-    ahead : Out(8)
-        Symbol of the token that comes out with the next clock.
-    o_valid, token, side, touched : Out
-        The token, its side as it is to be shown, and whether that is new.
+    o_valid, token, side : Out
+        The token, and its side as it is to be shown.
+    touched : Out(2)
+        It may have changed the bids, the asks.
     """
 
     def __init__(self, config: BuildConfig) -> None:
@@ -62,11 +70,10 @@ class Touch(wiring.Component):
             {
                 "i": In(flow(rung_layout(config))),
                 "levels_n": In(4),
-                "ahead": Out(8),
                 "o_valid": Out(1),
                 "token": Out(token_layout(config)),
                 "side": Out(side_layout(config)),
-                "touched": Out(1),
+                "touched": Out(2),
             }
         )
 
@@ -79,36 +86,35 @@ class Touch(wiring.Component):
         m.d.comb += [
             shown.n.eq(self.levels_n),
             shown.state.eq(status.state),
-            shown.depth.eq(Mux(known, status.depth, 0)),
+            shown.depth.eq(only(known, status.depth)),
             shown.bounded.eq(known & status.bounded),
             shown.sum.eq(0),
         ]
         horizon = key_to_price(row.horizon, row.token.side)
-        m.d.comb += shown.horizon.eq(Mux(known & status.bounded, horizon, 0))
+        m.d.comb += shown.horizon.eq(only(known & status.bounded, horizon))
         counted = []
         for at in range(config.view_levels):
             held = known & status.held[at]
             m.d.comb += [
-                shown.levels[at].price.eq(Mux(held, key_to_price(row.keys[at], row.token.side), 0)),
-                shown.levels[at].qty.eq(Mux(held, row.qtys[at], 0)),
+                shown.levels[at].price.eq(only(held, key_to_price(row.keys[at], row.token.side))),
+                shown.levels[at].qty.eq(only(held, row.qtys[at])),
             ]
-            counted.append(Mux(held & (self.levels_n > at), row.qtys[at], 0))
+            counted.append(only(held & (self.levels_n > at), row.qtys[at]))
 
-        later = Signal(side_layout(config))
+        later = Signal(side_layout(config), reset_less=True)
         partials = []
         groups = -(-len(counted) // FAN_IN)
         for at in range(groups):
-            partial = Signal(config.sum_bits, name=f"partial{at}")
+            partial = Signal(config.sum_bits, name=f"partial{at}", reset_less=True)
             m.d.sync += partial.eq(add_up(counted[at::groups], config.sum_bits))
             partials.append(partial)
         m.d.sync += [
             later.eq(shown),
             self.token.eq(row.token),
             self.o_valid.eq(self.i.valid),
-            self.touched.eq(row.touched),
+            self.touched.eq(Cat(row.touched & ~row.token.side, row.touched & row.token.side)),
         ]
         m.d.comb += [
-            self.ahead.eq(row.token.symbol),
             side.eq(later),
             side.sum.eq(add_up(partials, config.sum_bits)),
         ]

@@ -25,8 +25,9 @@ __all__ = ["ViewAssembler"]
 class ViewAssembler(wiring.Component):
     """Keep what was last visible of each side, judge a book at the end of its event.
 
-    A token touches one side; the other comes from a memory. The memory is read one cycle before
-    the side arrives, so only the token just ahead can be missing from what was read.
+    A token touches one side; the other comes from a memory. The memory is read two clocks before
+    the side arrives, so only what the two tokens just ahead wrote can be missing from what was
+    read.
 
     Latency is 1 cycle, throughput one token a cycle.
 
@@ -38,9 +39,9 @@ class ViewAssembler(wiring.Component):
     Members
     -------
     ahead : In(8)
-        Symbol of the token that arrives with the next clock.
+        Symbol of the token that arrives in two clocks.
     i_valid, token, side, touched : In
-        As `Touch` gives them.
+        As `Touch` gives them; `touched` is clear where there is no token.
     levels_n, refill_level, refill_retry, report, stale_us : In
         Registers.
     o : Out(flow(view_layout))
@@ -61,7 +62,7 @@ class ViewAssembler(wiring.Component):
                 "i_valid": In(1),
                 "token": In(token_layout(config)),
                 "side": In(side_layout(config)),
-                "touched": In(1),
+                "touched": In(2),
                 "levels_n": In(4),
                 "refill_level": In(7),
                 "refill_retry": In(8),
@@ -82,34 +83,43 @@ class ViewAssembler(wiring.Component):
         shape = side_layout(config)
         token = Signal(token_layout(config))
         valid = Signal()
-        sides = Signal(data.ArrayLayout(shape, 2))  # bid, ask
+        sides = Signal(data.ArrayLayout(shape, 2), reset_less=True)  # bid, ask
         symbol_bits = (config.symbols - 1).bit_length()
 
-        # The side memories, the token just ahead forwarded.
-        written = Signal(data.StructLayout({"en": 1, "symbol": 8, "side": 1, "shown": shape}))
+        # The side memories; what the two tokens just ahead wrote is forwarded. Which of them is on
+        # the same symbol is known a clock early.
+        at = data.StructLayout({"touched": 2, "symbol": 8})
+        coming, newer, older = Signal(8), Signal(at), Signal(shape, reset_less=True)
+        newest, stale = Signal(shape, reset_less=True), Signal()
         m.d.sync += [
             valid.eq(self.i_valid),
             token.eq(self.token),
-            written.en.eq(self.i_valid & self.touched),
-            written.symbol.eq(self.token.symbol),
-            written.side.eq(self.token.side),
-            written.shown.eq(self.side),
+            coming.eq(self.ahead),
+            newer.touched.eq(self.touched),
+            newer.symbol.eq(self.token.symbol),
+            newest.eq(self.side),
+            older.eq(newest),
+            stale.eq(self.token.age_us > self.stale_us),
         ]
         m.submodules.marks = marks = Marks(config)
         done = [marks.init_done]
+        stored = Signal(data.ArrayLayout(shape, 2), reset_less=True)
+        by_newer, by_older = Signal(2), Signal(2)
         for side, name in enumerate(("bids", "asks")):
             m.submodules[name] = mem = SweptMemory(shape, config.symbols)
-            own = self.touched & (self.token.side == side)
-            forwarded = written.en & (written.symbol == self.token.symbol) & (written.side == side)
             m.d.comb += [
                 mem.read_addr.eq(self.ahead[:symbol_bits]),
-                mem.write_en.eq(self.i_valid & own),
+                mem.write_en.eq(self.touched[side]),
                 mem.write_addr.eq(self.token.symbol[:symbol_bits]),
                 mem.write_data.eq(self.side),
             ]
-            m.d.sync += sides[side].eq(
-                Mux(own, self.side, Mux(forwarded, written.shown, mem.read_data))
-            )
+            m.d.sync += [
+                stored[side].eq(mem.read_data),
+                by_newer[side].eq(self.touched[side] & (self.token.symbol == coming)),
+                by_older[side].eq(newer.touched[side] & (newer.symbol == coming)),
+            ]
+            before = Mux(by_newer[side], newest, Mux(by_older[side], older, stored[side]))
+            m.d.sync += sides[side].eq(Mux(self.touched[side], self.side, before))
             done.append(mem.done)
         m.d.comb += self.init_done.eq(Cat(done).all())
 
@@ -117,7 +127,7 @@ class ViewAssembler(wiring.Component):
         here, gap, resync = Signal(2), marks.before.gap, marks.before.resync
         m.d.comb += [
             here.eq(Mux(token.side, 0b10, 0b01)),
-            marks.ahead.eq(self.ahead),
+            marks.ahead.eq(coming),
             marks.symbol.eq(self.token.symbol),
             marks.valid.eq(self.i_valid),
             marks.after.eq(marks.before),
@@ -149,7 +159,7 @@ class ViewAssembler(wiring.Component):
             & (bid.levels[0].price >= ask.levels[0].price),
             ViewReason.GAP: gap.any(),
             ViewReason.RESYNC: resync.any(),
-            ViewReason.STALE: token.age_us > self.stale_us,
+            ViewReason.STALE: stale,
             ViewReason.EMPTY: (known & empty).any(),
             ViewReason.RETUNE: (known & retuned).any(),
         }

@@ -12,7 +12,7 @@ Theorems, for any symbol s, any tokens of any symbols with no pause between them
    rate-limited (the next one comes `refill_retry` + 1 events later, neither sooner nor later,
    as long as a side wants levels at each of them).
 
-Taken as given: the symbol of a token is told one clock before it.
+Taken as given: the symbol of a token is told one clock before it to `Marks`, two to `ViewAssembler`.
 """
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
@@ -32,17 +32,22 @@ CONFIG = BuildConfig(symbols=2, levels=3, price_bits=3, qty_bits=2, result_depth
 REGISTERS = {"levels_n": 4, "refill_level": 7, "refill_retry": 8, "report": 1}
 
 
-def symbols_in_turn(m: Module, done: Value) -> tuple[Signal, Signal, Signal]:
-    """Symbol asked for, then with the next clock maybe a token of it, once memories are swept."""
-    ahead, asked, ready, valid = Signal(8), Signal(8), Signal(), Signal()
-    m.d.sync += [asked.eq(ahead), ready.eq(done)]
+def symbols_in_turn(m: Module, done: Value, clocks: int) -> tuple[list[Signal], Signal]:
+    """Symbol asked for, then so many clocks later maybe a token of it, once memories are swept.
+
+    Returns what was asked for 0 to `clocks` clocks ago, and whether there is a token of the last.
+    """
+    asked = [Signal(8, name=f"asked{n}") for n in range(clocks + 1)]
+    ready, valid = past(m, done, clocks, "ready"), Signal()
     m.d.comb += [
-        ahead.eq(AnySeq(8)),
-        valid.eq(AnySeq(1) & ready),
-        Assume(~valid | (asked < CONFIG.symbols)),
-        Assert(done | ~ready),
+        asked[0].eq(AnySeq(8)),
+        valid.eq(AnySeq(1) & ready[-1]),
+        Assume(~valid | (asked[-1] < CONFIG.symbols)),
     ]
-    return ahead, asked, valid
+    for n in range(clocks):
+        m.d.sync += asked[n + 1].eq(asked[n])
+        m.d.comb += Assert(ready[n] | ~ready[n + 1])
+    return asked, valid
 
 
 def past(m: Module, now: Value, clocks: int, name: str) -> list[Value]:
@@ -90,7 +95,7 @@ def hold_marks(
 def in_turn() -> Module:
     m = start()
     m.submodules.marks = marks = Marks(CONFIG)
-    ahead, symbol, valid = symbols_in_turn(m, marks.init_done)
+    (ahead, symbol), valid = symbols_in_turn(m, marks.init_done, 1)
     after = Signal(marks_layout())
     m.d.comb += [
         marks.ahead.eq(ahead),
@@ -123,11 +128,11 @@ def requests() -> Module:
     m.submodules.view = view = ViewAssembler(CONFIG)
     inside = open_up(view)
     done = view.init_done
-    ahead, symbol, valid = symbols_in_turn(m, done)
+    (ahead, coming, symbol), valid = symbols_in_turn(m, done, 2)
 
     # Any tokens with any side, registers that change with each clock. Only an event may be a book
     # event, and a malformed record is nothing else.
-    token, shows, touched = Signal(token_layout(CONFIG)), Signal(side_layout(CONFIG)), AnySeq(1)
+    token, shows, touched = Signal(token_layout(CONFIG)), Signal(side_layout(CONFIG)), Signal()
     m.d.comb += [
         token.eq(AnySeq(token_layout(CONFIG).size)),
         shows.eq(AnySeq(side_layout(CONFIG).size)),
@@ -135,7 +140,8 @@ def requests() -> Module:
         view.i_valid.eq(valid),
         view.token.eq(token),
         view.side.eq(shows),
-        view.touched.eq(touched),
+        touched.eq(AnySeq(1) & valid),
+        view.touched.eq(Cat(touched & ~token.side, touched & token.side)),
         *(getattr(view, name).eq(AnySeq(bits)) for name, bits in REGISTERS.items()),
         Assume(token.symbol == symbol),
         Assume(~token.book | ((token.kind == InKind.EVENT_END) & ~token.poison)),
@@ -146,12 +152,13 @@ def requests() -> Module:
     ours = past(m, valid & (symbol == s), 2, "ours")
     one, one_valid = Signal(token_layout(CONFIG)), Signal()
     m.d.sync += [one.eq(token), one_valid.eq(valid)]
-    sides, were, touches = [], [], []
+    sides, were, once, touches = [], [], [], []
     for side in (0, 1):
         sides.append(Signal(side_layout(CONFIG), name=f"side{side}"))
         were.append(Signal(side_layout(CONFIG), name=f"side_was{side}"))
-        touches.append(past(m, ours[0] & touched & (token.side == side), 1, f"touches{side}"))
-        m.d.sync += were[side].eq(sides[side])
+        once.append(Signal(side_layout(CONFIG), name=f"side_once{side}"))
+        touches.append(past(m, ours[0] & touched & (token.side == side), 2, f"touches{side}"))
+        m.d.sync += [were[side].eq(sides[side]), once[side].eq(were[side])]
         with m.If(touches[side][0]):
             m.d.sync += sides[side].eq(shows)
     now, was = Signal(marks_layout()), Signal(marks_layout())
@@ -239,27 +246,34 @@ def requests() -> Module:
     ]
 
     # What makes it inductive.
-    marks, written = inside["marks"], inside["written"]
+    marks, newer = inside["marks"], inside["newer"]
+    done_then = past(m, done, 1, "done_then")[1]
     sweep = hold_marks(m, marks, s, ours, now, was)
     m.d.comb += [
         Assert(~ours[1] | (marks.before == now)),
         Assert(inside["valid"] == one_valid),
         Assert(~one_valid | (inside["token"] == one)),
         Assert(ours[1] == (one_valid & (one.symbol == s))),
+        Assert(inside["coming"] == coming),
         Assert(~one_valid | ~one.book | ((one.kind == InKind.EVENT_END) & ~one.poison)),
         Assert(done | ~one_valid),
     ]
     for side, name in enumerate(("bids", "asks")):
         block = getattr(inside["m"].submodules, name)
         shown, before, touches_it = sides[side], were[side], touches[side][1]
-        forwarded = written.en & (written.symbol == s) & (written.side == side)
+        of_s, touched_it = valid & (symbol == s), touches[side][2]
         m.d.comb += [
-            Assert(touches_it == forwarded),
-            Assert(~touches_it | (written.shown == shown)),
+            Assert(touches_it == (newer.touched[side] & (newer.symbol == s))),
+            Assert(~touches_it | (inside["newest"] == shown)),
             Assert(touches_it | (before == shown)),
-            Assert(~ours[0] | (block.read_data == before)),
+            Assert(~touched_it | (inside["older"] == before)),
+            Assert(touched_it | (once[side] == before)),
+            Assert((coming != s) | ~done_then | (block.read_data == before)),
+            Assert(~of_s | (inside["stored"][side] == once[side])),
+            Assert(~of_s | (inside["by_newer"][side] == touches_it)),
+            Assert(~of_s | (inside["by_older"][side] == touched_it)),
             Assert(~ours[1] | (inside["sides"][side] == shown)),
-            Assert(done | (Cat(shown.as_value(), before.as_value()) == 0)),
+            Assert(done | (Cat(shown.as_value(), before.as_value(), once[side].as_value()) == 0)),
         ]
         m.d.comb += Assert(hold_memory(m, block, s, shown, name) == sweep)
 
