@@ -12,7 +12,7 @@ Theorems, for any symbol s, any tokens of any symbols with no pause between them
    rate-limited (the next one comes `refill_retry` + 1 events later, neither sooner nor later,
    as long as a side wants levels at each of them).
 
-Taken as given: the symbol of a token is told one clock before it to `Marks`, two to `ViewAssembler`.
+Taken as given: `Marks` is told the symbol of a token one clock before it, `ViewAssembler` two.
 """
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
