@@ -13,12 +13,14 @@ from hdl.book.operation import decode, operation_layout
 from hdl.book.row import moved, moved_bits, moves_layout, price_to_key, status_layout
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory
-from hdl.types import count_layout, flow, token_layout
+from hdl.types import SideState, count_layout, flow, token_layout
 
 __all__ = ["LATENCY", "Ladder", "rung_layout"]
 
 #: Cycles from a token to its row.
 LATENCY = 5
+#: Stages of a token and of the row that replaces its own there.
+TAKEN = ((1, 6), (1, 7), (2, 6), (3, 6), (4, 6), (4, 7), (5, 6))
 
 
 def rung_layout(config: BuildConfig) -> data.StructLayout:
@@ -30,6 +32,7 @@ def rung_layout(config: BuildConfig) -> data.StructLayout:
             "keys": data.ArrayLayout(config.price_bits, config.levels),
             "qtys": data.ArrayLayout(config.qty_bits, config.levels),
             "horizon": config.price_bits,  # key
+            "shown": config.view_levels,  # place holds a level of a KNOWN side
             "touched": 1,
         }
     )
@@ -64,7 +67,8 @@ class Ladder(wiring.Component):
 
     The memory a token has read does not yet hold what the six tokens ahead of it write. Two things
     follow such a token and are mended on the way. Its row: in each clock the row that has just come
-    to stand in stage 6 replaces it, if it is the same one. And its findings, how its key compares
+    to stand in stage 6 replaces it, if it is the same one; which places it takes, those in which
+    that row holds something, is on registers of each place. And its findings, how its key compares
     with each place: they are never made again, but moved as the row was moved by the tokens
     ahead, one of them after the other, the last in stage 4 itself. So no two tokens ever wait for
     each other, whatever rows they touch.
@@ -139,7 +143,7 @@ class Ladder(wiring.Component):
 
         # Moves and status are known from stage 4 on, rows from stage 6 on.
         moves: dict[int, Any] = {n: Signal(moves_layout(config), name=f"moves{n}") for n in (5, 6)}
-        near = Signal(moves_layout(config))
+        near, shown = Signal(moves_layout(config)), Signal(config.view_levels)
         status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 7)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
         qtys = {n: places(f"qty{n}", levels, config.qty_bits) for n in (5, 6, 7)}
@@ -149,12 +153,23 @@ class Ladder(wiring.Component):
             read_keys.addr.eq(self.ahead[:row_bits]),
             statuses.read_addr.eq(self.ahead[:row_bits]),
         ]
-        same = {n: getattr(hazards, f"same{n}") for n in range(1, 6)}
+        same = {n: getattr(hazards, f"same{n}") for n in range(6)}
+        take = {(n, s): Signal(levels + 1, name=f"take{n}_{s}") for n, s in TAKEN}
+        for (n, ahead), taken in take.items():
+            holds = Cat(status[ahead - 1].held, status[ahead - 1].bounded)
+            m.d.sync += taken.eq(holds & same[n - 1][ahead - 1].replicate(levels + 1))
+        keys3 = places("key_in2", levels + 1, config.price_bits)
         for at in range(levels + 1):
-            read = Mux(same[1][7], keys[7][at], read_keys.data[at])
-            m.d.sync += keys[2][at].eq(Mux(same[1][6], keys[6][at], read))
-            for n in (2, 3, 4):
-                m.d.sync += keys[n + 1][at].eq(Mux(same[n][6], keys[6][at], keys[n][at]))
+            read = Mux(take[1, 7][at], keys[7][at], read_keys.data[at])
+            m.d.comb += keys3[at].eq(Mux(take[2, 6][at], keys[6][at], keys[2][at]))
+            m.d.sync += [
+                keys[2][at].eq(Mux(take[1, 6][at], keys[6][at], read)),
+                keys[3][at].eq(keys3[at]),
+                *(
+                    keys[n + 1][at].eq(Mux(take[n, 6][at], keys[6][at], keys[n][at]))
+                    for n in (3, 4)
+                ),
+            ]
         read_status = Mux(same[1][6], status[6].as_value(), statuses.read_data.as_value())
         m.d.sync += status[2].eq(Mux(same[1][5], status[5].as_value(), read_status))
         for n in (2, 3):
@@ -170,12 +185,6 @@ class Ladder(wiring.Component):
         def mended(n: int, ahead: int, found: Value, new: Value) -> Value:
             return Mux(same[n][ahead], moved_bits(found, moves[ahead], new), found)
 
-        mine = stage[2].key
-        better2, equal2 = Signal(levels + 1), Signal(levels + 1)
-        m.d.comb += [
-            better2.eq(Cat(key < mine for key in keys[2])),
-            equal2.eq(Cat(key == mine for key in keys[2])),
-        ]
         better3 = mended(3, 6, better[3], hazards.better3[6])
         equal3 = mended(3, 6, equal[3], hazards.equal3[6])
         there = Signal(levels + 1)
@@ -192,8 +201,8 @@ class Ladder(wiring.Component):
             equal4.eq(mended(3, 5, equal3, hazards.equal3[5])),
         ]
         m.d.sync += [
-            better[3].eq(mended(2, 6, better2, hazards.better2[6])),
-            equal[3].eq(mended(2, 6, equal2, hazards.equal2[6])),
+            better[3].eq(Cat(key < stage[2].key for key in keys3)),
+            equal[3].eq(Cat(~(key ^ stage[2].key).any() for key in keys3)),
             better[4].eq(better4 & there),
             equal[4].eq(equal4 & there),
             worse4.eq(~better4 & there),
@@ -218,17 +227,19 @@ class Ladder(wiring.Component):
             moves[6].eq(moves[5]),
             status[5].eq(decide.after),
             status[6].eq(status[5]),
+            shown.eq(status[5].held & (status[5].state == SideState.KNOWN).replicate(levels)),
         ]
 
         # Stage 5: move the row.
         m.d.comb += read_qtys.addr.eq(stage[3].addr)
         for at in range(levels):
-            read = Mux(same[4][7], qtys[7][at], read_qtys.data[at])
-            m.d.sync += qtys[5][at].eq(Mux(same[4][6], qtys[6][at], read))
+            read = Mux(take[4, 7][at], qtys[7][at], read_qtys.data[at])
+            m.d.sync += qtys[5][at].eq(Mux(take[4, 6][at], qtys[6][at], read))
         value = stage[5].token.value[: config.qty_bits]
         for chain, new, resized in ((keys, stage[5].key, None), (qtys, value, value)):
             before = [
-                Mux(same[5][6], newest, old) for newest, old in zip(chain[6], chain[5], strict=True)
+                Mux(taken, newest, old)
+                for taken, newest, old in zip(take[5, 6], chain[6], chain[5], strict=False)
             ]
             after = moved(before, moves[5], new, resized)
             for at, row in enumerate(after):
@@ -249,6 +260,7 @@ class Ladder(wiring.Component):
             self.o.valid.eq(stage[6].valid),
             self.o.p.token.eq(stage[6].token),
             self.o.p.status.eq(status[6]),
+            self.o.p.shown.eq(shown),
             self.o.p.horizon.eq(keys[6][levels]),
             self.o.p.touched.eq(touched),
         ]

@@ -16,21 +16,22 @@ __all__ = ["LATENCY", "Touch"]
 
 #: Cycles from a row to what is visible of it.
 LATENCY = 1
-#: Most quantities added before the register.
-FAN_IN = 3
+#: Numbers whose sum is the quantity of the first N, between the two halves of the addition.
+PARTIALS = 4
 
 
-def add_up(terms: Sequence[Value], width: int) -> Value:
-    """Sum of some numbers, modulo 2^width, with one carry chain whatever their count.
+def compress(terms: Sequence[Value], width: int, most: int) -> list[Value]:
+    """At most so many numbers with the same sum modulo 2^width, without a carry that ripples.
 
-    Three numbers are made two, the sums without carries and the carries, until two are left.
+    Three numbers are made two, the sums without carries and the carries, until few enough are left;
+    always the three that have passed fewest gates.
     """
     left = [term | Const(0, width) for term in terms]
-    while len(left) > 2:
+    while len(left) > most:
         a, b, c, *rest = left
         carries = (a & b) | (a & c) | (b & c)
         left = [*rest, a ^ b ^ c, Cat(Const(0, 1), carries[: width - 1])]
-    return sum(left)[:width] if len(left) > 1 else left[0]
+    return left
 
 
 def only(when: Value, value: Value) -> Value:
@@ -82,9 +83,14 @@ class Touch(wiring.Component):
         config, row, status = self.config, self.i.p, self.i.p.status
         known = status.state == SideState.KNOWN
 
+        levels_n, within = Signal(4), Signal(config.view_levels)
+        m.d.sync += [
+            levels_n.eq(self.levels_n),
+            within.eq(Cat(self.levels_n > at for at in range(config.view_levels))),
+        ]
         shown, side = Signal(side_layout(config)), self.side
         m.d.comb += [
-            shown.n.eq(self.levels_n),
+            shown.n.eq(levels_n),
             shown.state.eq(status.state),
             shown.depth.eq(only(known, status.depth)),
             shown.bounded.eq(known & status.bounded),
@@ -94,20 +100,21 @@ class Touch(wiring.Component):
         m.d.comb += shown.horizon.eq(only(known & status.bounded, horizon))
         counted = []
         for at in range(config.view_levels):
-            held = known & status.held[at]
+            held = row.shown[at]
             m.d.comb += [
                 shown.levels[at].price.eq(only(held, key_to_price(row.keys[at], row.token.side))),
                 shown.levels[at].qty.eq(only(held, row.qtys[at])),
             ]
-            counted.append(only(held & (self.levels_n > at), row.qtys[at]))
+            counted.append(only(held & within[at], row.qtys[at]))
 
         later = Signal(side_layout(config), reset_less=True)
-        partials = []
-        groups = -(-len(counted) // FAN_IN)
-        for at in range(groups):
-            partial = Signal(config.sum_bits, name=f"partial{at}", reset_less=True)
-            m.d.sync += partial.eq(add_up(counted[at::groups], config.sum_bits))
-            partials.append(partial)
+        partials = [
+            Signal(config.sum_bits, name=f"partial{at}", reset_less=True) for at in range(PARTIALS)
+        ]
+        for partial, term in zip(
+            partials, compress(counted, config.sum_bits, PARTIALS), strict=False
+        ):
+            m.d.sync += partial.eq(term)
         m.d.sync += [
             later.eq(shown),
             self.token.eq(row.token),
@@ -116,6 +123,6 @@ class Touch(wiring.Component):
         ]
         m.d.comb += [
             side.eq(later),
-            side.sum.eq(add_up(partials, config.sum_bits)),
+            side.sum.eq(sum(compress(partials, config.sum_bits, 2))[: config.sum_bits]),
         ]
         return m

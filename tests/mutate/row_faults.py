@@ -311,7 +311,7 @@ def _mend(name: str, what: str, old: str, new: str) -> Fault:
     return Fault(name, f"A token misses {what}.", LADDER, old, new, DENSE)
 
 
-_KEYS = "keys[n + 1][at].eq(Mux(same[n][6], keys[6][at], keys[n][at]))"
+_KEYS = "keys[n + 1][at].eq(Mux(take[n, 6][at], keys[6][at], keys[n][at]))"
 _STATUS = "Mux(same[n][5], status[5].as_value(), status[n].as_value())"
 _MENDS = (
     _mend(
@@ -353,13 +353,13 @@ _MENDS = (
     _mend(
         "keys_of_a_write",
         "the keys written in the clock in which it reads",
-        "read = Mux(same[1][7], keys[7][at], read_keys.data[at])",
+        "read = Mux(take[1, 7][at], keys[7][at], read_keys.data[at])",
         "read = read_keys.data[at]",
     ),
     _mend(
         "keys_in_stage_1",
         "the keys that stand as its own leave the memory",
-        "keys[2][at].eq(Mux(same[1][6], keys[6][at], read))",
+        "keys[2][at].eq(Mux(take[1, 6][at], keys[6][at], read))",
         "keys[2][at].eq(read)",
     ),
     *(
@@ -367,14 +367,38 @@ _MENDS = (
             f"keys_in_stage_{n}",
             f"the keys that stand while it is in stage {n}",
             _KEYS,
-            _KEYS.replace("same[n][6]", f"same[n][6] & (n != {n})"),
+            _KEYS.replace("take[n, 6][at]", f"take[n, 6][at] & (n != {n})"),
         )
-        for n in (2, 3, 4)
+        for n in (3, 4)
+    ),
+    _mend(
+        "keys_in_stage_2",
+        "the keys that stand as it compares its own",
+        "keys3[at].eq(Mux(take[2, 6][at], keys[6][at], keys[2][at]))",
+        "keys3[at].eq(keys[2][at])",
+    ),
+    _mend(
+        "better_of_keys_in_stage_2",
+        "the keys that stand as it compares, in what it finds better",
+        "Cat(key < stage[2].key for key in keys3)",
+        "Cat(key < stage[2].key for key in keys[2])",
+    ),
+    _mend(
+        "equal_of_keys_in_stage_2",
+        "the keys that stand as it compares, in what it finds equal",
+        "Cat(~(key ^ stage[2].key).any() for key in keys3)",
+        "Cat(~(key ^ stage[2].key).any() for key in keys[2])",
+    ),
+    _mend(
+        "horizon_of_the_newest_row",
+        "the horizon of the row that stands",
+        "Cat(status[ahead - 1].held, status[ahead - 1].bounded)",
+        "Cat(status[ahead - 1].held, 0)",
     ),
     _mend(
         "keys_in_stage_5",
         "the row that stands as it moves its own",
-        "Mux(same[5][6], newest, old)",
+        "Mux(taken, newest, old)",
         "old",
     ),
     _mend(
@@ -413,13 +437,13 @@ _MENDS = (
     _mend(
         "qtys_of_a_write",
         "the quantities written in the clock in which it reads",
-        "Mux(same[4][7], qtys[7][at], read_qtys.data[at])",
+        "Mux(take[4, 7][at], qtys[7][at], read_qtys.data[at])",
         "read_qtys.data[at]",
     ),
     _mend(
         "qtys_in_stage_4",
         "the quantities that stand as its own leave the memory",
-        "Mux(same[4][6], qtys[6][at], read)",
+        "Mux(take[4, 6][at], qtys[6][at], read)",
         "read",
     ),
     *(
@@ -429,7 +453,7 @@ _MENDS = (
             f"mended({n}, {ahead}, {found}, hazards.{name}{n}[{ahead}])",
             found,
         )
-        for n, ahead, suffix in ((2, 6, "2"), (3, 6, "[3]"), (3, 5, "3"))
+        for n, ahead, suffix in ((3, 6, "[3]"), (3, 5, "3"))
         for name in ("better", "equal")
         for found in (f"{name}{suffix}",)
     ),
