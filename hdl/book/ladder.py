@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,7 +12,7 @@ from hdl.book.hazards import STAGES, Hazards
 from hdl.book.operation import decode, operation_layout
 from hdl.book.row import moved, moved_bits, moves_layout, price_to_key, status_layout
 from hdl.config import BuildConfig
-from hdl.memory import SweptMemory
+from hdl.memory import SweptMemory, block_ram
 from hdl.types import SideState, count_layout, flow, token_layout
 
 __all__ = ["LATENCY", "Ladder", "rung_layout"]
@@ -20,7 +20,7 @@ __all__ = ["LATENCY", "Ladder", "rung_layout"]
 #: Cycles from a token to its row.
 LATENCY = 5
 #: Stages of a token and of the row that replaces its own there.
-TAKEN = ((1, 6), (1, 7), (2, 6), (3, 6), (4, 6), (4, 7), (5, 6))
+TAKEN = ((2, 6), (3, 6), (4, 6), (4, 7), (5, 6))
 
 
 def rung_layout(config: BuildConfig) -> data.StructLayout:
@@ -115,10 +115,12 @@ class Ladder(wiring.Component):
         config = self.config
         levels, row_bits = config.levels, config.row_bits
 
-        block: dict[str, Any] = {"depth": config.rows, "init": [], "attrs": {"ram_style": "block"}}
+        block: dict[str, Any] = {"depth": config.rows, "init": [], "attrs": block_ram(True)}
         keys_shape = data.ArrayLayout(config.price_bits, levels + 1)
         qtys_shape = data.ArrayLayout(config.qty_bits, levels)
-        m.submodules.status = statuses = SweptMemory(status_layout(config), config.rows)
+        m.submodules.status = statuses = SweptMemory(
+            status_layout(config), config.rows, forwarded=True
+        )
         m.submodules.keys = key_rows = memory.Memory(shape=keys_shape, **block)
         m.submodules.qtys = qty_rows = memory.Memory(shape=qtys_shape, **block)
         m.submodules.hazards = hazards = Hazards(config)
@@ -141,9 +143,11 @@ class Ladder(wiring.Component):
             hazards.key.eq(stage[1].key),
         ]
 
-        # Moves and status are known from stage 4 on, rows from stage 6 on.
-        moves: dict[int, Any] = {n: Signal(moves_layout(config), name=f"moves{n}") for n in (5, 6)}
-        near, shown = Signal(moves_layout(config)), Signal(config.view_levels)
+        # Moves and status are known from stage 4 on, rows from 6 on. `near` are the moves of a
+        # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
+        moves = Signal(moves_layout(config))
+        near = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
+        shown = Signal(config.view_levels)
         status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 7)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
         qtys = {n: places(f"qty{n}", levels, config.qty_bits) for n in (5, 6, 7)}
@@ -160,10 +164,10 @@ class Ladder(wiring.Component):
             m.d.sync += taken.eq(holds & same[n - 1][ahead - 1].replicate(levels + 1))
         keys3 = places("key_in2", levels + 1, config.price_bits)
         for at in range(levels + 1):
-            read = Mux(take[1, 7][at], keys[7][at], read_keys.data[at])
+            read = Mux(same[1][7], keys[7][at], read_keys.data[at])
             m.d.comb += keys3[at].eq(Mux(take[2, 6][at], keys[6][at], keys[2][at]))
             m.d.sync += [
-                keys[2][at].eq(Mux(take[1, 6][at], keys[6][at], read)),
+                keys[2][at].eq(Mux(same[1][6], keys[6][at], read)),
                 keys[3][at].eq(keys3[at]),
                 *(
                     keys[n + 1][at].eq(Mux(take[n, 6][at], keys[6][at], keys[n][at]))
@@ -182,11 +186,8 @@ class Ladder(wiring.Component):
         equal = {n: Signal(levels + 1, name=f"equal{n}") for n in (3, 4)}
         worse4 = Signal(levels)
 
-        def mended(n: int, ahead: int, found: Value, new: Value) -> Value:
-            return Mux(same[n][ahead], moved_bits(found, moves[ahead], new), found)
-
-        better3 = mended(3, 6, better[3], hazards.better3[6])
-        equal3 = mended(3, 6, equal[3], hazards.equal3[6])
+        better3 = moved_bits(better[3], near[6], hazards.better3[6])
+        equal3 = moved_bits(equal[3], near[6], hazards.equal3[6])
         there = Signal(levels + 1)
         m.d.comb += there.eq(
             Mux(
@@ -197,8 +198,8 @@ class Ladder(wiring.Component):
         )
         better4, equal4 = Signal(levels + 1), Signal(levels + 1)
         m.d.comb += [
-            better4.eq(mended(3, 5, better3, hazards.better3[5])),
-            equal4.eq(mended(3, 5, equal3, hazards.equal3[5])),
+            better4.eq(moved_bits(better3, near[5], hazards.better3[5])),
+            equal4.eq(moved_bits(equal3, near[5], hazards.equal3[5])),
         ]
         m.d.sync += [
             better[3].eq(Cat(key < stage[2].key for key in keys3)),
@@ -214,7 +215,7 @@ class Ladder(wiring.Component):
             decide.better.eq(better[4]),
             decide.equal.eq(equal[4]),
             decide.worse.eq(worse4),
-            decide.near.eq(near),
+            decide.near.eq(near[4]),
             decide.near_better.eq(hazards.better4[5]),
             decide.near_equal.eq(hazards.equal4[5]),
             decide.status.eq(Mux(same[4][5], status[5].as_value(), status[4].as_value())),
@@ -222,9 +223,10 @@ class Ladder(wiring.Component):
             self.init_done.eq(statuses.done),
         ]
         m.d.sync += [
-            moves[5].eq(decide.moves),
-            near.eq(Mux(same[3][4], decide.moves.as_value(), 0)),
-            moves[6].eq(moves[5]),
+            moves.eq(decide.moves),
+            near[4].eq(Mux(same[3][4], decide.moves.as_value(), 0)),
+            near[5].eq(Mux(same[2][4], decide.moves.as_value(), 0)),
+            near[6].eq(Mux(same[2][5], moves.as_value(), 0)),
             status[5].eq(decide.after),
             status[6].eq(status[5]),
             shown.eq(status[5].held & (status[5].state == SideState.KNOWN).replicate(levels)),
@@ -241,7 +243,7 @@ class Ladder(wiring.Component):
                 Mux(taken, newest, old)
                 for taken, newest, old in zip(take[5, 6], chain[6], chain[5], strict=False)
             ]
-            after = moved(before, moves[5], new, resized)
+            after = moved(before, moves, new, resized)
             for at, row in enumerate(after):
                 m.d.sync += [chain[6][at].eq(row), chain[7][at].eq(chain[6][at])]
 

@@ -106,7 +106,7 @@ class ViewAssembler(wiring.Component):
         stored = Signal(data.ArrayLayout(shape, 2), reset_less=True)
         by_newer, by_older = Signal(2), Signal(2)
         for side, name in enumerate(("bids", "asks")):
-            m.submodules[name] = mem = SweptMemory(shape, config.symbols)
+            m.submodules[name] = mem = SweptMemory(shape, config.symbols, forwarded=True)
             m.d.comb += [
                 mem.read_addr.eq(self.ahead[:symbol_bits]),
                 mem.write_en.eq(self.touched[side]),

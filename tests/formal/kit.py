@@ -8,6 +8,7 @@ from typing import Any
 
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl._ast import AnySeq
 from amaranth.lib import memory
 
 __all__ = ["Proof", "cells", "export", "open_up", "pick", "start"]
@@ -88,7 +89,8 @@ def cells(mem: memory.Memory) -> list[Signal]:
     """Rows of a memory as signals; their first contents are arbitrary.
 
     A memory so opened is exported as registers, each port as Amaranth defines it: a read gives
-    the row as it was before a write in the same cycle.
+    the row as it was before a write in the same cycle, or anything at all where the memory is one
+    whose readers must not use it (`hdl.memory.block_ram`).
     """
     if not hasattr(mem, "formal_cells"):
         mem.formal_cells = [
@@ -116,6 +118,7 @@ class _Registers(Elaboratable):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         rows = [Value.cast(row) for row in cells(self.mem)]
+        forwarded = "no_rw_check" in self.mem.attrs
         for port in self.mem.write_ports:
             en, new = Value.cast(port.en), Value.cast(port.data)
             part = len(new) // len(en)
@@ -127,7 +130,12 @@ class _Registers(Elaboratable):
         for port in self.mem.read_ports:
             shown = Signal(len(Value.cast(port.data)), name="read", attrs={"arbitrary": 1})
             m.d.comb += Value.cast(port.data).eq(shown)
-            with m.If(port.en):
+            collides = Value.cast(0)
+            for write in self.mem.write_ports if forwarded else ():
+                collides |= Value.cast(write.en).any() & (write.addr == port.addr)
+            with m.If(collides):
+                m.d.sync += shown.eq(AnySeq(len(shown)))
+            with m.Elif(port.en):
                 if len(port.addr):
                     with m.Switch(port.addr):
                         for at, row in enumerate(rows):

@@ -84,8 +84,8 @@ def hold_marks(
     m.d.comb += [
         Assert(~ours[2] | (inside["left"] == now)),
         Assert(ours[2] | (was == now)),
-        # What was read lacks what was written at that time.
-        Assert(~ours[0] | (inside["rows"].read_data == was)),
+        # What was read lacks what was written at that time, and is rubbish where that was of s.
+        Assert(~ours[0] | ours[2] | (inside["rows"].read_data == was)),
         Assert(done | ~(ours[1] | ours[2])),
         Assert(done | (Cat(now.as_value(), was.as_value()) == 0)),
     ]
@@ -268,8 +268,8 @@ def requests() -> Module:
             Assert(touches_it | (before == shown)),
             Assert(~touched_it | (inside["older"] == before)),
             Assert(touched_it | (once[side] == before)),
-            Assert((coming != s) | ~done_then | (block.read_data == before)),
-            Assert(~of_s | (inside["stored"][side] == once[side])),
+            Assert((coming != s) | ~done_then | touches_it | (block.read_data == before)),
+            Assert(~of_s | touched_it | (inside["stored"][side] == once[side])),
             Assert(~of_s | (inside["by_newer"][side] == touches_it)),
             Assert(~of_s | (inside["by_older"][side] == touched_it)),
             Assert(~ours[1] | (inside["sides"][side] == shown)),
