@@ -77,8 +77,9 @@ class SweptMemory(wiring.Component):
         swept = Signal(range(self.depth + 1))
         with m.If(~self.done):
             m.d.sync += swept.eq(swept + 1)
+        with m.If(swept == self.depth - 1):
+            m.d.sync += self.done.eq(1)
         m.d.comb += [
-            self.done.eq(swept == self.depth),
             read.en.eq(1),
             read.addr.eq(self.read_addr),
             self.read_data.eq(read.data),

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.book.decide import COUNTS, Decide
 from hdl.book.hazards import STAGES, Hazards
 from hdl.book.operation import decode, operation_layout
-from hdl.book.row import moved, moved_bits, moves_layout, price_to_key, status_layout
+from hdl.book.row import grouped, moved, moved_bits, moves_layout, price_to_key, status_layout
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory, block_ram
 from hdl.types import SideState, count_layout, flow, token_layout
@@ -147,7 +147,7 @@ class Ladder(wiring.Component):
         # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
         moves = Signal(moves_layout(config))
         near = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
-        shown = Signal(config.view_levels)
+        shown, touched = Signal(config.view_levels), Signal()
         status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 7)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
         qtys = {n: places(f"qty{n}", levels, config.qty_bits) for n in (5, 6, 7)}
@@ -184,7 +184,7 @@ class Ladder(wiring.Component):
         # Findings: made in stage 2, then moved as the row was.
         better = {n: Signal(levels + 1, name=f"better{n}") for n in (3, 4)}
         equal = {n: Signal(levels + 1, name=f"equal{n}") for n in (3, 4)}
-        worse4 = Signal(levels)
+        hits, worse, worst = Signal.like(decide.hits), Signal.like(decide.worse), Signal()
 
         better3 = moved_bits(better[3], near[6], hazards.better3[6])
         equal3 = moved_bits(equal[3], near[6], hazards.equal3[6])
@@ -206,7 +206,9 @@ class Ladder(wiring.Component):
             equal[3].eq(Cat(~(key ^ stage[2].key).any() for key in keys3)),
             better[4].eq(better4 & there),
             equal[4].eq(equal4 & there),
-            worse4.eq(~better4 & there),
+            hits.eq(grouped((equal4 & there)[:levels])),
+            worse.eq(grouped((~better4 & there)[: levels - 1])),
+            worst.eq((~better4 & there)[levels - 1]),
         ]
 
         # Stage 4: decide.
@@ -214,7 +216,9 @@ class Ladder(wiring.Component):
             decide.operation.eq(stage[4].operation),
             decide.better.eq(better[4]),
             decide.equal.eq(equal[4]),
-            decide.worse.eq(worse4),
+            decide.hits.eq(hits),
+            decide.worse.eq(worse),
+            decide.worst.eq(worst),
             decide.near.eq(near[4]),
             decide.near_better.eq(hazards.better4[5]),
             decide.near_equal.eq(hazards.equal4[5]),
@@ -248,8 +252,8 @@ class Ladder(wiring.Component):
                 m.d.sync += [chain[6][at].eq(row), chain[7][at].eq(chain[6][at])]
 
         # Stage 6: write back.
-        asked = stage[6].operation
-        touched = asked.update | asked.load | asked.clear | asked.begin | asked.end
+        asked = stage[5].operation
+        m.d.sync += touched.eq(asked.update | asked.load | asked.clear | asked.begin | asked.end)
         m.d.comb += [
             statuses.write_en.eq(stage[5].valid),
             statuses.write_addr.eq(stage[5].addr),

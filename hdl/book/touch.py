@@ -17,7 +17,7 @@ __all__ = ["LATENCY", "Touch"]
 #: Cycles from a row to what is visible of it.
 LATENCY = 1
 #: Numbers whose sum is the quantity of the first N, between the two halves of the addition.
-PARTIALS = 4
+PARTIALS = 3
 
 
 def compress(terms: Sequence[Value], width: int, most: int) -> list[Value]:

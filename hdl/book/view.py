@@ -91,6 +91,15 @@ class ViewAssembler(wiring.Component):
         at = data.StructLayout({"touched": 2, "symbol": 8})
         coming, newer, older = Signal(8), Signal(at), Signal(shape, reset_less=True)
         newest, stale = Signal(shape, reset_less=True), Signal()
+        # Registers by the side of what they are compared with: the bank may be far away.
+        levels_n, refill_level = Signal.like(self.levels_n), Signal.like(self.refill_level)
+        refill_retry, report = Signal.like(self.refill_retry), Signal.like(self.report)
+        m.d.sync += [
+            levels_n.eq(self.levels_n),
+            refill_level.eq(self.refill_level),
+            refill_retry.eq(self.refill_retry),
+            report.eq(self.report),
+        ]
         m.d.sync += [
             valid.eq(self.i_valid),
             token.eq(self.token),
@@ -148,8 +157,8 @@ class ViewAssembler(wiring.Component):
         # The verdict on the book.
         known = Cat(side.state == SideState.KNOWN for side in sides)
         empty = Cat(side.depth == 0 for side in sides)
-        shallow = Cat(side.bounded & (side.depth < self.levels_n) for side in sides)
-        retuned = Cat(side.n != self.levels_n for side in sides)
+        shallow = Cat(side.bounded & (side.depth < levels_n) for side in sides)
+        retuned = Cat(side.n != levels_n for side in sides)
         bid, ask = sides[0], sides[1]
         reasons: dict[ViewReason, Value] = {
             ViewReason.UNKNOWN: ~known.all(),
@@ -174,14 +183,14 @@ class ViewAssembler(wiring.Component):
         marked = gap | resync
         loading = Cat(side.state == SideState.LOADING for side in sides)
         lost = ~loading & (Cat(side.state == SideState.UNKNOWN for side in sides) | marked)
-        low = known & Cat(side.bounded & (side.depth < self.refill_level) for side in sides)
+        low = known & Cat(side.bounded & (side.depth < refill_level) for side in sides)
         want, unknown = Signal(2), Signal(2)
         m.d.comb += [want.eq(low | lost), unknown.eq(lost)]
         wait = marks.before.wait
         ask_now = event & want.any() & (wait == 0)
         with m.If(event):
             m.d.comb += marks.after.wait.eq(
-                Mux(want.any(), Mux(wait == 0, self.refill_retry, wait - 1), 0)
+                Mux(want.any(), Mux(wait == 0, refill_retry, wait - 1), 0)
             )
 
         view, result = self.o.p, self.result.p
@@ -204,14 +213,14 @@ class ViewAssembler(wiring.Component):
             view.ask.eq(ask),
             view.reasons.eq(why),
             view.has_view.eq(self.result.valid),
-            self.result.valid.eq(event & (self.report.any() | ask_now)),
+            self.result.valid.eq(event & (report.any() | ask_now)),
             result.symbol.eq(token.symbol),
             result.update_id.eq(token.value),
             result.age_us.eq(token.age_us),
             result.reasons.eq(why),
             result.refill.eq(Mux(ask_now, Cat(want, unknown), 0)),
-            result.report.eq(self.report),
-            result.levels_n.eq(self.levels_n),
+            result.report.eq(report),
+            result.levels_n.eq(levels_n),
             self.counts.events.eq(event),
             self.counts.events_bbo.eq(event & best_known),
             self.counts.events_valid.eq(event & (why == 0)),

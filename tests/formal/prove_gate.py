@@ -157,6 +157,7 @@ def verdict() -> Module:
         stored = pick(m, cells(swept["rows"]), s, name)
         m.d.comb += [
             Assert(swept["swept"] <= CONFIG.symbols),
+            Assert(swept["self"].done == (swept["swept"] == CONFIG.symbols)),
             Assert(~gate.init_done | (stored == expected)),
             Assert(gate.init_done | (swept["swept"] <= s) | (stored == 0)),
         ]

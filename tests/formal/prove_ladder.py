@@ -23,7 +23,7 @@ from amaranth.hdl._ast import AnyConst, AnySeq
 from hdl.book.hazards import COMPARED
 from hdl.book.ladder import LATENCY, Ladder
 from hdl.book.operation import decode, operation_layout
-from hdl.book.row import price_to_key
+from hdl.book.row import grouped, price_to_key
 from hdl.config import BuildConfig
 from hdl.records import InKind
 from hdl.types import SideState, token_layout
@@ -254,9 +254,19 @@ def strengthen(
                 Assert(~(ours[3] & row[6].means(place)) | (found[3][place] == true3)),
                 Assert(~ours[4] | (found[4][place] == true4)),
             ]
+    equal5, worse5 = Signal(levels), Signal(levels)
     for place in range(levels):
-        true4 = row[5].means(place) & ~(keys_of(5)[place] < stage[4].key)
-        m.d.comb += Assert(~ours[4] | (inside["worse4"][place] == true4))
+        key = keys_of(5)[place]
+        m.d.comb += [
+            equal5[place].eq(row[5].means(place) & (key == stage[4].key)),
+            worse5[place].eq(row[5].means(place) & ~(key < stage[4].key)),
+        ]
+    for found, true in (
+        ("hits", grouped(equal5)),
+        ("worse", grouped(worse5[: levels - 1])),
+        ("worst", worse5[levels - 1]),
+    ):
+        m.d.comb += Assert(~ours[4] | (inside[found] == true))
 
     # Until the memory is swept nothing is under way, and the row is an unknown one.
     idle = ~Cat(here[n] for n in range(2, 8)).any()
@@ -265,6 +275,7 @@ def strengthen(
     m.d.comb += [
         Assert(ladder.init_done | (idle & blank & ~ready)),
         Assert(swept["swept"] <= config.rows),
+        Assert(ladder.init_done == (swept["swept"] == config.rows)),
         Assert((swept["swept"] <= row_r) | ladder.init_done | (cell["status"] == 0)),
         Assert(~ladder.init_done | (cell["status"] == row[5].status.as_value())),
         Assert(~ours[1] | ours[6] | (read_status == row[6].status.as_value())),

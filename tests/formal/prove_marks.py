@@ -65,6 +65,7 @@ def hold_memory(m: Module, block: SweptMemory, row: Value, expected: Signal, nam
     stored = pick(m, cells(swept["rows"]), row, name)
     m.d.comb += [
         Assert(swept["swept"] <= CONFIG.symbols),
+        Assert(block.done == (swept["swept"] == CONFIG.symbols)),
         Assert(~block.done | (stored == expected.as_value())),
         Assert(block.done | (swept["swept"] <= row) | (stored == 0)),
     ]
@@ -175,16 +176,20 @@ def requests() -> Module:
         with m.Elif(one.kind == InKind.REFILL_BEGIN):
             m.d.sync += [now.gap.eq(now.gap & ~mine), now.resync.eq(now.resync & ~mine)]
 
-    # The contract's paragraph "Refill request".
+    # The contract's paragraph "Refill request", with the registers of one clock ago.
     event = ours[1] & one.book
-    flags, level_n = Signal(4), view.levels_n
+    held = {name: Signal(bits, name=f"was_{name}") for name, bits in REGISTERS.items()}
+    for name, register in held.items():
+        m.d.sync += register.eq(getattr(view, name))
+        m.d.comb += Assert(inside[name] == register)
+    flags, level_n = Signal(4), held["levels_n"]
     wants = []
     for side, shown in enumerate(sides):
         snapshot, levels = Signal(name=f"snapshot{side}"), Signal(name=f"levels{side}")
         marked = now.gap[side] | now.resync[side]
         m.d.comb += [
             levels.eq(
-                (shown.state == SideState.KNOWN) & shown.bounded & (shown.depth < view.refill_level)
+                (shown.state == SideState.KNOWN) & shown.bounded & (shown.depth < held["refill_level"])
             ),
             snapshot.eq(
                 (shown.state == SideState.UNKNOWN) | (marked & (shown.state != SideState.LOADING))
@@ -200,7 +205,7 @@ def requests() -> Module:
     with m.If(event & ~want):
         m.d.sync += now.wait.eq(0)
     with m.Elif(request):
-        m.d.sync += now.wait.eq(view.refill_retry)
+        m.d.sync += now.wait.eq(held["refill_retry"])
     with m.Elif(event):
         m.d.sync += now.wait.eq(now.wait - 1)
 
@@ -209,7 +214,7 @@ def requests() -> Module:
     with m.If(event):
         m.d.sync += [since.eq(want), events.eq(events + 1)]
     with m.If(request):
-        m.d.sync += [events.eq(0), retry.eq(view.refill_retry)]
+        m.d.sync += [events.eq(0), retry.eq(held["refill_retry"])]
     told = view.result.valid & (view.result.p.refill != 0)
     known = [shown.state == SideState.KNOWN for shown in sides]
     some = [shown.depth != 0 for shown in sides]

@@ -102,8 +102,8 @@ _NEAR = (
         "near_of_any_row",
         "The token just ahead moves a token's findings though it is on another row.",
         LADDER,
-        "near.eq(Mux(same[3][4], decide.moves.as_value(), 0))",
-        "near.eq(decide.moves)",
+        "near[4].eq(Mux(same[3][4], decide.moves.as_value(), 0))",
+        "near[4].eq(decide.moves)",
         DENSE,
     ),
     Fault(
@@ -190,8 +190,8 @@ _NEAR = (
         "worse_after_near_eviction",
         "A snapshot's end sees a level that its last one evicted.",
         DECIDE,
-        "worse_kept = self.worse[:last].any() | (self.worse[last] & ~near.evicts)",
-        "worse_kept = self.worse[:last].any() | self.worse[last]",
+        "worse_kept = self.worse.any() | (self.worst & ~near.evicts)",
+        "worse_kept = self.worse.any() | self.worst",
         f"{DIRECTED}::test_a_snapshot_whose_last_level_evicts_may_end_at_the_evicted_price",
     ),
 )
@@ -225,8 +225,8 @@ _RULES = (
         "level_at_horizon_passes",
         "A snapshot's end takes a level at its horizon.",
         LADDER,
-        "worse4.eq(~better4 & there)",
-        "worse4.eq(~(better4 | equal4) & there)",
+        "grouped((~better4 & there)",
+        "grouped((~(better4 | equal4) & there)",
         f"{DIRECTED}::test_a_snapshot_with_a_level_at_or_beyond_its_horizon_is_broken[3-36]",
     ),
     Fault(
@@ -329,8 +329,8 @@ _MENDS = (
     _mend(
         "worse_where_nothing_is",
         "that a place it found worse holds nothing",
-        "worse4.eq(~better4 & there)",
-        "worse4.eq(~better4)",
+        "grouped((~better4 & there)",
+        "grouped((~better4)",
     ),
     _mend(
         "horizon_where_none_is",
@@ -353,13 +353,13 @@ _MENDS = (
     _mend(
         "keys_of_a_write",
         "the keys written in the clock in which it reads",
-        "read = Mux(take[1, 7][at], keys[7][at], read_keys.data[at])",
+        "read = Mux(same[1][7], keys[7][at], read_keys.data[at])",
         "read = read_keys.data[at]",
     ),
     _mend(
         "keys_in_stage_1",
         "the keys that stand as its own leave the memory",
-        "keys[2][at].eq(Mux(take[1, 6][at], keys[6][at], read))",
+        "keys[2][at].eq(Mux(same[1][6], keys[6][at], read))",
         "keys[2][at].eq(read)",
     ),
     *(
@@ -450,7 +450,7 @@ _MENDS = (
         _mend(
             f"{name}_{ahead}_in_stage_{n}",
             f"that a token in stage {ahead} moved what it found {name} while in stage {n}",
-            f"mended({n}, {ahead}, {found}, hazards.{name}{n}[{ahead}])",
+            f"moved_bits({found}, near[{ahead}], hazards.{name}{n}[{ahead}])",
             found,
         )
         for n, ahead, suffix in ((3, 6, "[3]"), (3, 5, "3"))
