@@ -54,10 +54,11 @@ OUT_DTYPES: dict[int, np.dtype[Any]] = {
 
 # Kinds and flags as plain ints: an enum costs more to compare than the rest of the loop.
 (LEVEL, TRADE, CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, REFILL_END) = map(int, list(InKind)[:7])
-(ACK, FILL, CANCEL, REJECT, HEARTBEAT, TIMER) = map(int, list(InKind)[7:])
-(SIDE, REFILL, WHOLE, BOOK, GAP, RESYNC) = map(int, InFlag)
+(ACK, FILL, CANCEL, REJECT, HEARTBEAT, TIMER) = map(int, list(InKind)[7:13])
+(SIDE, REFILL, WHOLE, BOOK, GAP, RESYNC) = map(int, list(InFlag)[:6])
 
-KINDS = frozenset(int(kind) for kind in InKind)
+#: A FRAME that comes this far is one the fabric could not take.
+KINDS = frozenset(int(kind) for kind in InKind if kind is not InKind.FRAME)
 REPORTS = frozenset((ACK, FILL, CANCEL, REJECT))
 #: Kinds that can be malformed without a book update being lost.
 BOOKLESS = REPORTS | {HEARTBEAT, TIMER}
