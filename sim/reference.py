@@ -111,6 +111,8 @@ class Reference:
         self._frame_symbol: int | None = None  # symbol of the open frame
         self._frame_us = 0  # its exchange time
         self._rate_us = 0  # T of the token bucket
+        # by symbol, of its last book event: update id and best levels, if those were valid
+        self._shown: dict[int, tuple[int, int, int, int, int]] = {}
         self._seq = 0
         self._decisions = 0
         self._out: list[dict[str, int]] = []
@@ -157,6 +159,13 @@ class Reference:
                 self._reset_symbol(value)
         else:
             self._register[register_name] = value
+
+    def shown_last(self, symbol: int) -> tuple[int, int, int, int, int] | None:
+        """Update id, best bid and best ask (price, quantity) of a symbol's last book event.
+
+        None if best bid and offer were not valid then.
+        """
+        return self._shown.get(symbol)
 
     @property
     def _n(self) -> int:
@@ -314,6 +323,10 @@ class Reference:
         reasons = self._view_reasons(book, bid, ask, age_us)
         bbo_valid = not reasons & ~BBO_IGNORES
         valid = not reasons
+        self._shown.pop(symbol, None)
+        if bbo_valid:
+            best = bid.price_ticks, bid.qty_lots, ask.price_ticks, ask.qty_lots
+            self._shown[symbol] = (update_id, *best)
         self._counts["events"] += 1
         self._counts["events_bbo"] += bbo_valid
         self._counts["events_valid"] += valid

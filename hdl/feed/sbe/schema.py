@@ -9,6 +9,7 @@ variable-length data after the groups. Groups inside groups are refused.
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 __all__ = ["BUNDLED", "Data", "Field", "Group", "Message", "Schema", "SchemaError", "read_schema"]
@@ -281,7 +282,7 @@ class _Reader:
         for tag in tags:
             if tag not in _ORDER:
                 raise self._error(f"message {element.get('name')}", "field, group or data", tag)
-        yield from zip(tags, tags[1:], strict=False)
+        yield from pairwise(tags)
 
 
 _ORDER = {"field": 0, "group": 1, "data": 2}
