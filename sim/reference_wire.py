@@ -6,6 +6,7 @@ Frames become records by `sim.reference_sbe`; what the records mean is left to `
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -20,6 +21,7 @@ from sim.reference_sbe import InRecord, SbeReference, Ticker
 __all__ = ["BEAT_BYTES", "WireReference"]
 
 BEAT_BYTES = 16
+_FIELDS = struct.Struct("<BBBBIQ")  # of IN_DTYPE
 
 
 class WireReference:
@@ -109,7 +111,7 @@ class WireReference:
                         yield waiting, ticker
                         waiting = []
                 continue
-            record = InRecord(*np.frombuffer(beat, IN_DTYPE)[0].tolist())
+            record = InRecord(*_FIELDS.unpack(beat))
             if record.kind == InKind.FRAME:
                 waiting += self._begin_frame(record)
             else:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One stream for records and for frames of a feed, told apart and kept in order."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -74,7 +74,8 @@ class Ingress(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        record, beat = self.i.p, self.sbe.p
+        record = self.i.p
+        count, tag = Signal(5), Signal(8)  # of the frame: bytes of its last beat, connection
         state, refused = Signal(_State), Signal(IN_RECORD.layout())
         beats, final = Signal(28), Signal()  # still to come
         is_frame = record.kind == InKind.FRAME
@@ -102,8 +103,7 @@ class Ingress(wiring.Component):
             self.o.valid.eq(self.decoded.valid),
             self.decoded.ready.eq(self.o.ready),
             self.sbe.valid.eq(self.i.valid & (state == _State.BYTES)),
-            beat.data.eq(record),
-            beat.last.eq(final),
+            self.sbe.p.eq(Cat(record, Mux(final, count, BEAT_BYTES), final, tag, Const(0, 1))),
         ]
         with m.If(open_):
             m.d.comb += [
@@ -120,14 +120,14 @@ class Ingress(wiring.Component):
                 refused.eq(record),
                 beats.eq(Mux(starts, 0, many)),
                 final.eq(many == 1),
-                beat.count.eq(Mux(rest == 0, BEAT_BYTES, rest)),
+                count.eq(Mux(rest == 0, BEAT_BYTES, rest)),
             ]
             with m.If(~good):
                 m.d.sync += state.eq(_State.REFUSED)
             with m.Elif(~starts):
                 m.d.sync += [
                     state.eq(_State.BYTES),
-                    beat.tag.eq(record.symbol),
+                    tag.eq(record.symbol),
                     self.hold.eq((record.flags & _HOLD) != 0),
                 ]
         with m.Switch(state):

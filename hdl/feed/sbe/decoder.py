@@ -123,7 +123,7 @@ class SbeDecoder(wiring.Component):
         m.d.comb += [
             advance.eq(recorder.advance),
             walk.advance.eq(advance),
-            walk.admit.eq(self.at_rest & ~sequence.busy & self.init_done),
+            walk.admit.eq(self.at_rest & self.init_done),
             self.at_rest.eq(walk.at_start & ~moving & ~recorder.o.valid),
             self.init_done.eq(scales.init_done & sequence.init_done),
             scales.shadow.eq(self.shadow),

@@ -128,7 +128,7 @@ class Follow(wiring.Component):
         return [
             (template.action, at, part)
             for template in self.plan.templates
-            for at, part in enumerate([*template.message.groups, *template.message.data])
+            for at, part in enumerate(template.message.parts)
         ]
 
     def _dimensions(self, m: Module, least: Signal, text: Signal) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From what was decoded to in-records: the last stage, where a message is believed or refused."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -127,7 +127,9 @@ class Recorder(wiring.Component):
                 }
             )
         )
-        slot = Signal(data.StructLayout({"emit": 1, "record": IN_RECORD.layout()}))
+        slot = Signal(
+            data.StructLayout({"emit": 1, "kind": 8, "flags": 8, "price_ticks": 32, "value": 64})
+        )
         index, count = Signal(2), Signal(2)
         fine = message.refused == Reason.NONE
 
@@ -141,11 +143,12 @@ class Recorder(wiring.Component):
         with m.If(free):
             m.d.sync += [
                 self.o.valid.eq(slot.emit),
-                self.o.p.eq(slot.record),
+                self.o.p.eq(
+                    Cat(slot.kind, slot.flags, self.tag, Const(0, 8), slot.price_ticks, slot.value)
+                ),
                 index.eq(Mux(last, 0, index + 1)),
             ]
 
-        m.d.comb += slot.record.symbol.eq(self.tag)
         with m.If(free & slot.emit):
             m.d.sync += message.begun.eq(1)
         with m.Switch(step.item):
@@ -191,9 +194,9 @@ class Recorder(wiring.Component):
         value: Value | int = 0,
     ) -> None:
         m.d.comb += [
-            slot.record.kind.eq(int(kind)),
-            slot.record.flags.eq(flags),
-            slot.record.value.eq(value),
+            slot.kind.eq(int(kind)),
+            slot.flags.eq(flags),
+            slot.value.eq(value),
         ]
 
     def _level(self, m: Module, slot: Value, message: Value, snapshot: Value) -> None:
@@ -203,7 +206,7 @@ class Recorder(wiring.Component):
         self._put(m, slot, InKind.LEVEL, flags, self.qty.units)
         m.d.comb += [
             good.eq(self._usable() & ~(snapshot & self.qty.zero)),
-            slot.record.price_ticks.eq(self.price.units),
+            slot.price_ticks.eq(self.price.units),
             slot.emit.eq(fine & good),
             self.counts.sbe_levels.eq(self.advance & fine & good),
         ]
@@ -228,7 +231,7 @@ class Recorder(wiring.Component):
             with m.Case(1):
                 flags = Mux(step.buyer_is_maker[0], _SIDE, 0)
                 self._put(m, slot, InKind.TRADE, flags, self.qty.units)
-                m.d.comb += slot.record.price_ticks.eq(self.price.units)
+                m.d.comb += slot.price_ticks.eq(self.price.units)
             with m.Default():
                 self._put(m, slot, InKind.EVENT_END, 0, step.trade_id)
 
@@ -241,7 +244,7 @@ class Recorder(wiring.Component):
             m.d.comb += beyond.eq(message.deepest - 1)
         flags = Mux(message.levels, side, side | _WHOLE)
         self._put(m, slot, InKind.REFILL_END, flags)
-        m.d.comb += slot.record.price_ticks.eq(Mux(message.levels, beyond, 0))
+        m.d.comb += slot.price_ticks.eq(Mux(message.levels, beyond, 0))
 
     def _finish(self, m: Module, slot: Value, message: Value, index: Value) -> None:
         """The message is taken, or counted under the first rule it broke and marked."""

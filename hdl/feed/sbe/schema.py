@@ -76,6 +76,11 @@ class Message:
     groups: tuple[Group, ...]
     data: tuple[Data, ...]
 
+    @property
+    def parts(self) -> tuple[Group | Data, ...]:
+        """What follows the root, in order."""
+        return (*self.groups, *self.data)
+
 
 @dataclass(frozen=True)
 class Schema:

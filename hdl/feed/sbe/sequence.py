@@ -40,9 +40,7 @@ class Sequence(wiring.Component):
     symbol : In(8)
         Symbol whose state is wanted.
     state : Out(state_layout)
-        Its state two cycles later, without notes of the last three.
-    busy : Out(1)
-        A note is on its way.
+        Its state two cycles later, with the notes that came a cycle before `symbol` or earlier.
     init_done : Out(1)
         Memory is swept.
     """
@@ -54,7 +52,6 @@ class Sequence(wiring.Component):
                 "note": In(note_layout()),
                 "symbol": In(8),
                 "state": Out(state_layout()),
-                "busy": Out(1),
                 "init_done": Out(1),
             }
         )
@@ -76,7 +73,6 @@ class Sequence(wiring.Component):
             rows.write_data.last.eq(note.id),
             rows.write_data.next.eq(note.id + 1),
             rows.read_addr.eq(self.symbol[:bits]),
-            self.busy.eq(self.note.en | note.en),
             self.init_done.eq(rows.done),
         ]
         return m
