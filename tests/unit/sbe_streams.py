@@ -114,7 +114,9 @@ class Streams:
         """One message, in sequence for the most part."""
         rng, last = self.rng, self.last[symbol]
         options = {"time_us": rng.choice([1, 1_700_000_000_000_000, (1 << 63) - 1])}
-        options["symbol"] = rng.choice([b"", b"A", sbe_bytes.BTC, b"1000SATSUSDT", b"x" * rng.randrange(256)])
+        options["symbol"] = rng.choice(
+            [b"", b"A", sbe_bytes.BTC, b"1000SATSUSDT", b"x" * rng.randrange(256)]
+        )
         if rng.random() < 0.3:
             options |= {"extra": rng.choice([1, 7, 8, 40]), "version": rng.randrange(4)}
         if rng.random() < 0.05:

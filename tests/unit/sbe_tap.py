@@ -53,7 +53,7 @@ class Split(wiring.Component):
 
 
 class Tap(wiring.Component):
-    """Ingress and decoder behind the ports of `hdl.top.Core`; a record is the first 16 bytes out."""
+    """Ingress and decoder behind the ports of `hdl.top.Core`; a record is 16 of the bytes out."""
 
     width = BEAT_BYTES
 
