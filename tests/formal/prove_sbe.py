@@ -88,6 +88,6 @@ PROOFS = [
         "sbe_walk_ends_16",
         "whatever the bytes, the walk over a message ends in bounded time (16 bytes a beat)",
         lambda: ends(16),
-        *("induction", LIMIT[16] + 2, 16, False),
+        *("induction", LIMIT[16] + 2, 16, True),
     ),
 ]

@@ -384,11 +384,11 @@ def test_levels_of_a_group_leave_at_the_speed_of_their_bytes(width, clocks):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_random_and_broken_messages_give_what_the_reference_gives(width, seed):
     source = Streams(seed + 10 * width, 2, PRICE, QTY)
     rng, frames = random.Random(seed), []
-    for _ in range(60):
+    for _ in range(30):
         symbol = rng.choice([1, 1, 1, 0])
         if rng.random() < 0.3:
             frames.append(at(source.last[symbol], symbol))
