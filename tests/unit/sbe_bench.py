@@ -12,18 +12,24 @@ from tests.unit.simulate import run
 
 CONFIG = BuildConfig(symbols=2, levels=3, qty_bits=16, sbe=True)
 PRICE, QTY = 10, 1000  # mantissas of a tick and a lot
+#: Beats of 16 bytes after which a depth diff's root is complete.
+ROOT_BEATS = 4
 #: Cycles after the last beat in which a frame must have left.
 PATIENCE = 64
 
 
 class Frame(NamedTuple):
-    """One frame; an `update_id` in place of data is a note that the book is there."""
+    """One frame; an `update_id` in place of data is a note that the book is there.
+
+    With a `price`, a tick of so many mantissas is committed while the frame's levels come in.
+    """
 
     data: bytes = b""
     tag: int = 1
     hold: bool = False
     error: bool = False
     update_id: int | None = None
+    price: int | None = None
 
 
 class Made(NamedTuple):
@@ -104,6 +110,10 @@ def decode(frames, width=16, seed=None, schema=None, price=PRICE, qty=QTY, outpu
                     raise AssertionError(f"a beat was not taken: {frame}")
                 made.beat_cycles[-1].append(now)
                 ctx.set(dut.i.valid, 0)
+                ctx.set(dut.commit, 0)
+                if frame.price is not None and at // width == ROOT_BEATS:
+                    ctx.set(dut.shadow.price, unit(frame.price, -2))
+                    ctx.set(dut.commit, 1)
         for _ in range(PATIENCE * 4):
             if ctx.get(dut.at_rest):
                 break

@@ -337,6 +337,15 @@ def test_a_decoder_made_from_a_later_schema_takes_both_versions(tmp_path):
     assert records == event(5, level(0, 100, 1)) + event(6, level(0, 100, 1))
 
 
+def test_a_message_under_way_is_decoded_by_one_scale():
+    """Another tick is committed while its levels come in; the next message has it."""
+    pairs = mantissas(*((100 + 2 * n, 1) for n in range(8)))
+    frames = [at(0), Frame(diff(1, 1, pairs, pairs), price=2 * PRICE), Frame(diff(2, 2, pairs, []))]
+    made = decode(frames)
+    ticks = [record.price_ticks for record in made.records if record.kind == InKind.LEVEL]
+    assert ticks == [100 + 2 * n for n in range(8)] * 2 + [50 + n for n in range(8)]
+
+
 def last_bytes(bids, asks, extra, more):
     """Offset of the last byte that each level of a diff needs, by hand."""
     begin = 8 + 26 + extra + 4
