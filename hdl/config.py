@@ -25,6 +25,8 @@ class BuildConfig:
         Width of a price in ticks, 3 to 32; narrower ones are for proofs.
     result_depth : int
         Entries of the output queues; must leave room for everything in flight.
+    sbe : bool
+        With the decoder of SBE frames.
 
     Raises
     ------
@@ -37,6 +39,7 @@ class BuildConfig:
     qty_bits: int = 48
     price_bits: int = 32
     result_depth: int = 64
+    sbe: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (

@@ -24,6 +24,7 @@ _BANNER = (
 _ENUMS: tuple[type[IntEnum | IntFlag], ...] = (
     records.InKind,
     records.InFlag,
+    records.Protocol,
     records.OutKind,
     records.DecisionFlag,
     records.RefillFlag,

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.book.book import Book
 from hdl.book.trades import Trades
 from hdl.config import VIEW_LEVELS, BuildConfig
+from hdl.feed.feeds import Feeds
 from hdl.feed.native import TickDecoder
 from hdl.link.admission import IN_FLIGHT, Admission
 from hdl.link.emit import Emit
@@ -47,7 +48,7 @@ class Pipeline(wiring.Component):
     Members
     -------
     i : In(stream(in record))
-        Records from the host.
+        Records from the host, and frames of a feed in 16-byte beats behind a FRAME.
     o : Out(stream(512))
         Records to the host.
     bus : In(BANK_BUS)
@@ -71,6 +72,7 @@ class Pipeline(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.bank = bank = Bank()
+        m.submodules.feeds = feeds = Feeds(config, STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"])
         m.submodules.admission = admission = Admission(config)
         m.submodules.decoder = decoder = TickDecoder(config)
         m.submodules.book = book = Book(config)
@@ -82,7 +84,8 @@ class Pipeline(wiring.Component):
         m.submodules.counters = counters = Counters()
         m.submodules.latency_stats = latency = Latency()
 
-        wiring.connect(m, wiring.flipped(self.i), admission.i)
+        wiring.connect(m, wiring.flipped(self.i), feeds.i)
+        wiring.connect(m, feeds.o, admission.i)
         wiring.connect(m, admission.o, decoder.i)
         wiring.connect(m, decoder.o, book.i)
         m.d.comb += [trades.i.valid.eq(decoder.o.valid), trades.i.p.eq(decoder.o.p)]
@@ -99,7 +102,7 @@ class Pipeline(wiring.Component):
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
 
         cycle, init_done = Signal(64), Signal()
-        swept = (book.init_done, trades.init_done, gate.init_done)
+        swept = (feeds.init_done, book.init_done, trades.init_done, gate.init_done)
         m.d.sync += [cycle.eq(cycle + 1), init_done.eq(Cat(swept).all())]
         m.d.comb += [
             admission.room.eq(emit.room),
@@ -108,6 +111,8 @@ class Pipeline(wiring.Component):
             decoder.cycle.eq(cycle),
             book.ahead.eq(decoder.ahead),
             gate.cycle.eq(cycle),
+            feeds.view.valid.eq(book.o.valid),
+            feeds.view.p.eq(book.o.p),
         ]
 
         held, shown = bank.held, bank.shown
@@ -119,12 +124,20 @@ class Pipeline(wiring.Component):
             (gate, ("mode", "rate_interval_us", "rate_burst_us", "stale_us")),
         ):
             m.d.comb += [getattr(stage, name).eq(held[name]) for name in names]
+        m.d.comb += [
+            feeds.shadow[side][name].eq(held[f"sbe_{side}_{name}"])
+            for side in ("price", "qty")
+            for name in ("exponent", "shift", "inverse", "bound")
+        ]
+        m.d.comb += feeds.shadow.enable.eq(held.sbe_enable)
         m.d.comb += [gate.shadow[name].eq(held[f"limit_{name}"]) for name, _ in gate.shadow.shape()]
         m.d.comb += [
             book.levels_n.eq(Mux(held.levels_n > VIEW_LEVELS, VIEW_LEVELS, held.levels_n)),
             imbalance.enable.eq(held.rule_enable),
             admission.reset.eq(bank.strobes.symbol_reset),
             admission.reset_symbol.eq(bank.written),
+            feeds.commit.eq(bank.strobes.sbe_commit),
+            feeds.commit_symbol.eq(bank.written),
             gate.commit.eq(bank.strobes.limit_commit),
             gate.commit_symbol.eq(bank.written),
             self.soft_reset.eq(bank.strobes.control & bank.written[0]),
@@ -134,12 +147,13 @@ class Pipeline(wiring.Component):
             shown.build_symbols.eq(config.symbols),
             shown.build_levels.eq(config.levels),
             shown.build_qty_bits.eq(config.qty_bits),
+            shown.build_feeds.eq(1 if config.sbe else 0),
             shown.status.eq(Cat(init_done, admission.busy)),
             shown.limits_version.eq(gate.limits_version),
             shown.cycle.eq(cycle),
         ]
 
-        for counting in (admission, decoder, book, taker, gate):
+        for counting in (feeds, admission, decoder, book, taker, gate):
             for name, _ in counting.counts.shape():
                 m.d.comb += counters.pulses[name].eq(counting.counts[name])
         for name, _ in counters.values.shape():

@@ -23,6 +23,7 @@ __all__ = [
     "InKind",
     "Mode",
     "OutKind",
+    "Protocol",
     "Reason",
     "Record",
     "RefillFlag",
@@ -49,6 +50,7 @@ class InKind(IntEnum):
     REJECT = 11  #: own order never lived
     HEARTBEAT = 12  #: the host is alive
     TIMER = 13  #: the host's clock
+    FRAME = 14  #: bytes of a feed's message follow, 16 in each beat
 
 
 class InFlag(IntFlag):
@@ -60,6 +62,8 @@ class InFlag(IntFlag):
     BOOK = 0x08  #: EVENT_END: the event changed the book; evaluate it
     GAP = 0x10  #: CLEAR: because updates were lost
     RESYNC = 0x20  #: CLEAR: because a new snapshot is on its way
+    HOLD = 0x40  #: FRAME: records that end its event follow, so it is not ended by itself
+    START = 0x80  #: FRAME: no bytes follow; the update id of a snapshot that was sent as records
 
 
 #: Flags that are allowed for each kind.
@@ -77,7 +81,16 @@ IN_FLAGS_BY_KIND: dict[InKind, InFlag] = {
     InKind.REJECT: InFlag.SIDE,
     InKind.HEARTBEAT: InFlag(0),
     InKind.TIMER: InFlag(0),
+    InKind.FRAME: InFlag.HOLD | InFlag.START,
 }
+
+
+class Protocol(IntEnum):
+    """Field `tag` of a FRAME: what its bytes are."""
+
+    NONE = 0  #: nothing the fabric can read
+    SBE = 1  #: one Binance SBE market-data message
+    MOLDUDP64 = 2  #: one MoldUDP64 packet of ITCH 5.0 messages
 
 
 class OutKind(IntEnum):
@@ -220,7 +233,9 @@ IN_RECORD = Record(
         Field("kind", 8, "`InKind`"),
         Field("flags", 8, "`InFlag`"),
         Field("symbol", 8, "symbol number, below the build's `symbols`"),
-        Field("tag", 8, "own-order tag of ACK, FILL, CANCEL, REJECT; else 0"),
+        Field(
+            "tag", 8, "own-order tag of ACK, FILL, CANCEL, REJECT; `Protocol` of a FRAME; else 0"
+        ),
         Field("price_ticks", 32, "price, ticks"),
         Field(
             "value",

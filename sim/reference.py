@@ -54,10 +54,11 @@ OUT_DTYPES: dict[int, np.dtype[Any]] = {
 
 # Kinds and flags as plain ints: an enum costs more to compare than the rest of the loop.
 (LEVEL, TRADE, CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, REFILL_END) = map(int, list(InKind)[:7])
-(ACK, FILL, CANCEL, REJECT, HEARTBEAT, TIMER) = map(int, list(InKind)[7:])
-(SIDE, REFILL, WHOLE, BOOK, GAP, RESYNC) = map(int, InFlag)
+(ACK, FILL, CANCEL, REJECT, HEARTBEAT, TIMER) = map(int, list(InKind)[7:13])
+(SIDE, REFILL, WHOLE, BOOK, GAP, RESYNC) = map(int, list(InFlag)[:6])
 
-KINDS = frozenset(int(kind) for kind in InKind)
+#: A FRAME that comes this far is one the fabric could not take.
+KINDS = frozenset(int(kind) for kind in InKind if kind is not InKind.FRAME)
 REPORTS = frozenset((ACK, FILL, CANCEL, REJECT))
 #: Kinds that can be malformed without a book update being lost.
 BOOKLESS = REPORTS | {HEARTBEAT, TIMER}
@@ -110,6 +111,8 @@ class Reference:
         self._frame_symbol: int | None = None  # symbol of the open frame
         self._frame_us = 0  # its exchange time
         self._rate_us = 0  # T of the token bucket
+        # by symbol, of its last book event: update id and best levels, if those were valid
+        self._shown: dict[int, tuple[int, int, int, int, int]] = {}
         self._seq = 0
         self._decisions = 0
         self._out: list[dict[str, int]] = []
@@ -156,6 +159,13 @@ class Reference:
                 self._reset_symbol(value)
         else:
             self._register[register_name] = value
+
+    def shown_last(self, symbol: int) -> tuple[int, int, int, int, int] | None:
+        """Update id, best bid and best ask (price, quantity) of a symbol's last book event.
+
+        None if best bid and offer were not valid then.
+        """
+        return self._shown.get(symbol)
 
     @property
     def _n(self) -> int:
@@ -313,6 +323,10 @@ class Reference:
         reasons = self._view_reasons(book, bid, ask, age_us)
         bbo_valid = not reasons & ~BBO_IGNORES
         valid = not reasons
+        self._shown.pop(symbol, None)
+        if bbo_valid:
+            best = bid.price_ticks, bid.qty_lots, ask.price_ticks, ask.qty_lots
+            self._shown[symbol] = (update_id, *best)
         self._counts["events"] += 1
         self._counts["events_bbo"] += bbo_valid
         self._counts["events_valid"] += valid

@@ -362,7 +362,7 @@ class _Script:
         for _ in range(self.rng.choice((1, 1, 2))):
             which = self.rng.choice(("kind", "symbol", "flags", "tag", "price", "value", "value"))
             if which == "kind":
-                kind = self.rng.choice((0, 14, 15, 16, 17, 129, 255))
+                kind = self.rng.choice((0, 250, 15, 16, 17, 129, 255))
             elif which == "symbol" and self.build.symbols < 256:
                 symbol = self.rng.choice((self.build.symbols, 255))
             elif which == "flags":

@@ -88,7 +88,7 @@ class TickDecoder(wiring.Component):
         flag = {name: Signal(name=f"flag_{name.name}") for name in InFlag}
         for bit, is_set in flag.items():
             m.d.comb += is_set.eq((record.flags & int(bit)) != 0)
-        kind_known = (record.kind >= min(InKind)) & (record.kind <= max(InKind))
+        kind_known = (record.kind >= min(InKind)) & (record.kind < InKind.FRAME)
         symbol_known = record.symbol < self.config.symbols
         flags_wrong = Signal()
         with m.Switch(record.kind):

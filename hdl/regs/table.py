@@ -10,6 +10,7 @@ so that a running counter is read whole; a written low word takes effect with th
 import hashlib
 from collections.abc import Iterator
 
+from hdl.feed import registers as feed
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
 from hdl.regs.register import Access, Register
 
@@ -64,6 +65,7 @@ COUNTERS: tuple[tuple[str, str], ...] = (
     ("intents", "orders a rule wanted"),
     ("orders", "orders the gate accepted"),
     ("refusals", "orders the gate refused"),
+    *feed.COUNTERS,
 )
 
 TABLE: tuple[Register, ...] = (
@@ -132,6 +134,7 @@ TABLE: tuple[Register, ...] = (
         "decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles",
         32,
     ),
+    *feed.REGISTERS,
 )
 
 

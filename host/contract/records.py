@@ -24,6 +24,7 @@ class InKind(IntEnum):
     REJECT = 11
     HEARTBEAT = 12
     TIMER = 13
+    FRAME = 14
 
 
 class InFlag(IntFlag):
@@ -35,6 +36,16 @@ class InFlag(IntFlag):
     BOOK = 8
     GAP = 16
     RESYNC = 32
+    HOLD = 64
+    START = 128
+
+
+class Protocol(IntEnum):
+    """Field `tag` of a FRAME: what its bytes are."""
+
+    NONE = 0
+    SBE = 1
+    MOLDUDP64 = 2
 
 
 class OutKind(IntEnum):
@@ -136,6 +147,7 @@ IN_FLAGS_BY_KIND = {
     InKind.REJECT: InFlag(1),
     InKind.HEARTBEAT: InFlag(0),
     InKind.TIMER: InFlag(0),
+    InKind.FRAME: InFlag(192),
 }
 #: `first_reason` of an accepted order.
 NO_REASON = 255
@@ -150,7 +162,7 @@ IN_DTYPE = np.dtype(
         ("flags", "<u1"),
         # symbol number, below the build's `symbols`
         ("symbol", "<u1"),
-        # own-order tag of ACK, FILL, CANCEL, REJECT; else 0
+        # own-order tag of ACK, FILL, CANCEL, REJECT; `Protocol` of a FRAME; else 0
         ("tag", "<u1"),
         # price, ticks
         ("price_ticks", "<u4"),

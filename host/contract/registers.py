@@ -18,7 +18,7 @@ class Register(NamedTuple):
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0x1191C483
+CONFIG_HASH = 0x09632B41
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -59,6 +59,33 @@ COUNTERS = (
     "intents",
     "orders",
     "refusals",
+    "frames",
+    "frames_refused",
+    "sbe_starts",
+    "sbe_messages",
+    "sbe_diffs",
+    "sbe_snapshots",
+    "sbe_trades",
+    "sbe_tickers",
+    "sbe_short",
+    "sbe_long",
+    "sbe_damaged",
+    "sbe_schema",
+    "sbe_template",
+    "sbe_version",
+    "sbe_block",
+    "sbe_tag",
+    "sbe_exponent",
+    "sbe_root",
+    "sbe_unsynced",
+    "sbe_stale",
+    "sbe_gap",
+    "sbe_value",
+    "sbe_levels",
+    "sbe_trades_refused",
+    "sbe_marks",
+    "sbe_bbo_checked",
+    "sbe_bbo_mismatch",
 )
 REGISTERS: dict[str, Register] = {
     # always 0x54474154, "TGAT"
@@ -189,14 +216,90 @@ REGISTERS: dict[str, Register] = {
     "orders": Register(67, 32, 1, True, False),
     # count: orders the gate refused
     "refusals": Register(68, 32, 1, True, False),
+    # count: frames taken by a decoder
+    "frames": Register(69, 32, 1, True, False),
+    # count: FRAME records that break a rule or name a protocol this build has not
+    "frames_refused": Register(70, 32, 1, True, False),
+    # count: update ids of snapshots sent as records
+    "sbe_starts": Register(71, 32, 1, True, False),
+    # count: frames the SBE decoder has finished
+    "sbe_messages": Register(72, 32, 1, True, False),
+    # count: SBE depth diffs taken
+    "sbe_diffs": Register(73, 32, 1, True, False),
+    # count: SBE depth snapshots taken
+    "sbe_snapshots": Register(74, 32, 1, True, False),
+    # count: SBE trades messages taken
+    "sbe_trades": Register(75, 32, 1, True, False),
+    # count: SBE best bid and ask messages taken
+    "sbe_tickers": Register(76, 32, 1, True, False),
+    # count: SBE messages refused: the frame ends inside them
+    "sbe_short": Register(77, 32, 1, True, False),
+    # count: SBE messages refused: the frame goes on after them
+    "sbe_long": Register(78, 32, 1, True, False),
+    # count: SBE messages refused: the frame is damaged or cut
+    "sbe_damaged": Register(79, 32, 1, True, False),
+    # count: SBE messages refused: another schema id
+    "sbe_schema": Register(80, 32, 1, True, False),
+    # count: SBE messages refused: a template the decoder does not know
+    "sbe_template": Register(81, 32, 1, True, False),
+    # count: SBE messages refused: a version older than the decoder's
+    "sbe_version": Register(82, 32, 1, True, False),
+    # count: SBE messages refused: a root or group block shorter than the schema's
+    "sbe_block": Register(83, 32, 1, True, False),
+    # count: SBE messages refused: a connection without a symbol or scale
+    "sbe_tag": Register(84, 32, 1, True, False),
+    # count: SBE messages refused: exponents other than the symbol's
+    "sbe_exponent": Register(85, 32, 1, True, False),
+    # count: SBE messages refused: a negative time or id, or ids out of order
+    "sbe_root": Register(86, 32, 1, True, False),
+    # count: SBE depth diffs dropped: the symbol waits for a snapshot
+    "sbe_unsynced": Register(87, 32, 1, True, False),
+    # count: SBE depth diffs and snapshots dropped: older than the book
+    "sbe_stale": Register(88, 32, 1, True, False),
+    # count: SBE depth diffs refused: updates before them are missing
+    "sbe_gap": Register(89, 32, 1, True, False),
+    # count: SBE messages refused: a price or quantity that is no whole tick or lot
+    "sbe_value": Register(90, 32, 1, True, False),
+    # count: levels made from SBE messages
+    "sbe_levels": Register(91, 32, 1, True, False),
+    # count: trades left out: no whole tick or lot, no quantity, a wrong field
+    "sbe_trades_refused": Register(92, 32, 1, True, False),
+    # count: symbols marked as gap because of a refused SBE message
+    "sbe_marks": Register(93, 32, 1, True, False),
+    # count: best bid and ask messages compared with a view of the same update id
+    "sbe_bbo_checked": Register(94, 32, 1, True, False),
+    # count: comparisons that differed
+    "sbe_bbo_mismatch": Register(95, 32, 1, True, False),
     # least decision latency, cycles; 65535 before the first
-    "latency_min": Register(69, 16, 1, True, False),
+    "latency_min": Register(96, 16, 1, True, False),
     # greatest decision latency, cycles
-    "latency_max": Register(70, 16, 1, True, False),
+    "latency_max": Register(97, 16, 1, True, False),
     # sum of decision latencies, cycles
-    "latency_sum": Register(71, 64, 1, True, False),
+    "latency_sum": Register(98, 64, 1, True, False),
     # decisions by latency; bin = cycles, last bin and over
-    "latency_histogram": Register(73, 32, 32, True, False),
+    "latency_histogram": Register(100, 32, 32, True, False),
     # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
-    "span_histogram": Register(105, 32, 32, True, False),
+    "span_histogram": Register(132, 32, 32, True, False),
+    # decoders of this build: bit 0 SBE, bit 1 ITCH
+    "build_feeds": Register(164, 32, 1, True, False),
+    # shadow: the connection's messages are decoded
+    "sbe_enable": Register(165, 1, 1, True, True),
+    # shadow: exponent of prices, two's complement
+    "sbe_price_exponent": Register(166, 8, 1, True, True),
+    # shadow: s, a tick is odd x 2^s mantissas
+    "sbe_price_shift": Register(167, 6, 1, True, True),
+    # shadow: inverse of odd modulo 2^64
+    "sbe_price_inverse": Register(168, 64, 1, True, True),
+    # shadow: greatest whole quotient, (2^64 - 1) / odd
+    "sbe_price_bound": Register(170, 64, 1, True, True),
+    # shadow: exponent of quantities
+    "sbe_qty_exponent": Register(172, 8, 1, True, True),
+    # shadow: s, a lot is odd x 2^s mantissas
+    "sbe_qty_shift": Register(173, 6, 1, True, True),
+    # shadow: inverse of odd modulo 2^64
+    "sbe_qty_inverse": Register(174, 64, 1, True, True),
+    # shadow: greatest whole quotient, (2^64 - 1) / odd
+    "sbe_qty_bound": Register(176, 64, 1, True, True),
+    # symbol number: its SBE scale becomes the shadow, all at once
+    "sbe_commit": Register(178, 32, 1, False, True),
 }
