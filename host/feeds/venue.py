@@ -125,6 +125,9 @@ class Venue:
         How a checksum is made, where the venue sends one.
     quotes : Quotes, optional
         What its best bid and ask can be compared with, where something is exact.
+    rising_trades : bool
+        Ids of a symbol's trades rise, so that a trade that comes a second time is told by its id
+        (unless its time is later: then the venue counts anew).
     """
 
     name: str
@@ -135,3 +138,4 @@ class Venue:
     far_asks: bool = False
     checksum: Checksum | None = None
     quotes: Quotes | None = None
+    rising_trades: bool = False
