@@ -106,6 +106,10 @@ class BookTicker(NamedTuple):
     bid_qty: str
     ask: str
     ask_qty: str
+    #: exchange time, microseconds since the epoch; None where the venue does not say
+    time_us: int | None = None
+    #: the frame it came in, for a board that reads frames itself
+    frame: bytes | None = None
 
 
 class TopPrices(NamedTuple):

@@ -183,12 +183,12 @@ class SymbolFeed:
     def on_ticker(self, ticker: BookTicker) -> None:
         """Keep a ticker for its depth event; one that cannot be is counted as `ticker_` ..."""
         if self._quotes is not None:
-            self._quotes.append(Quote(*ticker))
+            self._quotes.append(Quote(*ticker[:6]))
         if self.price_scale is None or self.qty_scale is None:
             self._counters["before_snapshot"] += 1
             return
         prices, qtys = self.price_scale.by_text, self.qty_scale.by_text
-        _, update_id, bid, bid_qty, ask, ask_qty = ticker
+        _, update_id, bid, bid_qty, ask, ask_qty, _, _ = ticker
         try:
             self.book.add_ticker(
                 Ticker(update_id, prices[bid], qtys[bid_qty], prices[ask], qtys[ask_qty])

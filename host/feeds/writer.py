@@ -148,9 +148,7 @@ class RecordWriter:
         self._counters["refills"] += 1
         self._counters["refill_levels"] += len(prices)
 
-    def _follow(
-        self, event: DepthEvent, book: FullBook
-    ) -> list[tuple[int, BookSide, SideMirror]]:
+    def _follow(self, event: DepthEvent, book: FullBook) -> list[tuple[int, BookSide, SideMirror]]:
         """Follow an event in the mirrors; the sides that want a refill after it."""
         bids, asks = self.bid_mirror, self.ask_mirror
         bids.update(event.bid_prices_ticks, event.bid_qtys_lots)

@@ -280,7 +280,7 @@ _TEXTS = {exponent: _Texts(exponent) for exponent in range(-128, 128)}
 def messages(payload: bytes) -> Message | Trades:
     """Read a frame as the message it is, its numbers as exact decimal strings.
 
-    A depth update and trades keep the frame, as it came, for a board that reads it itself. The
+    All but a snapshot keep the frame, as it came, for a board that reads it itself. The
     venue's numbering is that of spot: an update has no `prev_id`. A snapshot counts as cut to the
     longer of its sides, for it does not say to what depth it was asked.
 
@@ -314,6 +314,8 @@ def messages(payload: bytes) -> Message | Trades:
             qtys[fields["bidQty"]],
             prices[fields["askPrice"]],
             qtys[fields["askQty"]],
+            fields["eventTime"],
+            payload,
         )
     time_us = fields["transactTime"]
     trades = tuple(

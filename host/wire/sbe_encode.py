@@ -150,7 +150,7 @@ class SbeEncoder:
         if isinstance(message, Trades):
             return self.trades(message.trades, event_time_us)
         if isinstance(message, BookTicker):
-            return self.ticker(message, 0 if event_time_us is None else event_time_us)
+            return self.ticker(message, event_time_us)
         return self.snapshot(message, symbol, event_time_us)
 
     def depth(self, update: DepthUpdate, event_time_us: int | None = None) -> bytes:
@@ -180,8 +180,10 @@ class SbeEncoder:
         sides = self._levels(snapshot.bids) + self._levels(snapshot.asks)
         return self._frame(_DEPTH_SNAPSHOT, root, sides, name)
 
-    def ticker(self, ticker: BookTicker, event_time_us: int) -> bytes:
+    def ticker(self, ticker: BookTicker, event_time_us: int | None = None) -> bytes:
         """BestBidAskStreamEvent (10001); see `encode`."""
+        if event_time_us is None:
+            event_time_us = 0 if ticker.time_us is None else ticker.time_us
         flat = (ticker.bid, ticker.bid_qty, ticker.ask, ticker.ask_qty)
         root = self._root(
             _BEST_ROOT,
@@ -250,9 +252,7 @@ class SbeEncoder:
     def _frame(self, template: int, root: bytes, groups: bytes, symbol: str) -> bytes:
         name = symbol.encode()
         if not 1 <= len(name) <= _MOST_SYMBOL_BYTES:
-            raise SymbolLength(
-                f"symbol: expected 1 to {_MOST_SYMBOL_BYTES} bytes, was {len(name)}"
-            )
+            raise SymbolLength(f"symbol: expected 1 to {_MOST_SYMBOL_BYTES} bytes, was {len(name)}")
         header = _HEADER.pack(len(root), template, SCHEMA_ID, self._version)
         return b"".join((header, root, groups, bytes((len(name),)), name))
 

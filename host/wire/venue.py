@@ -65,5 +65,3 @@ def over_sbe(venue: Venue, encoder: SbeEncoder | None = None) -> Venue:
         return with_frame(parsed)
 
     return replace(venue, parse=parse)
-
-
