@@ -20,6 +20,7 @@ from host.replay.command import Request, run_replay
 from host.replay.run import ReplayError
 from host.replay.summary import version_text
 from host.settings import ReplaySettings, SettingError
+from host.wire.framing import Wire
 
 __all__ = ["app", "main"]
 
@@ -48,8 +49,9 @@ def version() -> None:
 @app.command(
     help=f"""Replay captures through a board, check every answer, and write what came of it.
 
-    Captures are `<receive time, ns> <JSON>` lines of Binance streams, gzip or plain, or recordings
-    of the project cryptofeed ({", ".join(VENUES)}), zstd or plain; several follow each other.
+    Captures are `<receive time, ns> <JSON>` lines of Binance streams or recordings of its binary
+    frames, gzip or plain, or recordings of the project cryptofeed ({", ".join(VENUES)}), zstd or
+    plain; several follow each other.
     OUT gets summary.json, bbo.csv, decisions.parquet, views.parquet and
     report.html.
 
@@ -107,6 +109,10 @@ def replay(
     fill_delay_ms: Annotated[
         int, typer.Option(help="Stream time between reports to the board, milliseconds.")
     ] = 100,
+    wire: Annotated[
+        Wire,
+        typer.Option(help="Send events as records, or as the frames that the board reads itself."),
+    ] = Wire.NATIVE,
     report: Annotated[bool, typer.Option(help="Write report.html and its figures.")] = True,
 ) -> None:
     """Check the options and run; see the help text above."""
@@ -138,6 +144,7 @@ def replay(
         fill_delay_us=fill_delay_ms * 1000,
         reference=reference,
         report=report,
+        wire=wire,
     )
     outcome = run_replay(request, Console(), Console(stderr=True))
     if outcome.mismatches:

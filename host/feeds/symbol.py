@@ -493,7 +493,7 @@ class SymbolFeed:
         self.book.replace(book)
         self.synced = self._first = True
         self._last_id = snapshot.last_id
-        self._writer.refill_both(self.book)
+        self._writer.loaded(self.book)
         for event in events:
             if self.synced:
                 self._apply(event)

@@ -33,7 +33,8 @@ class VenueFrame(NamedTuple):
 
     #: local receive time, nanoseconds since the epoch
     recv_ns: int
-    payload: bytes
+    #: text only where the connection tells text and bytes apart
+    payload: bytes | str
     path: str
     #: line number, from 1
     line: int

@@ -67,6 +67,7 @@ class RecordWriter:
         self._settings = settings
         self._words = words
         self._counters = counters
+        self._symbol = symbol
         self._word = symbol << 16
 
     def trades(self, prints: Sequence[Print], frame: bytes | None = None) -> None:
@@ -115,6 +116,10 @@ class RecordWriter:
         self.refill_both(book)
         self._end(book.last_id)
         self._note(book.last_id, time_us)
+
+    def loaded(self, book: FullBook) -> None:
+        """Write that the book begins with a snapshot."""
+        self.refill_both(book)
 
     def refill_both(self, book: FullBook) -> None:
         """Write refills of both sides."""

@@ -5,7 +5,8 @@ The stream is made of 16-byte beats. A beat is a record of ``docs/records.md``; 
 says that the beats after it hold so many bytes of a frame, first byte first, the last beat filled
 up with zeros. What the board's decoder makes of a frame stands in its place in the stream. With
 HOLD the decoder leaves out the message's EVENT_END: records follow that belong inside the event,
-and an EVENT_END of the host's closes it.
+and an EVENT_END of the host's closes it. With START no bytes follow: the record tells the update id
+after which the next depth update has to begin.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = [
     "FRAME",
     "HOLD",
     "LONGEST_FRAME_BYTES",
+    "START",
     "Carried",
     "FrameSize",
     "FramingError",
@@ -32,6 +34,7 @@ __all__ = [
     "Wire",
     "frame_words",
     "split",
+    "start_words",
 ]
 
 BEAT_BYTES = 16
@@ -39,15 +42,17 @@ BEAT_BYTES = 16
 FRAME = 14
 #: Its flag: the decoder leaves out the message's EVENT_END.
 HOLD = 0x40
+#: Its flag: no bytes follow, the field `value` is an update id.
+START = 0x80
 #: The most levels a depth message can count, with some room for fields of later versions.
 LONGEST_FRAME_BYTES = 1 << 22
 
 
 class Protocol(IntEnum):
-    """What a frame is written in; in the record's field `price_ticks`."""
+    """What a frame is written in; the record's field `tag`."""
 
-    SBE = 1
-    ITCH = 2
+    SBE = 1  #: one message of Binance's market-data streams
+    MOLDUDP64 = 2  #: one packet of ITCH 5.0 messages
 
 
 class Wire(str, Enum):
@@ -70,22 +75,22 @@ class Carried(NamedTuple):
     """A frame in a stream of beats."""
 
     payload: bytes
-    #: connection it came by, which is the symbol's number
-    tag: int
+    #: symbol's number, which names the connection
+    symbol: int
     protocol: Protocol
     #: the decoder leaves out the message's EVENT_END
     hold: bool
 
 
-def frame_words(payload: bytes, tag: int, protocol: Protocol, hold: bool = False) -> list[int]:
+def frame_words(payload: bytes, symbol: int, protocol: Protocol, hold: bool = False) -> list[int]:
     """Beats of a frame, each as two words of 64 bits.
 
     Parameters
     ----------
     payload : bytes
         The frame, untouched.
-    tag : int
-        Connection it came by, 0 to 255.
+    symbol : int
+        The symbol's number, which names the connection, 0 to 255.
     protocol : Protocol
         What it is written in.
     hold : bool
@@ -101,16 +106,33 @@ def frame_words(payload: bytes, tag: int, protocol: Protocol, hold: bool = False
     FrameSize
         It is empty or too long.
     FramingError
-        The tag does not fit.
+        The symbol does not fit.
     """
     size = len(payload)
     if not 1 <= size <= LONGEST_FRAME_BYTES:
         raise FrameSize(f"frame: expected 1 to {LONGEST_FRAME_BYTES} bytes, was {size}")
-    if not 0 <= tag <= 255:
-        raise FramingError(f"frame: expected a tag of 0 to 255, was {tag}")
-    head = FRAME | (HOLD if hold else 0) << 8 | tag << 16 | int(protocol) << 32
     padded = payload + bytes(-size % BEAT_BYTES)
+    head = _head(symbol, protocol, HOLD if hold else 0)
     return [head, size, *struct.unpack(f"<{len(padded) // 8}Q", padded)]
+
+
+def start_words(update_id: int, symbol: int, protocol: Protocol) -> list[int]:
+    """The record that tells after which update id the next depth update has to begin.
+
+    Raises
+    ------
+    FramingError
+        The id or the symbol does not fit.
+    """
+    if not 0 <= update_id < 1 << 63:
+        raise FramingError(f"start: expected an update id below 2^63, was {update_id}")
+    return [_head(symbol, protocol, START), update_id]
+
+
+def _head(symbol: int, protocol: Protocol, flags: int) -> int:
+    if not 0 <= symbol <= 255:
+        raise FramingError(f"frame: expected a symbol of 0 to 255, was {symbol}")
+    return FRAME | flags << 8 | symbol << 16 | int(protocol) << 24
 
 
 def split(beats: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any] | Carried]:
@@ -124,7 +146,7 @@ def split(beats: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any] | Carried]:
     Yields
     ------
     array of IN_DTYPE or Carried
-        Runs of records between frames, and the frames.
+        Runs of records between frames, those with START among them, and the frames.
 
     Raises
     ------
@@ -134,7 +156,7 @@ def split(beats: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any] | Carried]:
     FrameSize
         A frame is empty or too long.
     """
-    marks = np.flatnonzero(beats["kind"] == FRAME)
+    marks = np.flatnonzero((beats["kind"] == FRAME) & (beats["flags"] != START))
     at = 0
     while True:
         # what looks like a mark inside a payload is none
@@ -150,12 +172,12 @@ def split(beats: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any] | Carried]:
 
 def _carried(beats: npt.NDArray[Any], mark: int) -> Carried:
     head = beats[mark]
-    flags, size, protocol = int(head["flags"]), int(head["value"]), int(head["price_ticks"])
+    flags, size, protocol = int(head["flags"]), int(head["value"]), int(head["tag"])
     where = f"beat {mark}"
     if not 1 <= size <= LONGEST_FRAME_BYTES:
         raise FrameSize(f"{where}: expected 1 to {LONGEST_FRAME_BYTES} bytes, was {size}")
-    if flags & ~HOLD or int(head["tag"]) or protocol not in iter(Protocol):
-        raise FramingError(f"{where}: expected a flag, tag and protocol of a frame, was {head}")
+    if flags & ~HOLD or int(head["price_ticks"]) or protocol not in list(Protocol):
+        raise FramingError(f"{where}: expected flags and protocol of a frame, was {head}")
     end = mark + 1 + -(-size // BEAT_BYTES)
     if end > len(beats):
         raise FramingError(f"{where}: expected {end} beats or more, was {len(beats)}")

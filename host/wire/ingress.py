@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from host.contract.records import IN_DTYPE, InFlag, InKind
-from host.wire.framing import Carried, FramingError, Protocol, split
+from host.wire.framing import FRAME, Carried, FramingError, Protocol, split
 from host.wire.sbe_decode import SbeFrame, decode
 
 __all__ = ["Steps", "expand"]
@@ -47,7 +47,7 @@ def expand(beats: npt.NDArray[Any], steps: Mapping[int, Steps]) -> npt.NDArray[A
     Returns
     -------
     array of IN_DTYPE, shape (m,)
-        The same stream without frames.
+        The same stream without frames, and without the update ids that begin a book.
 
     Raises
     ------
@@ -62,23 +62,23 @@ def expand(beats: npt.NDArray[Any], steps: Mapping[int, Steps]) -> npt.NDArray[A
         if isinstance(part, Carried):
             parts.append(np.array(_records(part, steps), IN_DTYPE))
         else:
-            parts.append(part)
+            parts.append(part[part["kind"] != FRAME])
     return np.concatenate(parts)
 
 
 def _records(carried: Carried, steps: Mapping[int, Steps]) -> list[_Record]:
     if carried.protocol is not Protocol.SBE:
         raise FramingError(f"frame: expected SBE, was {carried.protocol.name}")
-    if carried.tag not in steps:
-        raise FramingError(f"frame: expected a symbol with tick and lot, was {carried.tag}")
-    frame, step = decode(carried.payload), steps[carried.tag]
+    if carried.symbol not in steps:
+        raise FramingError(f"frame: expected a symbol with tick and lot, was {carried.symbol}")
+    frame, step = decode(carried.payload), steps[carried.symbol]
     prices = _Grid("price", frame.fields["priceExponent"], step.tick)
     qtys = _Grid("quantity", frame.fields["qtyExponent"], step.lot)
     if frame.template == _DEPTH_DIFF:
         return _depth(frame, carried, prices, qtys)
     if carried.hold or frame.template not in (_TRADES, _BEST_BID_ASK):
         raise FramingError(f"frame: expected a depth update, was template {frame.template}")
-    symbol, time_us = carried.tag, frame.fields.get("transactTime", 0)
+    symbol, time_us = carried.symbol, frame.fields.get("transactTime", 0)
     records: list[_Record] = []
     for trade_id, price, qty, seller in frame.groups.get("trades", ()):
         side = int(InFlag.SIDE) if seller else 0
@@ -89,7 +89,7 @@ def _records(carried: Carried, steps: Mapping[int, Steps]) -> list[_Record]:
 
 
 def _depth(frame: SbeFrame, carried: Carried, prices: _Grid, qtys: _Grid) -> list[_Record]:
-    symbol = carried.tag
+    symbol = carried.symbol
     records: list[_Record] = [
         (InKind.EVENT_BEGIN, 0, symbol, 0, 0, frame.fields["eventTime"]),
     ]

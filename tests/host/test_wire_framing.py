@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from host.contract.records import IN_DTYPE
 from host.wire.framing import (
-    HOLD,
     LONGEST_FRAME_BYTES,
     Carried,
     FrameSize,
@@ -14,6 +13,7 @@ from host.wire.framing import (
     Protocol,
     frame_words,
     split,
+    start_words,
 )
 
 
@@ -27,11 +27,11 @@ RECORDS = beats([4 | 5 << 16, 1000, 5 | 8 << 8 | 5 << 16, 77])
 def test_a_frame_is_a_record_with_its_length_and_then_its_bytes():
     payload = bytes(range(1, 20))
     sent = beats(frame_words(payload, 5, Protocol.SBE)).tobytes()
-    assert sent[:8] == bytes([14, 0, 5, 0, 1, 0, 0, 0])
+    assert sent[:8] == bytes([14, 0, 5, 1, 0, 0, 0, 0])
     assert sent[8:16] == bytes([19, 0, 0, 0, 0, 0, 0, 0])
     assert sent[16:] == payload + bytes(13)
-    held = beats(frame_words(payload, 5, Protocol.ITCH, hold=True)).tobytes()
-    assert held[:8] == bytes([14, HOLD, 5, 0, 2, 0, 0, 0])
+    held = beats(frame_words(payload, 5, Protocol.MOLDUDP64, hold=True)).tobytes()
+    assert held[:8] == bytes([14, 0x40, 5, 2, 0, 0, 0, 0])
 
 
 @pytest.mark.parametrize(("size", "count"), [(1, 2), (15, 2), (16, 2), (17, 3), (32, 3)])
@@ -83,9 +83,10 @@ def test_a_frame_of_no_or_too_many_bytes_is_refused(size):
 @pytest.mark.parametrize(
     ("word", "value", "said"),
     [
-        (0, 14 | 0x80 << 8 | 1 << 32, "expected a flag"),
-        (0, 14 | 1 << 24 | 1 << 32, "expected a flag"),
-        (0, 14 | 7 << 32, "expected a flag"),
+        (0, 14 | 0x01 << 8 | 1 << 24, "expected flags"),
+        (0, 14 | 0xC0 << 8 | 1 << 24, "expected flags"),
+        (0, 14 | 1 << 24 | 1 << 32, "expected flags"),
+        (0, 14 | 7 << 24, "expected flags"),
         (1, 40, "expected 4 beats"),
         (5, 1, "expected zeros"),
     ],
@@ -97,6 +98,17 @@ def test_beats_that_are_no_frame_are_refused(word, value, said):
         list(split(beats(words)))
 
 
-def test_a_tag_over_a_byte_is_refused():
+def test_an_update_id_to_begin_after_is_one_record():
+    sent = beats(start_words(77, 5, Protocol.SBE))
+    assert sent.tobytes() == bytes([14, 0x80, 5, 1, 0, 0, 0, 0, 77, 0, 0, 0, 0, 0, 0, 0])
+    (records,) = split(sent)
+    assert records.tobytes() == sent.tobytes()
+
+
+def test_a_symbol_or_id_that_does_not_fit_is_refused():
     with pytest.raises(FramingError, match="was 256"):
         frame_words(b"x", 256, Protocol.SBE)
+    with pytest.raises(FramingError, match="was -1"):
+        start_words(77, -1, Protocol.SBE)
+    with pytest.raises(FramingError, match="below 2\\^63"):
+        start_words(1 << 63, 5, Protocol.SBE)

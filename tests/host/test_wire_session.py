@@ -14,8 +14,18 @@ from host.feeds.messages import Instrument
 from host.feeds.session import FeedSession
 from host.feeds.settings import FeedSettings
 from host.feeds.venues import BINANCE, VENUES
-from host.wire.framing import FRAME, HOLD, Carried, FramingError, Protocol, frame_words, split
+from host.wire.framing import (
+    FRAME,
+    HOLD,
+    START,
+    Carried,
+    FramingError,
+    Protocol,
+    frame_words,
+    split,
+)
 from host.wire.ingress import Steps, expand
+from host.wire.sbe_decode import decode
 from host.wire.sbe_encode import SbeEncoder
 from host.wire.venue import BINANCE_SBE, NotBinance, over_sbe
 from host.wire.writer import FrameWriter
@@ -75,7 +85,7 @@ def test_an_event_is_its_frame_and_nothing_else():
     feed(sessions, event(9, 12, [("10.0", "0.5")], [("10.2", "0.001"), ("10.3", "0")]))
     _, beats = settle(sessions)
     (frame,) = frames(beats)
-    assert (frame.tag, frame.protocol, frame.hold) == (5, Protocol.SBE, False)
+    assert (frame.symbol, frame.protocol, frame.hold) == (5, Protocol.SBE, False)
     size = 8 + 26 + 4 + 16 + 4 + 32 + 8
     assert len(frame.payload) == size and len(beats) == 1 + -(-size // 16)
 
@@ -94,6 +104,33 @@ def test_a_refill_stands_inside_its_event_behind_a_held_frame():
     assert rest["kind"].tolist() == kinds
     assert rest["price_ticks"].tolist()[1:4] == [70, 60, 50]
     assert native["kind"].tolist() == [InKind.EVENT_BEGIN, *[InKind.LEVEL] * 3, *kinds]
+
+
+def starts(beats):
+    """Update ids that begin a book."""
+    at = (beats["kind"] == FRAME) & (beats["flags"] == START)
+    return beats["value"][at].tolist()
+
+
+def test_the_board_is_told_the_update_id_of_the_snapshot_that_begins_a_book():
+    sessions = both()
+    feed(sessions, snapshot(10))
+    feed(sessions, event(9, 12, [("10.0", "0.5")]))
+    feed(sessions, event(14, 15))
+    feed(sessions, snapshot(20))
+    feed(sessions, event(18, 21))
+    assert starts(settle(sessions)[1]) == [10, 20]
+
+
+def test_a_futures_event_that_ends_where_the_snapshot_does_is_announced_by_the_id_before_it():
+    sessions = both()
+    feed(sessions, snapshot(10))
+    feed(sessions, event(9, 10, [("10.0", "0.5")], pu=6))
+    feed(sessions, event(14, 15, pu=10))
+    _, beats = settle(sessions)
+    assert starts(beats) == [10, 6]
+    first, second = (decode(frame.payload).fields for frame in frames(beats))
+    assert first["firstBookUpdateId"] == 7 and second["firstBookUpdateId"] == 11
 
 
 def test_a_gap_clears_and_a_refused_event_sends_no_frame():
@@ -155,7 +192,7 @@ def test_live_frames_go_on_untouched():
     pair = trades_bytes(entries)
     feed(sessions, pair)
     feed(sessions, pair)
-    native, beats = settle(sessions)
+    _, beats = settle(sessions)
     assert [one.payload for one in frames(beats)] == [frame, pair]
     assert sessions[0].counters["trades"] == 2
 
@@ -178,7 +215,7 @@ def test_frames_go_for_binance_only():
     ("carried", "said"),
     [
         (frame_words(depth_bytes(), 4, Protocol.SBE), "expected a symbol"),
-        (frame_words(depth_bytes(), 5, Protocol.ITCH), "expected SBE"),
+        (frame_words(depth_bytes(), 5, Protocol.MOLDUDP64), "expected SBE"),
         (frame_words(depth_bytes(((1, 1),)), 5, Protocol.SBE), "expected a multiple of 0.1"),
         (frame_words(depth_bytes(((-10_000_000, 0),)), 5, Protocol.SBE), "was mantissa -1"),
         (frame_words(trades_bytes([]), 5, Protocol.SBE, hold=True), "expected a depth update"),
