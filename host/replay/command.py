@@ -30,6 +30,7 @@ from host.replay.summary import summarise
 from host.replay.tables import Tables
 from host.settings import ReplaySettings
 from host.wire.framing import Wire
+from host.wire.selection import board_options
 
 __all__ = ["Outcome", "Request", "run_replay"]
 
@@ -126,7 +127,7 @@ def run_replay(request: Request, out: Console, err: Console) -> Outcome:
     report = _report_module() if request.report else None
     remove_old(request.folder)
     with err.status(f"opening link {request.link} (a simulated board is built the first time)"):
-        link = open_link(request.link)
+        link = open_link(request.link, **board_options(request.wire, request.link))
     with link:
         opened = time.perf_counter()
         with _progress(err) as advance:

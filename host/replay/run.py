@@ -26,6 +26,7 @@ from host.settings import ReplaySettings, SettingError, Write
 from host.wire.framing import FramingError, Wire
 from host.wire.ingress import Steps, expand
 from host.wire.sbe_decode import SbeError
+from host.wire.scales import ScaleRange, exponents_of, sbe_writes
 from host.wire.selection import WireError, select
 
 __all__ = ["LATENCY_REGISTERS", "Options", "ReplayError", "Run", "Step", "replay"]
@@ -157,7 +158,7 @@ class _Replayer:
         ]
         venue, self._source = open_captures(options.captures)
         try:
-            venue, writer = select(options.wire, venue)
+            venue, writer = select(options.wire, venue, link)
         except WireError as error:
             raise ReplayError(str(error)) from None
         try:
@@ -174,6 +175,7 @@ class _Replayer:
             raise ReplayError(str(error)) from None
         self.run = Run(options, identity, session)
         self._configured: set[str] = set()
+        self._decoded: set[int] = set()
         self._order_lots: int | None = None
         self._out: list[npt.NDArray[np.uint8]] = []
 
@@ -263,6 +265,8 @@ class _Replayer:
         if not len(records):
             return nothing
         self._configure()
+        if self._options.wire is Wire.SBE:
+            self._configure_decoder(records)
         began = time.perf_counter()
         out = self._link.transfer(records)
         self.run.link_seconds += time.perf_counter() - began
@@ -276,6 +280,25 @@ class _Replayer:
             with suppress(KeyError):  # a symbol that was never sent: the reference will differ
                 self.run.session.on_refill_request(int(request["symbol"]), int(request["flags"]))
         return assumed_fills(out) if self._options.fills else nothing
+
+    def _configure_decoder(self, beats: npt.NDArray[Any]) -> None:
+        """Write the scales of symbols whose first frame is about to be sent.
+
+        They are no step of the run: what is compared with the reference has no frames.
+        """
+        feeds = self.run.session.feeds.values()
+        if all(feed.instrument.symbol in self._decoded for feed in feeds):
+            return
+        try:
+            found = exponents_of(beats)
+            for feed in feeds:
+                symbol, price, qty = feed.instrument.symbol, feed.price_scale, feed.qty_scale
+                if symbol in found and symbol not in self._decoded and price and qty:
+                    for write in sbe_writes(symbol, price.step, qty.step, found[symbol]):
+                        self._link.write(*write)
+                    self._decoded.add(symbol)
+        except (FramingError, SbeError, ScaleRange) as error:
+            raise ReplayError(f"--wire sbe: {error}") from None
 
     def _as_records(self, beats: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Frames as the records that the board makes of them."""

@@ -12,17 +12,43 @@ from host.replay import command
 from host.replay.run import ReplayError
 from host.wire import selection
 from host.wire.convert import encode_capture
-from host.wire.framing import Wire
+from host.wire.framing import FRAME, Wire
 from host.wire.ingress import Steps, expand
 from tests.host.replay_helpers import replayed, slice_lines, write_capture
 
+#: 0.1 and 0.001 in units of 1e-8: 2^7 x 5^7 and 2^5 x 5^5
+SCALE = {
+    "enable": 1,
+    "price_exponent": 0xF8,
+    "price_shift": 7,
+    "price_inverse": pow(5**7, -1, 1 << 64),
+    "price_bound": ((1 << 64) - 1) // 5**7,
+    "qty_exponent": 0xF8,
+    "qty_shift": 5,
+    "qty_inverse": pow(5**5, -1, 1 << 64),
+    "qty_bound": ((1 << 64) - 1) // 5**5,
+}
 STEPS = {0: Steps(Decimal("0.1"), Decimal("0.001"))}
 
 
 class Decoding(SimLink):
     """A board in front of which frames are turned into records, as its own decoder would."""
 
+    def __init__(self, **_):
+        super().__init__()
+        self.scale, self.scales = {}, {}
+
+    def write(self, name, value):
+        if name == "sbe_commit":
+            self.scales[value] = dict(self.scale)
+        elif name.startswith("sbe_"):
+            self.scale[name.removeprefix("sbe_")] = value
+        else:
+            super().write(name, value)
+
     def transfer(self, records):
+        if (records["kind"] == FRAME).any():
+            assert self.scales == {0: SCALE}
         return super().transfer(expand(records, STEPS))
 
 
@@ -33,8 +59,8 @@ def capture(tmp_path_factory):
 
 @pytest.fixture
 def decoding(monkeypatch):
-    monkeypatch.setattr(selection, "reads_frames", lambda: True)
-    monkeypatch.setattr(command, "open_link", lambda name: Decoding())
+    monkeypatch.setattr(selection, "reads_frames", lambda link: True)
+    monkeypatch.setattr(command, "open_link", lambda name, **_: Decoding())
 
 
 def test_a_replay_over_frames_decides_the_same(tmp_path, capture, decoding):
@@ -65,7 +91,7 @@ def test_a_board_that_reads_a_frame_wrongly_shows_against_the_reference(
             read["price_ticks"][np.flatnonzero(read["kind"] == InKind.LEVEL)[-1:]] += 1
             return SimLink.transfer(self, read)
 
-    monkeypatch.setattr(command, "open_link", lambda name: Wrong())
+    monkeypatch.setattr(command, "open_link", lambda name, **_: Wrong())
     run = replayed(tmp_path / "out", capture, wire=Wire.SBE)
     assert run.summary["mismatches"]["records"] > 0
 
@@ -78,6 +104,6 @@ def test_a_board_that_reads_a_frame_wrongly_shows_against_the_reference(
     ],
 )
 def test_a_wire_that_does_not_fit_is_named(tmp_path, capture, monkeypatch, wire, said):
-    monkeypatch.setattr(selection, "reads_frames", lambda: False)
+    monkeypatch.setattr(command, "open_link", lambda name, **_: SimLink())
     with pytest.raises(ReplayError, match=said):
         replayed(tmp_path / "out", capture, wire=wire)
