@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 from rich.console import Console
 
@@ -20,7 +21,10 @@ from host.replay.command import Request, run_replay
 from host.replay.run import ReplayError
 from host.replay.summary import version_text
 from host.settings import ReplaySettings, SettingError
+from host.wire.convert import encode_capture, not_encoded
 from host.wire.framing import Wire
+from host.wire.stats import feed_stats
+from host.wire.stats_print import print_stats
 
 __all__ = ["app", "main"]
 
@@ -151,6 +155,54 @@ def replay(
         raise typer.Exit(MISMATCH)
     if outcome.error:
         raise typer.Exit(BAD_INPUT)
+
+
+@app.command("feed-stats")
+def feed_statistics(
+    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
+    symbol: Annotated[
+        list[str] | None,
+        typer.Option(help="Count only this symbol; may be repeated; default: all."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Count what captures hold: messages, sizes as JSON and as SBE, gaps, rates, delays.
+
+    Captures are of any format that replay takes. Exit status: 0, or 2 for a file that cannot be
+    read to its end.
+    """
+    stats = feed_stats(captures, symbol or [])
+    summary = stats.summary()
+    if json:
+        typer.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    else:
+        print_stats(summary, Console())
+    if stats.error:
+        raise typer.Exit(_fail(stats.error))
+
+
+@app.command("encode")
+def encode(
+    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File for the frames; compressed if it ends with .gz.", show_default=False
+        ),
+    ],
+    binary_snapshots: Annotated[
+        bool, typer.Option(help="Encode snapshots as well; default: keep them as text.")
+    ] = False,
+) -> None:
+    """Write captures of Binance's JSON again as a recording of binary (SBE) frames.
+
+    Exit status: 0, 1 if a message has no exact frame, 2 for a file that cannot be read or written.
+    """
+    counts = encode_capture(captures, out, binary_snapshots=binary_snapshots)
+    for name, count in sorted(counts.items()):
+        typer.echo(f"{name} {count}")
+    if not_encoded(counts):
+        raise typer.Exit(MISMATCH)
 
 
 def _option(field: str) -> str:

@@ -12,7 +12,7 @@ from host.feeds.venues import BINANCE
 from host.wire.recording import PathLike, SbeWriter
 from host.wire.sbe_encode import SbeEncodeError, SbeEncoder
 
-__all__ = ["encode_capture"]
+__all__ = ["encode_capture", "not_encoded"]
 
 
 def encode_capture(
@@ -83,3 +83,8 @@ def encode_capture(
                 writer.write(frame.recv_ns, body)
                 counts[kind] += 1
     return counts
+
+
+def not_encoded(counts: Counter[str]) -> int:
+    """Messages that had no exact frame, of what `encode_capture` returns."""
+    return sum(counts[error.__name__] for error in SbeEncodeError.__subclasses__())
