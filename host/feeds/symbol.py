@@ -188,13 +188,15 @@ class SymbolFeed:
             self._counters["before_snapshot"] += 1
             return
         prices, qtys = self.price_scale.by_text, self.qty_scale.by_text
-        _, update_id, bid, bid_qty, ask, ask_qty, _, _ = ticker
+        _, update_id, bid, bid_qty, ask, ask_qty, _, frame = ticker
         try:
             self.book.add_ticker(
                 Ticker(update_id, prices[bid], qtys[bid_qty], prices[ask], qtys[ask_qty])
             )
         except ScaleError as error:
             self._refuse(f"ticker_{error.reason}", str(error))
+            return
+        self._writer.ticker(frame)
 
     def on_top_prices(self, prices: TopPrices) -> None:
         """Keep the venue's best prices as those of the last event sent."""

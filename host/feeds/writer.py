@@ -86,6 +86,9 @@ class RecordWriter:
             self._send(_EVENT_END, 0, 0, trade_id)
         self._counters["trades"] += len(prints)
 
+    def ticker(self, frame: bytes | None) -> None:
+        """Take the frame of a best bid and ask, for a board that compares it with its book."""
+
     def clear(self) -> None:
         """Write that both sides are unknown after a gap."""
         for side, mirror in ((BID, self.bid_mirror), (ASK, self.ask_mirror)):

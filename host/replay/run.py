@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from host.links.base import OUT_BYTES, Identity, Link
 from host.replay.source import open_captures
 from host.settings import ReplaySettings, SettingError, Write
 from host.wire.framing import FramingError, Wire
-from host.wire.ingress import Steps, expand
+from host.wire.ingress import Steps, expand, frame_counts
 from host.wire.sbe_decode import SbeError
 from host.wire.scales import ScaleRange, exponents_of, sbe_writes
 from host.wire.selection import WireError, select
@@ -95,6 +96,8 @@ class Run:
         independent reader makes of them (`host.wire.ingress`).
     beats : int
         16-byte beats on the link, frames included.
+    frames : Counter
+        What the board's counters of frames have to say.
     out : ndarray of uint8, shape (n, 64)
         What it answered.
     depth_frames : int
@@ -122,6 +125,7 @@ class Run:
     arrays: dict[str, list[int]] = field(default_factory=dict)
     cycles: int = 0
     beats: int = 0
+    frames: Counter[str] = field(default_factory=Counter)
     feed_seconds: float = 0.0
     link_seconds: float = 0.0
     expand_seconds: float = 0.0
@@ -312,6 +316,7 @@ class _Replayer:
         }
         try:
             records = expand(beats, steps)
+            self.run.frames.update(frame_counts(beats))
         except (FramingError, SbeError) as error:
             raise ReplayError(f"--wire {self._options.wire.value}: {error}") from None
         self.run.expand_seconds += time.perf_counter() - began

@@ -9,6 +9,7 @@ than the host's own records would show.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -21,9 +22,11 @@ from host.contract.records import IN_DTYPE, InFlag, InKind
 from host.wire.framing import FRAME, Carried, FramingError, Protocol, split
 from host.wire.sbe_decode import SbeFrame, decode
 
-__all__ = ["Steps", "expand"]
+__all__ = ["Steps", "expand", "frame_counts"]
 
 _DEPTH_DIFF, _TRADES, _BEST_BID_ASK = 10003, 10000, 10001
+_TAKEN = {10000: "sbe_trades", 10001: "sbe_tickers", 10002: "sbe_snapshots", 10003: "sbe_diffs"}
+_SIDES = ("bids", "asks")
 _Record = tuple[int, int, int, int, int, int]
 
 
@@ -64,6 +67,35 @@ def expand(beats: npt.NDArray[Any], steps: Mapping[int, Steps]) -> npt.NDArray[A
         else:
             parts.append(part[part["kind"] != FRAME])
     return np.concatenate(parts)
+
+
+def frame_counts(beats: npt.NDArray[Any]) -> Counter[str]:
+    """What the board's counters of frames have to say of beats whose frames it takes.
+
+    Parameters
+    ----------
+    beats : array of IN_DTYPE, shape (n,)
+        Beats in order, each frame whole.
+
+    Returns
+    -------
+    Counter
+        By names of the register table; those of refusals are 0 and left out.
+
+    Raises
+    ------
+    FramingError, SbeError
+        As of `expand`.
+    """
+    counts: Counter[str] = Counter()
+    for part in split(beats):
+        if not isinstance(part, Carried):
+            counts["sbe_starts"] += int(np.count_nonzero(part["kind"] == FRAME))
+            continue
+        frame = decode(part.payload)
+        counts.update(("frames", "sbe_messages", _TAKEN[frame.template]))
+        counts["sbe_levels"] += sum(map(len, (frame.groups.get(name, ()) for name in _SIDES)))
+    return counts
 
 
 def _records(carried: Carried, steps: Mapping[int, Steps]) -> list[_Record]:

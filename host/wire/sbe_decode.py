@@ -222,7 +222,7 @@ def _entries(payload: bytes, at: int, group: Group) -> tuple[list[tuple[int, ...
         raise Truncated(f"{group.name}: expected {at + dimension.size} bytes, was {len(payload)}")
     length, count = dimension.unpack_from(payload, at)
     entry = _ENTRIES[group.fields]
-    if length < entry.size:
+    if count and length < entry.size:
         raise ShortBlock(f"{group.name}: expected entries of {entry.size} bytes, was {length}")
     if count > _MOST_WIDE_ENTRIES:
         raise BadRange(f"{group.name}: expected at most {_MOST_WIDE_ENTRIES}, was {count}")
@@ -230,7 +230,7 @@ def _entries(payload: bytes, at: int, group: Group) -> tuple[list[tuple[int, ...
     end = at + length * count
     if end > len(payload):
         raise Truncated(f"{group.name}: expected {end} bytes or more, was {len(payload)}")
-    if length == entry.size:
+    if not count or length == entry.size:
         return list(entry.iter_unpack(memoryview(payload)[at:end])), end
     return [entry.unpack_from(payload, place) for place in range(at, end, length)], end
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from host.feeds.messages import DepthUpdate, Parsed, Refusal, Trade, Trades
+from host.feeds.messages import BookTicker, DepthUpdate, Parsed, Refusal, Trade, Trades
 from host.feeds.venue import Venue
 from host.feeds.venues import BINANCE
 from host.wire.sbe_decode import parse_sbe
@@ -29,7 +29,7 @@ BINANCE_SBE: Venue = replace(BINANCE, name="BINANCE_SBE", parse=_parse)
 
 
 def over_sbe(venue: Venue, encoder: SbeEncoder | None = None) -> Venue:
-    """The same venue, its depth updates and trades with frames for the board.
+    """The same venue, its depth updates, trades and tickers with frames for the board.
 
     Parameters
     ----------
@@ -54,6 +54,8 @@ def over_sbe(venue: Venue, encoder: SbeEncoder | None = None) -> Venue:
                 return parsed._replace(frame=frames.depth(parsed))
             if isinstance(parsed, Trade):
                 return Trades(parsed.symbol, (parsed,), frames.trades([parsed]))
+            if isinstance(parsed, BookTicker) and parsed.frame is None:
+                return parsed._replace(frame=frames.ticker(parsed))
         except SbeEncodeError as error:
             return Refusal("not_encoded", f"{type(error).__name__}: {error}")
         return parsed

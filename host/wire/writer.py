@@ -41,6 +41,11 @@ class FrameWriter(RecordWriter):
             self._frame(frame, hold=False)
             self._counters["trades"] += len(prints)
 
+    def ticker(self, frame: bytes | None) -> None:
+        """Write a best bid and ask as its frame; it makes no record."""
+        if frame is not None:
+            self._frame(frame, hold=False)
+
     def event(self, event: DepthEvent, book: FullBook) -> None:
         """Write an event as its frame, then refills; see `RecordWriter.event`."""
         if event.frame is None:

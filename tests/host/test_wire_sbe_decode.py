@@ -115,8 +115,8 @@ def test_every_cut_of_a_frame_is_refused_as_truncated(kind):
         (header(25, 10003) + depth_bytes()[8:], ShortBlock, "root of 26 bytes, was 25"),
         (header(17, 10000) + bytes(80), ShortBlock, "root of 18 bytes, was 17"),
         (depth_bytes()[:34] + b"\x0f" + depth_bytes()[35:], ShortBlock, "bids: expected entries"),
-        (depth_bytes((), ())[:34] + bytes(4) + side([]) + NAME, ShortBlock, "bids"),
-        (trades_bytes([])[:26] + struct.pack("<HI", 24, 0) + NAME, ShortBlock, "trades"),
+        (depth_bytes((), ())[:34] + bytes([0, 0, 1, 0]) + NAME, ShortBlock, "bids"),
+        (trades_bytes([])[:26] + struct.pack("<HI", 24, 1) + NAME, ShortBlock, "trades"),
         (trades_bytes([])[:26] + struct.pack("<HI", 25, 1 << 31) + NAME, BadRange, "trades"),
         (trades_bytes([(1, 1, 1, 2)]), BadFlag, "isBuyerMaker"),
         (trades_bytes([(-1, 1, 1, 1)]), BadRange, "trade id"),
@@ -181,6 +181,11 @@ def test_a_frame_with_one_wrong_byte_is_read_or_refused(data):
         messages(bytes(frame))
     except SbeError as error:
         assert "expected" in str(error)
+
+
+def test_the_length_of_entries_that_are_not_there_does_not_matter():
+    frame = depth_bytes((), ())
+    assert messages(frame[:34] + bytes(8) + NAME).bids == []
 
 
 def test_text_frames_are_json():

@@ -24,7 +24,7 @@ from host.wire.framing import (
     frame_words,
     split,
 )
-from host.wire.ingress import Steps, expand
+from host.wire.ingress import Steps, expand, frame_counts
 from host.wire.sbe_decode import decode
 from host.wire.sbe_encode import SbeEncoder
 from host.wire.venue import BINANCE_SBE, NotBinance, over_sbe
@@ -244,7 +244,14 @@ def compare(paths):
 def check_frames(native, records, beats):
     sent = frames(beats)
     held = sum(frame.hold for frame in sent)
-    assert len(sent) == native.counters["events"] + native.counters["trades"]
+    counts = frame_counts(beats)
+    assert counts["sbe_diffs"] == native.counters["events"]
+    assert counts["sbe_levels"] == native.counters["levels"]
+    assert counts["sbe_trades"] == native.counters["trades"] > 0
+    assert counts["sbe_starts"] == 1
+    tickers = len(sent) - counts["sbe_diffs"] - counts["sbe_trades"]
+    assert counts["sbe_tickers"] == tickers > 0
+    assert counts["frames"] == counts["sbe_messages"] == len(sent)
     assert held and (beats["kind"] == FRAME).sum() >= len(sent)
     assert not np.isin(records["flags"], [HOLD]).any()
 
