@@ -17,6 +17,7 @@ from host.execution.assumed import ASSUMPTION
 from host.feeds.capture import CaptureError
 from host.feeds.venues import VENUES
 from host.links import LinkError, RegisterError
+from host.memory import collect_seldom
 from host.replay.command import Request, run_replay
 from host.replay.run import ReplayError
 from host.replay.summary import version_text
@@ -223,6 +224,7 @@ def _step(option: str, text: str | None) -> Decimal | None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit; faults of the input are one line on stderr."""
+    collect_seldom()
     try:
         status = app(arguments, standalone_mode=False)
     except (CaptureError, LinkError, RegisterError, ReplayError, SettingError, OSError) as error:
