@@ -37,6 +37,7 @@ validity: $(STAMP) ## measure how often the book is valid, by levels a side
 	@$(PY) -m sim.validity $(ARGS)
 
 bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; write it to build/
+	@$(BENCH)/bin/python -m sim.bench_wire
 	@$(BENCH)/bin/python -m sim.bench $(ARGS)
 
 lint: $(STAMP) ## check format, style, types, generated files and licence lines

@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 from rich.console import Console
 
@@ -16,10 +17,15 @@ from host.execution.assumed import ASSUMPTION
 from host.feeds.capture import CaptureError
 from host.feeds.venues import VENUES
 from host.links import LinkError, RegisterError
+from host.memory import collect_seldom
 from host.replay.command import Request, run_replay
 from host.replay.run import ReplayError
 from host.replay.summary import version_text
 from host.settings import ReplaySettings, SettingError
+from host.wire.convert import encode_capture, not_encoded
+from host.wire.framing import Wire
+from host.wire.stats import feed_stats
+from host.wire.stats_print import print_stats
 
 __all__ = ["app", "main"]
 
@@ -48,8 +54,9 @@ def version() -> None:
 @app.command(
     help=f"""Replay captures through a board, check every answer, and write what came of it.
 
-    Captures are `<receive time, ns> <JSON>` lines of Binance streams, gzip or plain, or recordings
-    of the project cryptofeed ({", ".join(VENUES)}), zstd or plain; several follow each other.
+    Captures are `<receive time, ns> <JSON>` lines of Binance streams or recordings of its binary
+    frames, gzip or plain, or recordings of the project cryptofeed ({", ".join(VENUES)}), zstd or
+    plain; several follow each other.
     OUT gets summary.json, bbo.csv, decisions.parquet, views.parquet and
     report.html.
 
@@ -107,6 +114,10 @@ def replay(
     fill_delay_ms: Annotated[
         int, typer.Option(help="Stream time between reports to the board, milliseconds.")
     ] = 100,
+    wire: Annotated[
+        Wire,
+        typer.Option(help="Send events as records, or as the frames that the board reads itself."),
+    ] = Wire.NATIVE,
     report: Annotated[bool, typer.Option(help="Write report.html and its figures.")] = True,
 ) -> None:
     """Check the options and run; see the help text above."""
@@ -138,12 +149,61 @@ def replay(
         fill_delay_us=fill_delay_ms * 1000,
         reference=reference,
         report=report,
+        wire=wire,
     )
     outcome = run_replay(request, Console(), Console(stderr=True))
     if outcome.mismatches:
         raise typer.Exit(MISMATCH)
     if outcome.error:
         raise typer.Exit(BAD_INPUT)
+
+
+@app.command("feed-stats")
+def feed_statistics(
+    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
+    symbol: Annotated[
+        list[str] | None,
+        typer.Option(help="Count only this symbol; may be repeated; default: all."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Count what captures hold: messages, sizes as JSON and as SBE, gaps, rates, delays.
+
+    Captures are of any format that replay takes. Exit status: 0, or 2 for a file that cannot be
+    read to its end.
+    """
+    stats = feed_stats(captures, symbol or [])
+    summary = stats.summary()
+    if json:
+        typer.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    else:
+        print_stats(summary, Console())
+    if stats.error:
+        raise typer.Exit(_fail(stats.error))
+
+
+@app.command("encode")
+def encode(
+    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File for the frames; compressed if it ends with .gz.", show_default=False
+        ),
+    ],
+    binary_snapshots: Annotated[
+        bool, typer.Option(help="Encode snapshots as well; default: keep them as text.")
+    ] = False,
+) -> None:
+    """Write captures of Binance's JSON again as a recording of binary (SBE) frames.
+
+    Exit status: 0, 1 if a message has no exact frame, 2 for a file that cannot be read or written.
+    """
+    counts = encode_capture(captures, out, binary_snapshots=binary_snapshots)
+    for name, count in sorted(counts.items()):
+        typer.echo(f"{name} {count}")
+    if not_encoded(counts):
+        raise typer.Exit(MISMATCH)
 
 
 def _option(field: str) -> str:
@@ -164,6 +224,7 @@ def _step(option: str, text: str | None) -> Decimal | None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit; faults of the input are one line on stderr."""
+    collect_seldom()
     try:
         status = app(arguments, standalone_mode=False)
     except (CaptureError, LinkError, RegisterError, ReplayError, SettingError, OSError) as error:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from host.contract.registers import REGISTERS
+from host.contract.registers import COUNTERS, REGISTERS
 from host.feeds.scale import ScaleError
 from host.feeds.symbol import SymbolFeed
 from host.feeds.venue import Quote
@@ -25,6 +25,8 @@ __all__ = ["ExchangeCheck", "ReferenceCheck", "check_exchange", "check_latency",
 
 #: Of a quote: one of its numbers has no place on the scale; the exchange does not tell this one.
 _NO_PLACE, _NOT_TOLD = -1, -2
+#: Counters of how the board's own comparison with tickers came out.
+_OF_TICKERS = ("sbe_bbo_checked", "sbe_bbo_mismatch")
 _QUOTE = ("bid_price_ticks", "bid_qty_lots", "ask_price_ticks", "ask_qty_lots")
 
 
@@ -99,9 +101,10 @@ def check_reference(run: Run) -> ReferenceCheck:
         else:
             expected.append(reference.feed(step))
     records = compare(np.concatenate(expected), run.out)
+    told = {**reference.counters, **_frame_counters(run)}
     counters = {
         name: (value, run.registers[name])
-        for name, value in reference.counters.items()
+        for name, value in told.items()
         if value != run.registers[name]
     }
     return ReferenceCheck(
@@ -111,6 +114,12 @@ def check_reference(run: Run) -> ReferenceCheck:
         first=records.first_mismatch,
         seconds=time.perf_counter() - began,
     )
+
+
+def _frame_counters(run: Run) -> dict[str, int]:
+    """Counters of what the board's decoder of frames has to have taken, and refused nothing."""
+    names = [name for name in COUNTERS if name.startswith(("frames", "sbe_"))]
+    return {name: run.frames[name] for name in names if name not in _OF_TICKERS}
 
 
 def check_latency(run: Run, tables: Tables) -> list[str]:
