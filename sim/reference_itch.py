@@ -45,7 +45,7 @@ class ItchSizes:
     order_sets: int = 1 << 10
     order_ways: int = 4
     level_sets: int = 1 << 9
-    level_ways: int = 4
+    level_ways: int = 8
     frame_bytes: int = 2048
     width: int = 8
 
@@ -132,10 +132,10 @@ class ItchReference:
     def level_row(self, symbol: int, price: int) -> int:
         """Row of a level in its table."""
         bits = (self.sizes.level_sets - 1).bit_length()
-        turned = (price >> 2) | ((price & 3) << 30)
-        row = _xor_parts(turned, 32, bits)
-        for at in range(8):
-            row ^= (symbol >> at & 1) << ((bits - 1 - at) % bits)
+        row = _xor_parts(price >> 2, 30, bits)
+        for number in (price & 3, symbol):
+            for at in range(8):
+                row ^= (number >> at & 1) << ((bits - 1 - at) % bits)
         return row
 
     def frame(self, octets: bytes, error: bool = False) -> list[Record]:

@@ -179,7 +179,8 @@ class _Flow:
             if at >= 0:
                 self.live.append((new, locate, sell, at_price, size))
             return head + b"".join(
-                value.to_bytes(length, "big") for value, length in ((new, 8), (size, 4), (at_price, 4))
+                value.to_bytes(length, "big")
+                for value, length in ((new, 8), (size, 4), (at_price, 4))
             )
         part = shares if random_.random() < 0.4 else random_.randint(1, max(1, shares))
         if random_.randrange(1000) < settings.excess_per_mille:

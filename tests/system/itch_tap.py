@@ -18,10 +18,14 @@ from sim.reference_itch import ItchReference, ItchSizes
 #: Sizes by the name of the factory.
 SIZES = {
     "small": ItchConfig(),
-    "narrow": ItchConfig(symbols=4, width=4, order_sets=16, level_sets=16, frame_bytes=1024),
-    "tiny": ItchConfig(symbols=4, order_sets=16, level_sets=16, frame_bytes=1024),
-    "wide": ItchConfig(symbols=4, width=16, order_sets=16, level_sets=16, frame_bytes=1024),
-    "large": ItchConfig(order_sets=1 << 13, order_ways=16, level_sets=1 << 11, level_ways=8),
+    "narrow": ItchConfig(
+        symbols=4, width=4, order_sets=16, level_sets=16, level_ways=4, frame_bytes=1024
+    ),
+    "tiny": ItchConfig(symbols=4, order_sets=16, level_sets=16, level_ways=4, frame_bytes=1024),
+    "wide": ItchConfig(
+        symbols=4, width=16, order_sets=16, level_sets=16, level_ways=4, frame_bytes=1024
+    ),
+    "large": ItchConfig(order_sets=1 << 13, order_ways=16, level_sets=1 << 11, level_ways=16),
 }
 COUNTERS_AT, WRITES_AT = 0x800, 0x900
 WRITES = ("restart", "locate", "first", "first_high", "midnight", "midnight_high", "policy")
@@ -72,7 +76,9 @@ class Tap(wiring.Component):
             m.d.sync += self.reg_r_data.eq(feed.status)
             with m.If(self.reg_addr[8:] == COUNTERS_AT >> 8):
                 m.d.sync += self.reg_r_data.eq(Array(values)[self.reg_addr[:8]])
-        writes = {name: self.reg_w_en & (self.reg_addr == WRITES_AT + n) for n, name in enumerate(WRITES)}
+        writes = {
+            name: self.reg_w_en & (self.reg_addr == WRITES_AT + n) for n, name in enumerate(WRITES)
+        }
         m.d.sync += [
             feed.restart.eq(writes["restart"]),
             feed.locate_write.eq(writes["locate"]),

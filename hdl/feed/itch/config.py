@@ -39,7 +39,7 @@ class ItchConfig:
     order_sets: int = 1 << 10
     order_ways: int = 4
     level_sets: int = 1 << 9
-    level_ways: int = 4
+    level_ways: int = 8
     frame_bytes: int = 2048
 
     def __post_init__(self) -> None:
@@ -85,4 +85,4 @@ class ItchConfig:
 
 #: For a part with about a megabit of block RAM to spare, and for a large one.
 SMALL = ItchConfig()
-LARGE = ItchConfig(order_sets=1 << 13, order_ways=16, level_sets=1 << 11, level_ways=8)
+LARGE = ItchConfig(order_sets=1 << 13, order_ways=16, level_sets=1 << 11, level_ways=16)

@@ -29,17 +29,17 @@ def total_layout(config: ItchConfig) -> data.StructLayout:
 
 
 def level_index(config: ItchConfig, symbol: Value, price: Value) -> Value:
-    """Row of a level: prices a cent apart, 100 units, fall into rows of their own.
+    """Row of a level: close prices fall into rows of their own, in steps of a cent or of less.
 
-    A price is turned by two bits before it is folded, because 100 is 4 times an odd number; the
-    symbol's bits come in from the other end.
+    A cent is 100 units, 4 times an odd number: so the price without its two lowest bits is folded,
+    and these and the symbol's bits come in from the other end.
     """
     bits = config.level_bits
-    turned = fold(Cat(price[2:], price[:2]), bits)
-    parts: list[list[Value]] = [[] for _ in range(bits)]
-    for at in range(len(symbol)):
-        parts[(bits - 1 - at) % bits].append(symbol[at])
-    return turned ^ Cat(Cat(part).xor() for part in parts)
+    parts: list[list[Value]] = [[bit] for bit in fold(price[2:], bits)]
+    for low in (price[:2], symbol):
+        for at in range(len(low)):
+            parts[(bits - 1 - at) % bits].append(low[at])
+    return Cat(Cat(part).xor() for part in parts)
 
 
 class LevelTable(wiring.Component):
