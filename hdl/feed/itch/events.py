@@ -67,7 +67,7 @@ class Events(wiring.Component):
         with m.If(self.o.valid & (record.kind == InKind.EVENT_BEGIN)):
             m.d.sync += [us.eq(time_us), held.eq(~self.o.ready)]
 
-        m.d.comb += record.symbol.eq(Mux(sweeping, index, change.symbol))
+        m.d.comb += [record.tag.eq(0), record.symbol.eq(Mux(sweeping, index, change.symbol))]
 
         def tell(here, kind, flags, price, value, following):  # type: ignore[no-untyped-def]
             """Offer a record if the event has it, and go on."""
