@@ -262,7 +262,7 @@ class Engine(wiring.Component):
             self.begin.eq((goes & now.take & tells) | begins_add),
             self.begin_add.eq(begins_add),
         ]
-        with m.If(goes):
+        with m.If(goes & tells):
             m.d.sync += [
                 change.symbol.eq(symbol),
                 change.sequence.eq(now.sequence),

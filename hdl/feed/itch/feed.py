@@ -152,6 +152,8 @@ class ItchFeed(wiring.Component):
         Register `itch_restart` is written: between two packets, all but the locates is forgotten.
     locate_write : In(1), written : In(32)
         Register `itch_locate` is written.
+    resting : Out(1)
+        No frame is under way, and no record of one is still to come.
     status : Out(16)
         Register `itch_status`.
     counts : Out
@@ -170,6 +172,7 @@ class ItchFeed(wiring.Component):
                 "restart": In(1),
                 "locate_write": In(1),
                 "written": In(32),
+                "resting": Out(1),
                 "status": Out(16),
                 "counts": Out(counts(*(name for name, _ in COUNTERS))),
             }
@@ -187,12 +190,16 @@ class ItchFeed(wiring.Component):
             wiring.connect(m, wiring.flipped(self.i), hold.i)
             wiring.connect(m, hold.o, parts.i)
             m.d.comb += [
+                self.resting.eq(parts.resting & hold.empty),
                 self.counts.mold_damaged.eq(hold.counts.mold_damaged | parts.counts.mold_damaged),
                 self.counts.mold_oversize.eq(hold.counts.mold_oversize),
             ]
         else:
             wiring.connect(m, wiring.flipped(self.i), parts.i)
-            m.d.comb += self.counts.mold_damaged.eq(parts.counts.mold_damaged)
+            m.d.comb += [
+                self.resting.eq(parts.resting),
+                self.counts.mold_damaged.eq(parts.counts.mold_damaged),
+            ]
         wiring.connect(m, parts.o, wiring.flipped(self.o))
 
         m.d.sync += restart.eq(restarts & parts.resting & ~restart)

@@ -32,6 +32,8 @@ class FrameHold(wiring.Component):
         Frames.
     o : Out(payload_stream)
         Frames that may be believed; `error` is 0.
+    empty : Out(1)
+        No frame is held, whole or not.
     counts : Out
         One pulse per counter.
     """
@@ -42,6 +44,7 @@ class FrameHold(wiring.Component):
             {
                 "i": In(payload_stream(config.width)),
                 "o": Out(payload_stream(config.width)),
+                "empty": Out(1),
                 "counts": Out(counts("mold_damaged", "mold_oversize")),
             }
         )
@@ -96,6 +99,7 @@ class FrameHold(wiring.Component):
             # at most two beats are between the memory and the output's consumer
             free.eq((waiting[0].as_unsigned() + waiting[1] + waiting[2]) < Const(2)),
             self.o.valid.eq(shown),
+            self.empty.eq((put == got) & ~refused & ~asked & ~shown & ~has_spare),
         ]
         m.d.sync += asked.eq(0)
         with m.If((got != kept) & free):
