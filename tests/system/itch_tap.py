@@ -31,6 +31,8 @@ COUNTERS_AT, WRITES_AT = 0x800, 0x900
 WRITES = ("restart", "locate", "first", "first_high", "midnight", "midnight_high", "policy")
 #: Records of frames sent at a time: the board bounds what may come back for them.
 _CHUNK = 1200
+#: Cycles within which the feed comes to rest: the locates are swept in 16,384.
+_SETTLE_LIMIT = 20_000
 
 
 class Tap(wiring.Component):
@@ -129,8 +131,7 @@ class Bench:
         config = SIZES[size]
         design = Design(f"{__name__}:{size}", ("hdl", __name__), f"itch_{size}")
         self.board = Board(BuildConfig(), design=design, idle_cycles=400, **options)
-        while not self.board.read_word(0) & 1:
-            self.board.step(256)
+        self.settle()
         names = ("symbols", "qty_bits", "order_sets", "order_ways", "level_sets", "level_ways")
         names += ("frame_bytes", "width")
         self.reference = ItchReference(ItchSizes(**{name: getattr(config, name) for name in names}))
@@ -150,8 +151,14 @@ class Bench:
         self.reference.restart()
         self.board.write_word(WRITES_AT + WRITES.index("restart"), 1)
         self.board.step(4)
+        self.settle()
+
+    def settle(self):
+        """Wait until frames are taken."""
+        last = self.board.cycles + _SETTLE_LIMIT
         while not self.board.read_word(0) & 1:
-            self.board.step(256)
+            assert self.board.cycles < last, "expected the feed to come to rest, was held up"
+            self.board.step(64)
 
     def counters(self):
         values = {

@@ -312,28 +312,38 @@ def test_the_first_message_number_may_be_given():
     assert bench.check([packet((1 << 33) - 1, [action("T"), add(1, "B", 3, 4)])]).size == 3
 
 
-GOOD = [add(1, "B", 3, 4), delete(1)]
+GOOD = [add(1, "B", 3, 4), execute(1, 1), replace(1, 2, 8, 9), delete(2)]
 
 
 @EVERY_BUILD
 def test_bad_packets_are_counted_and_only_their_whole_messages_count(size):
     bench = opened(size)
     session = Session(bench)
-    whole = packet(2, GOOD)
-    frames = [whole[:n] for n in range(1, len(whole))]
-    for frame in frames:
-        bench.check([frame])
+    # Cut at every byte: of each message the packet is cut in, then that message to its end.
+    octets = len(packet(2, GOOD))
+    for n in range(1, octets):
+        bench.check([packet(2, GOOD)[:n]])
     counters = bench.counters()
     assert counters["mold_runts"] == 19
-    assert counters["mold_truncated"] == len(whole) - 20
+    assert counters["mold_truncated"] == octets - 20
+    bench.restart()
+    session = Session(bench)
+    for at, message in enumerate(GOOD):
+        for n in range(len(message) + 1):
+            assert bench.check([packet(2 + at, [message])[: 20 + n]]).size == 0
+        assert bench.check([packet(2 + at, [message])]).size >= 3
+    bench.restart()
+    session = Session(bench)
     assert session.sequence == 2
-    bench.check([whole + b"x", whole + bytes(40), packet(4, [], count=0) + b"?"])
+    whole = packet(2, GOOD)
+    bench.check([whole])
+    bench.check([whole + b"x", whole + bytes(40), packet(6, [], count=0) + b"?"])
     assert bench.counters()["mold_trailing"] == 3
-    bench.check([(packet(4, GOOD), True)])
+    bench.check([(packet(6, GOOD), True)])
     assert bench.counters()["mold_damaged"] == 1
-    bench.check([packet(4, GOOD) + bytes(SIZES[size].frame_bytes)])
+    bench.check([packet(6, GOOD) + bytes(SIZES[size].frame_bytes)])
     assert bench.counters()["mold_oversize"] == 1
-    assert bench.check([packet(4, GOOD)]).size == 6
+    assert bench.check([packet(6, GOOD)]).size == 3 + 4 + 4 + 3
 
 
 @EVERY_BUILD

@@ -155,9 +155,10 @@ class Decoder(wiring.Component):
         useful = self.i.valid & ~first & fits & level
         starts, leads = Signal(), Signal()
         m.d.comb += [
-            starts.eq(useful & (beat.start <= need) & (beat.end > need)),
+            starts.eq(useful & (beat.start <= need) & (beat.end > need) & ~beat.cut),
             leads.eq(
                 useful
+                & ~beat.cut
                 & is_replace
                 & (beat.end >= _OLD_REF_END)
                 & (beat.end <= need)

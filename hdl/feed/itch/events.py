@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a message did, as the records a host would send."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.feed.itch.config import ItchConfig
@@ -59,7 +59,9 @@ class Events(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        config, change, record = self.config, self.change, self.o.p
+        config, change = self.config, self.change
+        # What varies of a record. A field that is always 0 is put in as a constant beside it.
+        record = Signal(data.StructLayout({"kind": 8, "flags": 8, "price": 32, "value": 64}))
         adds, sweeping = Signal(), Signal()
         index = Signal(config.symbol_bits)
         us, held = Signal(64), Signal()
@@ -67,7 +69,13 @@ class Events(wiring.Component):
         with m.If(self.o.valid & (record.kind == InKind.EVENT_BEGIN)):
             m.d.sync += [us.eq(time_us), held.eq(~self.o.ready)]
 
-        m.d.comb += [record.tag.eq(0), record.symbol.eq(Mux(sweeping, index, change.symbol))]
+        symbol = Signal(8)
+        m.d.comb += [
+            symbol.eq(Mux(sweeping, index, change.symbol)),
+            self.o.p.eq(
+                Cat(record.kind, record.flags, symbol, Const(0, 8), record.price, record.value)
+            ),
+        ]
 
         def tell(here, kind, flags, price, value, following):  # type: ignore[no-untyped-def]
             """Offer a record if the event has it, and go on."""
@@ -75,7 +83,7 @@ class Events(wiring.Component):
                 self.o.valid.eq(here),
                 record.kind.eq(kind),
                 record.flags.eq(flags),
-                record.price_ticks.eq(price),
+                record.price.eq(price),
                 record.value.eq(value),
             ]
             with m.If(~here | self.o.ready):
