@@ -222,12 +222,13 @@ class ItchBooks:
         self.counters: Counter[str] = Counter()
         self.session: bytes | None = None
         self.expected = 0
+        self._last_us = self._last_sequence = 0
         self._locate_of = {symbol: locate for locate, symbol in symbols.items()}
 
     def packet(self, octets: bytes) -> list[Change]:
         """Follow one packet; what its messages did.
 
-        Losses are counted under the fabric's names and make every symbol invalid; see `broken`.
+        Losses are counted under the fabric's names and make every symbol invalid.
         """
         try:
             packet = read_packet(octets)
@@ -237,37 +238,40 @@ class ItchBooks:
         if self.session is None:
             self.session, self.expected = packet.session, packet.sequence
         if packet.session != self.session:
-            self._lose("mold_sessions")
-            return []
+            return self._lose("mold_sessions")
+        changes: list[Change] = []
         if packet.sequence > self.expected:
-            self._lose("mold_gaps")
+            changes += self._lose("mold_gaps")
             self.expected = packet.sequence
         if packet.cut:
             self.counters["mold_truncated"] += 1
-        changes: list[Change] = []
         for number, message in enumerate(packet.messages, packet.sequence):
             if number != self.expected:
                 self.counters["mold_old"] += 1
                 continue
             self.expected = number + 1
-            change = self.message(message, number)
-            if change is not None:
-                changes.append(change)
+            changes += self._message(message, number)
         return changes
 
-    def message(self, message: bytes, sequence: int) -> Change | None:
-        """Follow one message; None if it tells nothing of a selected symbol's book."""
+    def _message(self, message: bytes, sequence: int) -> list[Change]:
         kind = message[0] if message else -1
-        if LENGTHS.get(kind) != len(message):
-            if kind in LENGTHS or not message:
-                self.counters["itch_lengths"] += 1
-                if kind in _BOOK_TYPES or not message:
-                    self._lose("itch_losses")
-            else:
-                self.counters["itch_foreign"] += 1
-            return None
-        if kind not in _BOOK_TYPES:
-            return None
+        if LENGTHS.get(kind) == len(message):
+            change = self._change(message, sequence) if kind in _BOOK_TYPES else None
+            if change is None:
+                return []
+            self._last_us, self._last_sequence = change.time_us, sequence
+            return [change]
+        if message and kind not in LENGTHS:
+            self.counters["itch_foreign"] += 1
+        elif kind in _BOOK_TYPES or not message:
+            return self._lose("itch_lengths")
+        else:
+            self.counters["itch_lengths"] += 1
+        return []
+
+    def _change(self, message: bytes, sequence: int) -> Change | None:
+        """What a whole message did; None if it tells nothing of a selected symbol's book."""
+        kind = message[0]
         symbol = self.symbols.get(int.from_bytes(message[1:3], "big"))
         if symbol is None:
             return None
@@ -308,9 +312,15 @@ class ItchBooks:
         session = self.session or b"TICKGATE  "
         yield from mold_packets(messages, session=session, sequence=first, most_bytes=most_bytes)
 
-    def _lose(self, counter: str) -> None:
+    def _lose(self, counter: str) -> list[Change]:
+        """Every symbol becomes invalid, in an event of its own."""
         self.counters[counter] += 1
+        self.counters["itch_losses"] += 1
         self.broken.update(self.symbols.values())
+        return [
+            Change(symbol, self._last_sequence, self._last_us, [], broken=True)
+            for symbol in sorted(self.broken)
+        ]
 
     def _break(self, counter: str, symbol: int) -> None:
         self.counters[counter] += 1

@@ -77,15 +77,12 @@ class ItchRecords:
     def packet(self, octets: bytes) -> None:
         """Follow a packet and write what is sent for it."""
         self.counters["packets"] += 1
-        broken = set(self.books.broken)
         changes = self.books.packet(octets)
         if not self._native:
             self._send(FRAME, 0, 0, 0, len(octets), MOLDUDP64)
             self._words.frombytes(octets + bytes(-len(octets) % _BYTES))
         for change in changes:
             self._change(change)
-        for symbol in self.books.broken - broken:
-            self._clear(symbol)
         if not self._native:
             for symbol in {change.symbol for change in changes}:
                 self._refill_if_low(symbol)
