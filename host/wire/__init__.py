@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Binary market data: frames made, read, carried to the board, and taken from the venue."""
+"""Binary wires of exchanges: Binance SBE and NASDAQ ITCH, for replay and live streams."""
