@@ -136,3 +136,164 @@ def receive(
     short = "truncated" if len(payload) < length else ""
     error = bool(marked or short)
     return Received(marked or short, payload, tag if payload else 0, error and bool(payload))
+
+
+class Mold(NamedTuple):
+    """A MoldUDP64 packet taken apart; the messages end where their lengths stop to fit."""
+
+    session: bytes
+    first: int
+    count: int
+    messages: tuple[bytes, ...]
+
+
+def mold(session: bytes, first: int, messages: Iterable[bytes], count: int | None = None) -> bytes:
+    """A MoldUDP64 packet; `count` overrides the number of messages."""
+    blocks = [len(message).to_bytes(2, "big") + message for message in messages]
+    told = len(blocks) if count is None else count
+    return session + first.to_bytes(8, "big") + told.to_bytes(2, "big") + b"".join(blocks)
+
+
+def split(packet: bytes) -> Mold:
+    """Take a MoldUDP64 packet apart."""
+    messages, rest = [], packet[20:]
+    while len(rest) >= 2 and len(rest) >= 2 + (length := _number(rest[:2])):
+        messages.append(rest[2 : 2 + length])
+        rest = rest[2 + length :]
+    return Mold(packet[:10], _number(packet[10:18]), _number(packet[18:20]), tuple(messages))
+
+
+class Given(NamedTuple):
+    """What leaves the arbiter: a message, messages that are lost, or the beginning of a session.
+
+    Attributes
+    ----------
+    what : str
+        ``message``, ``lost`` or ``session``.
+    session : bytes
+        Its session.
+    first : int
+        Sequence number.
+    count : int
+        Messages it stands for; 0 for a session.
+    message : bytes
+        The message.
+    """
+
+    what: str
+    session: bytes
+    first: int
+    count: int
+    message: bytes = b""
+
+
+class _Held(NamedTuple):
+    line: int
+    packet: Mold
+    end: int
+
+
+class ArbiterModel:
+    """Two lines of well-formed MoldUDP64 packets to one, an arrival at a time.
+
+    Whatever an arrival causes is done before the next one comes.
+
+    Parameters
+    ----------
+    slots : int
+        Packets kept of each line.
+    window : int
+        Time a missing number is waited for.
+    first : int
+        First number of a session; 0: the smallest one held.
+    """
+
+    def __init__(self, slots: int, window: int, first: int = 0) -> None:
+        self.slots, self.window, self.first = slots, window, first
+        self.session: bytes | None = None
+        self.before: bytes | None = None
+        self.pending: bytes | None = None
+        self.expected = self.lost = 0
+        self.held: list[_Held] = []
+        self.since: int | None = None
+        self.out: list[Given] = []
+        names = ("packets", "duplicates", "overflow", "heartbeats", "old_session", "other_session")
+        self.counts = [dict.fromkeys(names, 0), dict.fromkeys(names, 0)]
+        self.gaps = self.sessions = 0
+
+    def arrive(self, time: int, line: int, payload: bytes) -> None:
+        """Take a packet of line 0 or 1."""
+        self.wait(time)
+        packet, counts = split(payload), self.counts[line]
+        if sum(each.line == line for each in self.held) == self.slots:
+            counts["overflow"] += 1
+            return
+        messages = 0 if packet.count in (HEARTBEAT, END_OF_SESSION) else packet.count
+        counts["packets"] += 1
+        counts["heartbeats"] += messages == 0
+        if packet.session != self.session:
+            if packet.session == self.before:
+                counts["old_session"] += 1
+                return
+            if self.pending not in (None, packet.session):
+                counts["other_session"] += 1
+                return
+            self.pending = packet.session
+        self.held.append(_Held(line, packet, packet.first + messages))
+        self._settle(time)
+
+    def wait(self, time: int) -> None:
+        """Let time pass up to `time`."""
+        while self.since is not None and time >= self.since + self.window:
+            at = self.since + self.window
+            self._declare()
+            self._settle(at)
+
+    def _current(self) -> list[_Held]:
+        return [each for each in self.held if each.packet.session == self.session]
+
+    def _declare(self) -> None:
+        least = min(each.packet.first for each in self._current())
+        assert self.session is not None
+        many = least - self.expected
+        self.out.append(Given("lost", self.session, self.expected, min(many, 0xFFFF)))
+        self.lost += many
+        self.gaps += 1
+        self.expected = least
+        self.since = None
+
+    def _give(self, each: _Held) -> None:
+        packet = each.packet
+        for at in range(self.expected - packet.first, len(packet.messages)):
+            number, message = packet.first + at, packet.messages[at]
+            self.out.append(Given("message", packet.session, number, 1, message))
+        self.expected = each.end
+        self.since = None
+
+    def _settle(self, time: int) -> None:
+        while True:
+            for each in [each for each in self._current() if each.end <= self.expected]:
+                self.held.remove(each)
+                self.counts[each.line]["duplicates"] += each.end != each.packet.first
+            current = self._current()
+            useful = [each for each in current if each.packet.first <= self.expected]
+            if useful:
+                self.held.remove(useful[0])
+                self._give(useful[0])
+                continue
+            spare = [self.slots - sum(each.line == n for each in self.held) for n in (0, 1)]
+            full = min(spare) <= (1 if self.slots > 2 else 0)
+            if current and (full or self.pending is not None or self.window == 0):
+                self._declare()
+                continue
+            if current:
+                self.since = time if self.since is None else self.since
+                return
+            self.since = None
+            if self.pending is None:
+                return
+            self.before, self.session, self.pending = self.session, self.pending, None
+            least = min(each.packet.first for each in self._current())
+            self.expected = self.first or least
+            self.sessions += 1
+            self.out.append(Given("session", self.session, self.expected, 0))

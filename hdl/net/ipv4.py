@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """IPv4: the header is judged and taken off, options included."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -83,9 +85,7 @@ class Ipv4(wiring.Component):
                 m.d.sync += protocol.eq(word[8:16] != PROTOCOL_UDP)
             with m.If(at == 2):
                 address = big_endian(word, 0, 4)
-                m.d.sync += hits.eq(
-                    Cat(each.on & (each.group == address) for each in self.filters)
-                )
+                m.d.sync += hits.eq(Cat(each.on & (each.group == address) for each in self.filters))
 
         inside, final, behind = Signal(), Signal(), Signal()
         m.d.comb += [
@@ -132,9 +132,7 @@ class Ipv4(wiring.Component):
         leaves = data.StructLayout({"valid": 1, "beat": BEAT})
         stages = [Signal(leaves, name=f"stage_{n}") for n in range(3)]
         first = stages[0].beat
-        m.d.comb += self.counts.drop_ip_truncated.eq(
-            ends & ~beat.error & ~behind & ~(final & over)
-        )
+        m.d.comb += self.counts.drop_ip_truncated.eq(ends & ~beat.error & ~behind & ~(final & over))
         m.d.sync += [
             rest.eq(ends & (final | behind) & over),
             rest_error.eq(beat.error),
@@ -144,7 +142,7 @@ class Ipv4(wiring.Component):
             first.last.eq(rest | (beat.last & ~over)),
             first.error.eq(Mux(rest, rest_error, beat.last & ~over & beat.error)),
             first.count.eq(BEAT_BYTES),
-            *(later.eq(sooner) for sooner, later in zip(stages, stages[1:], strict=False)),
+            *(later.eq(sooner) for sooner, later in pairwise(stages)),
         ]
         with m.If(rest):
             m.d.sync += first.count.eq(rest_count)

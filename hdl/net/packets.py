@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A queue of whole payloads behind a source that cannot be held up."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -17,9 +19,9 @@ class PacketQueue(wiring.Component):
     """Keep payloads until they are whole; what is lost on the way is told in its place.
 
     A payload leaves only when its last beat is here. One that ends with `error`, or for which there
-    is no room, is dropped whole; in its place leaves a single beat with `last`, `error` and its tag,
-    so that who is behind knows of the loss before anything later of that tag. Losses of a tag with
-    nothing kept between them share one such beat.
+    is no room, is dropped whole; in its place leaves a single beat with `last`, `error` and its
+    tag, so that who is behind knows of the loss before anything later of that tag. Losses of a tag
+    with nothing kept between them share one such beat.
 
     Latency is 3 cycles from the last beat in to the first beat out of an empty queue. Throughput is
     a beat a cycle.
@@ -93,7 +95,7 @@ class PacketQueue(wiring.Component):
                 ]
                 m.d.sync += [kept.eq(kept + 1), at.eq(kept + 1)]
                 m.d.sync += [told[0].known.eq(1), told[0].tag.eq(given.tag)]
-                m.d.sync += [b.eq(a) for a, b in zip(told, told[1:], strict=False)]
+                m.d.sync += [b.eq(a) for a, b in pairwise(told)]
         with m.Elif(self.i.valid & dropping):
             m.d.sync += dropping.eq(~given.last)
         with m.Elif(self.i.valid):

@@ -131,7 +131,10 @@ class Udp(wiring.Component):
             ]
             m.d.comb += counts.packets.eq(counting)
         with m.Elif(valid):
-            m.d.comb += [counts.packets.eq(counting & ~short), counts.drop_truncated.eq(counting & short)]
+            m.d.comb += [
+                counts.packets.eq(counting & ~short),
+                counts.drop_truncated.eq(counting & short),
+            ]
             m.d.sync += [
                 self.o.valid.eq(~whole | beat.last),
                 out.data.eq(beat.data),
