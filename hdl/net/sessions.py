@@ -13,8 +13,8 @@ __all__ = ["Sessions"]
 class Sessions(wiring.Component):
     """Take the arrivals of both lines one by one, and refuse those of other sessions.
 
-    A packet of the current session is stored. One of the session before is refused: a line that lags
-    still sends it. The first one of any further session announces that session, which then is
+    A packet of the current session is stored. One of the session before is refused: a line that
+    lags still sends it. The first one of any further session announces that session, which then is
     pending; its packets are stored as `later`, those of a third one are refused until it has begun.
 
     Latency is 2 cycles, throughput an arrival every 2 cycles; line A goes first.

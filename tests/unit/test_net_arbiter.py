@@ -48,7 +48,7 @@ def arbitrate(
     stall=0.0,
     end=None,
 ):
-    """Arrivals (cycle, payload, error, tag) of both lines; what left, counters, the end's registers.
+    """Arrivals (cycle, payload, error, tag) of both lines; what left, counters, registers.
 
     A payload is sent from its cycle on, or behind the one before.
     """
@@ -307,7 +307,7 @@ def random_lines(seed, count, *, loss, repeat, shuffle):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_lines_that_lose_repeat_and_shuffle_give_what_the_model_gives(seed):
-    """Arrivals so far apart that all one causes is done before the next, and no window ends at one."""
+    """Arrivals so far apart that all one causes is done before the next; no window ends at one."""
     rng = random.Random(seed)
     every = 320
     window = every * rng.choice([1, 3, 8]) + 40

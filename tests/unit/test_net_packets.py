@@ -64,7 +64,7 @@ def test_a_damaged_payload_leaves_one_beat_in_its_place():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_what_leaves_is_what_came_or_a_loss_told_in_its_place(seed):
-    """Each payload carries its number; between two kept ones of a tag a loss is told, or none is."""
+    """Each payload carries its number; where some of a tag are missing, a loss of it is told."""
     rng = random.Random(seed)
     payloads = []
     for n in range(400):
