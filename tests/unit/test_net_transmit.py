@@ -22,7 +22,7 @@ RECORD_BYTES = 64
 
 
 def sent(arrivals, *, batch=1, held_up=0.0, seed=0, header=HEADER, off_at=None, cycles=3000):
-    """Records (cycle, bytes) through the transmitter: frames, counters, cycles of the first beats."""
+    """Records (cycle, bytes) sent: frames, counters, cycles of their first and last beats."""
     dut, rng = Transmit(), random.Random(seed)
     frames, counts, firsts, taken = (
         [],
