@@ -5,6 +5,7 @@ Written from the sections "The network" of ``docs/architecture.md``; shares no c
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 __all__ = [
@@ -138,7 +139,8 @@ def receive(
     return Received(marked or short, payload, tag if payload else 0, error and bool(payload))
 
 
-class Mold(NamedTuple):
+@dataclass(frozen=True)
+class Mold:
     """A MoldUDP64 packet taken apart; the messages end where their lengths stop to fit."""
 
     session: bytes
@@ -163,7 +165,8 @@ def split(packet: bytes) -> Mold:
     return Mold(packet[:10], _number(packet[10:18]), _number(packet[18:20]), tuple(messages))
 
 
-class Given(NamedTuple):
+@dataclass(frozen=True)
+class Given:
     """What leaves the arbiter: a message, messages that are lost, or the beginning of a session.
 
     Attributes
@@ -210,6 +213,8 @@ class ArbiterModel:
 
     def __init__(self, slots: int, window: int, first: int = 0) -> None:
         self.slots, self.window, self.first = slots, window, first
+        # A quarter of many slots is kept free; of a few one, of one or two none.
+        self.reserve = slots // 4 if slots >= 8 else 1 if slots > 2 else 0
         self.session: bytes | None = None
         self.before: bytes | None = None
         self.pending: bytes | None = None
@@ -282,7 +287,7 @@ class ArbiterModel:
                 self._give(useful[0])
                 continue
             spare = [self.slots - sum(each.line == n for each in self.held) for n in (0, 1)]
-            full = min(spare) <= (1 if self.slots > 2 else 0)
+            full = min(spare) <= self.reserve
             if current and (full or self.pending is not None or self.window == 0):
                 self._declare()
                 continue

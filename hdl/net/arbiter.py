@@ -22,8 +22,8 @@ _MOST_LOST = 0xFFFF
 class _State(enum.Enum, shape=3):  # type: ignore[call-arg]
     CHOOSE = 0
     OFFER = 1  # a packet is given on
-    SCAN = 2  # the smallest number that is held is looked for
-    LOST = 3  # everything up to it is declared lost
+    JOIN = 2  # a session begins: the smallest number that is held is looked for
+    LOST = 3  # everything up to the smallest number that is held is declared lost
 
 
 class Arbiter(wiring.Component):
@@ -31,10 +31,10 @@ class Arbiter(wiring.Component):
 
     Packets of both lines stand in slots. The one that holds the expected sequence number is given
     on, from that message on; one with nothing new is dropped. Packets ahead wait for what is
-    missing, until `window` cycles have passed, or a line has but one free slot, or another session
-    has begun. Then all up to the smallest number that is held is declared lost: a frame of a
-    MoldUDP64 header alone with `error`, its sequence number and count those of the lost messages
-    (65535: that many or more).
+    missing, until `window` cycles have passed, or a line has a quarter of its slots left, or
+    another session has begun. Then all up to the smallest number that is held is declared lost: a
+    frame of a MoldUDP64 header alone with `error`, its sequence number and count those of the lost
+    messages (65535: that many or more).
 
     A session that is neither the current one nor the one before begins when everything held of the
     current one has been given on or declared lost. It begins with such a frame whose count is 0:
@@ -188,10 +188,31 @@ class Arbiter(wiring.Component):
         m.d.sync += over.eq((waited >= self.window) & ~expects)
         m.d.comb += full.eq(store_a.full | store_b.full)
 
+        # The smallest number that is held ahead: slot by slot, and then of each packet that comes.
+        scan, scanned = Signal(range(many + 1)), Signal()
+        seen, seen_held, came = Signal(64), Signal(), [Signal(many, name=f"came_{n}") for n in "12"]
+        least, found = Signal(64), Signal()
+        m.d.sync += [came[0].eq(place), came[1].eq(came[0]), seen_held.eq(0)]
+        m.d.comb += scanned.eq((scan == many) & ~seen_held & ~Cat(came).any())
+        looked = Signal(many)
+        with m.If(came[1].any()):
+            m.d.comb += looked.eq(came[1])
+        with m.Elif((settled | joining) & (scan != many)):
+            m.d.comb += looked.eq(1 << scan)
+            m.d.sync += scan.eq(scan + 1)
+        for n, each in enumerate(table):
+            with m.If(looked[n]):
+                m.d.sync += [
+                    seen.eq(each.first),
+                    seen_held.eq(Mux(joining, valid[n] & ~later[n], waiting[n])),
+                ]
+        with m.If(seen_held & (~found | (seen < least))):
+            m.d.sync += [least.eq(seen), found.eq(1)]
+        with m.If(expects | forget | sessions.switch):
+            m.d.sync += [scan.eq(0), found.eq(0), seen_held.eq(0)]
+
         state, restarting = Signal(_State), Signal()
         chosen, chosen_at = Signal(entry), Signal(range(many))
-        scan, seen, seen_held = Signal(range(many + 2)), Signal(64), Signal()
-        least, found = Signal(64), Signal()
         missing = Signal(64)
         m.d.comb += missing.eq(least - expected)
         job = give.job.p
@@ -210,7 +231,6 @@ class Arbiter(wiring.Component):
         ]
         with m.Switch(state):
             with m.Case(_State.CHOOSE):
-                m.d.sync += [scan.eq(0), found.eq(0), seen_held.eq(0)]
                 for n in reversed(range(many)):
                     with m.If(useful[n]):
                         m.d.sync += [chosen.eq(table[n]), chosen_at.eq(n)]
@@ -222,10 +242,11 @@ class Arbiter(wiring.Component):
                     m.d.sync += state.eq(_State.OFFER)
                 with m.Elif(settled & idle & ~useless.any()):
                     with m.If(waiting.any() & (over | full | sessions.pending)):
-                        m.d.sync += state.eq(_State.SCAN)
+                        with m.If(scanned & found):
+                            m.d.sync += state.eq(_State.LOST)
                     with m.Elif(sessions.pending & ~(valid & ~later).any()):
                         m.d.comb += sessions.switch.eq(1)
-                        m.d.sync += [joining.eq(1), later.eq(0), state.eq(_State.SCAN)]
+                        m.d.sync += [joining.eq(1), later.eq(0), state.eq(_State.JOIN)]
             with m.Case(_State.OFFER):
                 m.d.comb += [
                     give.job.valid.eq(1),
@@ -240,17 +261,8 @@ class Arbiter(wiring.Component):
                         taken.bit_select(chosen_at, 1).eq(1),
                         state.eq(_State.CHOOSE),
                     ]
-            with m.Case(_State.SCAN):
-                m.d.sync += [scan.eq(scan + 1), seen_held.eq(0)]
-                for n, each in enumerate(table):
-                    with m.If(scan == n):
-                        m.d.sync += [
-                            seen.eq(each.first),
-                            seen_held.eq(Mux(joining, valid[n] & ~later[n], waiting[n])),
-                        ]
-                with m.If(seen_held & (~found | (seen < least))):
-                    m.d.sync += [least.eq(seen), found.eq(1)]
-                with m.If(scan == many + 1):
+            with m.Case(_State.JOIN):
+                with m.If(scanned & found):
                     m.d.sync += state.eq(_State.LOST)
             with m.Case(_State.LOST):
                 begins = Mux(self.first == 0, least, self.first)

@@ -10,7 +10,7 @@ from hdl.net.beat import BEAT_BYTES, big_endian
 from hdl.net.registers import pulses
 from hdl.types import flow
 
-__all__ = ["END_OF_SESSION", "HEADER_BYTES", "LineStore", "arrival_layout"]
+__all__ = ["END_OF_SESSION", "HEADER_BYTES", "LineStore", "arrival_layout", "reserve_of"]
 
 #: Bytes of a MoldUDP64 header: session 10, sequence number 8, message count 2.
 HEADER_BYTES = 20
@@ -31,6 +31,11 @@ def arrival_layout(slots: int, slot_bytes: int) -> data.StructLayout:
             "bytes": slot_bytes.bit_length(),
         }
     )
+
+
+def reserve_of(slots: int) -> int:
+    """Free slots at which packets are waited for no longer: they take what comes meanwhile."""
+    return slots // 4 if slots >= 8 else int(slots > 2)
 
 
 class LineStore(wiring.Component):
@@ -61,8 +66,7 @@ class LineStore(wiring.Component):
     release : In(slots)
         Slots that are free again.
     full : Out(1)
-        At most one slot is free, and nothing is on its way to `arrival`. With less than 3 slots:
-        none is free.
+        At most `reserve_of` slots are free, and nothing is on its way to `arrival`.
     read_en, read_addr, read_data
         A beat of a slot, one cycle after `read_en`; slot number above beat number.
     counts : Out
@@ -112,7 +116,7 @@ class LineStore(wiring.Component):
             into.eq(Mux(starts, free, slot)),
             long.eq(at == self.slot_beats),
             refused.eq(here & ~skipping & starts & busy.all()),
-            self.full.eq(~came & ((spare & (spare - 1) if slots > 2 else spare) == 0)),
+            self.full.eq(~came & (sum(spare) <= reserve_of(slots))),
             read.en.eq(self.read_en),
             read.addr.eq(self.read_addr),
             self.read_data.eq(read.data),

@@ -118,9 +118,9 @@ class Network(wiring.Component):
             per_line = getattr(arbiter, f"counts_{name}")
             for counter in per_line.shape().members:
                 m.d.comb += counts[f"line_{name}_{counter}"].eq(per_line[counter])
-        for block in (arbiter, transmit):
-            for counter in block.counts.shape().members:
-                m.d.comb += counts[counter].eq(block.counts[counter])
+        for pulses in (arbiter.counts, transmit.counts):
+            for counter in pulses.shape().members:
+                m.d.comb += counts[counter].eq(pulses[counter])
 
         wiring.connect(m, arbiter.o, wiring.flipped(self.feed))
         wiring.connect(m, wiring.flipped(self.i), transmit.i)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network behind AXI streams with flat names, as a MAC's ports are."""
 
-from amaranth.hdl import Cat, Module, Mux, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,7 +18,7 @@ COUNTER_VALUES = data.StructLayout({name: _COUNTER_BITS for name, _ in COUNTERS}
 
 def _bytes_kept(keep: Value) -> Value:
     """Bytes of a beat by its `tkeep`; 0, which no beat may have, when they are not the lowest."""
-    count: Value = 0
+    count: Value = Const(0, 4)
     for n in range(1, BEAT_BYTES + 1):
         count = Mux(keep == (1 << n) - 1, n, count)
     return count

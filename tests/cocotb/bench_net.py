@@ -92,12 +92,12 @@ def text(n):
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")
-@cocotb.parametrize(seed=[1, 2, 3])
+@cocotb.parametrize(seed=[1, 2])
 async def lines_that_lose_repeat_and_shuffle_leave_their_union(dut, seed):
     """Thousands of packets back to back; each line loses, repeats and swaps its own."""
     bench, rng = await NetBench.start(dut, seed), random.Random(seed)
     packets, first = [], 1
-    while first < 4000:
+    while first < 3000:
         size, begin = rng.choice([1, 1, 2, 3, 5]), max(1, first - rng.choice([0] * 9 + [2]))
         packets.append(mold(NOW, begin, [text(n) for n in range(begin, begin + size)]))
         first = max(first, begin + size)
@@ -114,7 +114,7 @@ async def lines_that_lose_repeat_and_shuffle_leave_their_union(dut, seed):
         heard = []
         for n, (_, payload) in enumerate(order):
             # What a line loses still takes its time there, as a frame for nobody.
-            lost = rng.random() < 0.04 and n < len(steps) - 20
+            lost = rng.random() < 0.08 and n < len(steps) - 20
             bench.send(line, build(payload, port=PORT + 9 if lost else PORT, vlan=3))
             if not lost:
                 heard.append((0, payload, False, LINE_TAG))
@@ -143,7 +143,7 @@ async def mutated_frames_are_judged_as_the_reference_judges_them(dut, seed):
     for line, name in ((0, "a"), (1, "b")):
         expected = {name: 0 for name, _ in DROPS} | {"": 0}
         delivered = []
-        for _ in range(3000):
+        for _ in range(1500):
             frame, _ = mutated(rng)
             told = receive(frame, False, FILTERS)
             expected[told.drop] += 1
@@ -157,7 +157,7 @@ async def mutated_frames_are_judged_as_the_reference_judges_them(dut, seed):
         counts = bench.counters()
         found = {reason: counts[f"net_{name}_drop_{reason}"] for reason, _ in DROPS}
         assert {**found, "": counts[f"net_{name}_packets"]} == expected
-        assert counts[f"net_{name}_frames"] == 3000
+        assert counts[f"net_{name}_frames"] == 1500
         # Losses of a tag with nothing kept between them are told once.
         merged = []
         for each in delivered:
@@ -168,7 +168,7 @@ async def mutated_frames_are_judged_as_the_reference_judges_them(dut, seed):
             if not (each[2] and each in behind):
                 merged.append(each)
         assert bench.received("xy"[line]) == merged
-        assert sum(not error for _, _, error in merged) > 300
+        assert sum(not error for _, _, error in merged) > 150
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")

@@ -221,7 +221,7 @@ def test_a_heartbeat_tells_of_a_loss_at_the_end():
 
 
 def test_a_lack_of_slots_ends_the_wait():
-    """Eight slots; the seventh packet that waits leaves one free."""
+    """Eight slots; the sixth packet that waits leaves a quarter of them free."""
     frames, totals = arbitrate(
         (line(packet(1, 1), *[packet(n, 1) for n in range(3, 10)]), []), window=10**6, end=2000
     )
