@@ -23,7 +23,9 @@ __all__ = ["all_proofs", "main", "run_proof"]
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "formal"
-MODULES = ("feed", "sbe", "side", "near", "ladder", "marks", "gate", "memory", "emit")
+MODULES = (
+    *("feed", "sbe", "net", "side", "near", "ladder", "marks", "gate", "memory", "emit"),
+)
 TIMEOUT_S = 3600
 
 SCRIPT = """\
