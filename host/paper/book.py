@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from host.feeds.book import BookSide
+from host.feeds.book import BookSide, DepthEvent, FullBook, Ticker
 from host.feeds.messages import BookTicker, DepthUpdate, Levels, Snapshot, Trade
 from host.feeds.sequence import BinanceIds
 from host.paper.orders import BUY, SELL
@@ -19,6 +19,8 @@ __all__ = ["LevelChange", "MarketBook", "Tape"]
 _KEPT_EVENTS = 4096
 #: Prints that are kept for requests.
 _KEPT_PRINTS = 1000
+#: Levels a side a snapshot may have been cut to; one of another length is whole.
+_LIMITS = (5, 10, 20, 50, 100, 500, 1000, 5000)
 
 
 class LevelChange(NamedTuple):
@@ -48,6 +50,9 @@ class MarketBook:
     What our orders take from a level is remembered until the market tells the level anew: the
     same quantity is not sold twice, and no memory of it lasts longer than the capture knows.
 
+    A snapshot that was cut off leaves the levels behind it unknown; the venue's best bids and
+    asks tell when the market has come there (`host.feeds.book.FullBook`).
+
     Parameters
     ----------
     spec : SymbolSpec
@@ -55,10 +60,6 @@ class MarketBook:
 
     Attributes
     ----------
-    bids, asks : BookSide
-        The market's levels.
-    last_id : int
-        Update id of the book; 0 until a snapshot has been joined with the events.
     synced : bool
         The levels are known and no event is missing.
     prints : deque of Tape
@@ -71,9 +72,7 @@ class MarketBook:
 
     def __init__(self, spec: SymbolSpec) -> None:
         self.spec = spec
-        self.bids = BookSide(ask=False)
-        self.asks = BookSide(ask=True)
-        self.last_id = 0
+        self._full = FullBook(Counter())
         self.time_us = 0
         self.synced = False
         self.prints: deque[Tape] = deque(maxlen=_KEPT_PRINTS)
@@ -85,6 +84,21 @@ class MarketBook:
         self._taken: dict[int, dict[int, int]] = {BUY: {}, SELL: {}}
         self._traded: dict[int, dict[int, int]] = {BUY: {}, SELL: {}}
 
+    @property
+    def bids(self) -> BookSide:
+        """The market's bids."""
+        return self._full.bids
+
+    @property
+    def asks(self) -> BookSide:
+        """The market's asks."""
+        return self._full.asks
+
+    @property
+    def last_id(self) -> int:
+        """Update id of the book; 0 before the first snapshot."""
+        return self._full.last_id
+
     # the market speaks
 
     def snapshot(self, snapshot: Snapshot) -> None:
@@ -94,9 +108,8 @@ class MarketBook:
         bids, asks = self._levels(snapshot.bids), self._levels(snapshot.asks)
         if bids is None or asks is None:
             return
-        self.bids.load(*bids, len(snapshot.bids))
-        self.asks.load(*asks, len(snapshot.asks))
-        self.last_id = snapshot.last_id
+        longest = max(len(snapshot.bids), len(snapshot.asks))
+        self._full.load(snapshot.last_id, bids, asks, longest if longest in _LIMITS else 0)
         self.synced = True
         for side in (BUY, SELL):
             self._taken[side].clear()
@@ -146,6 +159,23 @@ class MarketBook:
         traded[price] = traded.get(price, 0) + qty
         return tape
 
+    def quote(self, ticker: BookTicker) -> None:
+        """Take the venue's own best bid and ask."""
+        self.ticker = ticker
+        prices, lots = self.spec.prices.by_text, self.spec.lots.by_text
+        try:
+            self._full.add_ticker(
+                Ticker(
+                    ticker.update_id,
+                    prices[ticker.bid],
+                    lots[ticker.bid_qty],
+                    prices[ticker.ask],
+                    lots[ticker.ask_qty],
+                )
+            )
+        except ValueError:
+            self.bad += 1
+
     def _apply(self, event: DepthUpdate) -> list[LevelChange]:
         bids, asks = self._levels(event.bids), self._levels(event.asks)
         if bids is None or asks is None:
@@ -160,8 +190,9 @@ class MarketBook:
                 )
                 if taken:
                     taken.pop(price, None)
-            book.update(*levels)
-        self.last_id = event.last_id
+        self._full.apply(
+            DepthEvent(event.first_id, event.last_id, event.prev_id, event.time_us, *bids, *asks)
+        )
         self.time_us = event.time_us
         return changes
 

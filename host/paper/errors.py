@@ -207,8 +207,8 @@ _REFUSALS: dict[str, tuple[int, int, str]] = {
         400,
         -5022,
         (
-            "Due to the order could not be executed as maker, the Post Only order will be rejected. "
-            "The order will not be recorded in the order history."
+            "Due to the order could not be executed as maker, the Post Only order will be "
+            "rejected. The order will not be recorded in the order history."
         ),
     ),
 }

@@ -121,7 +121,7 @@ class Exchange:
             book.snapshot(message)
             own.cross()
         elif isinstance(message, BookTicker):
-            book.ticker = message
+            book.quote(message)
 
     # orders
 
@@ -298,9 +298,9 @@ class Exchange:
             raise refusal("would_match")
         if asked.tif == "GTX" and (matches or crossed):
             raise refusal("gtx")
-        if asked.tif == "FOK" and self.market == USDM:
-            if sum(match.qty_lots for match in matches) < asked.qty_lots:
-                raise refusal("fok")
+        found_lots = sum(match.qty_lots for match in matches)
+        if asked.tif == "FOK" and self.market == USDM and found_lots < asked.qty_lots:
+            raise refusal("fok")
         self.account.admit(order, matches)
         return order, matches
 
@@ -401,9 +401,9 @@ class Exchange:
         """Expire working reduce-only orders that have no position to reduce any more."""
         for order in self.open_orders(spec.name):
             reduces = order.asked.reduce_only or order.asked.close_position
-            if order.working and reduces and order.filled_lots < order.asked.qty_lots:
-                if not self.account.most_lots(order) and order.order_id != self._busy:
-                    self._end(order, "EXPIRED")
+            idle = order.working and reduces and not self.account.most_lots(order)
+            if idle and order.remaining_lots and order.order_id != self._busy:
+                self._end(order, "EXPIRED")
 
     def _end(self, order: Order, event: str) -> None:
         order.status = event

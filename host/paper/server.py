@@ -291,9 +291,8 @@ class PaperServer:
             return web.Response(status=404)
         named = request.query.get("streams", "").split("/") if parts[0] == "stream" else parts[1:]
         named = [one for one in [*named, request.query.get("listenKey", "")] if one]
-        users = [one for one in named if not valid_stream(one)]
-        if any(not market.listen.valid(one) for one in users):
-            return web.Response(status=400)
+        # as at the venue, a name that is no stream and no listen key is taken and stays silent
+        users = [one for one in named if market.listen.valid(one)]
         connection = await self._open(request, combined=parts[0] == "stream")
         for user in users:
             market.user_connections[connection] = _plain if parts[0] == "ws" else _named(user)

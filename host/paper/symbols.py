@@ -178,13 +178,16 @@ class SymbolSpec:
         except ScaleError as error:
             if error.reason.endswith("off_grid"):
                 part = text.partition(".")[2]
-                places = 8 if self.market == SPOT else _places(scale.step)
+                places = 8 if self.market == SPOT else self._precision(scale)
                 if len(part.rstrip("0")) > places:
                     raise refusal("precision") from None
                 steps = ("PRICE_FILTER", "price_step") if name == "price" else ("LOT_SIZE", "")
                 raise self._refuse(steps[0], steps[1] or "qty_step") from None
             rule = "^([0-9]{1,20})(\\.[0-9]{1,20})?$"
             raise refusal("illegal", name=name, rule=rule) from None
+
+    def _precision(self, scale: Scale) -> int:
+        return max(_places(scale.step), 2 if scale is self.prices else 0)
 
     def _refuse(self, spot_filter: str, futures_name: str) -> VenueError:
         if self.market == SPOT:

@@ -163,7 +163,7 @@ class UsdmAccount:
         asked = order.asked
         if self.hedged != (asked.position_side != "BOTH"):
             raise refusal("position_side")
-        if (asked.reduce_only or asked.close_position) and not self.most_lots(order):
+        if not self.most_lots(order):
             raise refusal("reduce_only")
         before = self.order_margin(order.spec)
         self.open[order.order_id] = order
