@@ -161,6 +161,13 @@ def _guarded(kind: Any, venue: str, mode: Mode) -> Any:
                 check_addresses(venue, mode, url, self.hostname or "")
             return super().client(url)
 
+        def handle_message(self, client: Any, message: Any) -> Any:
+            # ccxt says nothing when the venue ends a listen key, and the stream stays silent
+            if isinstance(message, dict) and message.get("e") == "listenKeyExpired":
+                client.reject(ccxt.NetworkError(f"{self.id} listen key expired"))
+                return None
+            return super().handle_message(client, message)
+
         def get_exceptions_by_url(self, url: str, exactOrBroad: str) -> Any:
             # ccxt tells the market by the host; the paper venue's host is none of its own
             if mode is Mode.PAPER and url is not None:
@@ -219,6 +226,8 @@ class CcxtVenue:
         Address of the paper venue.
     logger : logging.Logger, optional
         Takes what ccxt logs, without keys.
+    recv_window_ms : int
+        Age at which the venue refuses a request.
 
     Raises
     ------
@@ -234,6 +243,7 @@ class CcxtVenue:
         now_ms: Callable[[], int],
         paper_url: str = "",
         logger: logging.Logger | None = None,
+        recv_window_ms: int = 5000,
     ) -> None:
         self.name = venue
         self.mode = mode
@@ -246,6 +256,7 @@ class CcxtVenue:
         quiet = logging.Logger(f"tickgate.{venue}") if logger is None else logger
         quiet.addFilter(Redaction(credentials))
         self.exchange.logger = quiet
+        self.exchange.options["recvWindow"] = recv_window_ms
         self.exchange.milliseconds = lambda: now_ms()
         self.exchange.nonce = lambda: now_ms() + self._offset_ms
         self.exchange.apiKey = credentials.key
@@ -446,9 +457,11 @@ class CcxtVenue:
     # account
 
     async def positions(self, symbols: list[str]) -> list[Position]:
-        """Positions that are not 0."""
+        """Positions that are not 0; of spot, what there is of the base asset."""
         if self._spot:
-            return []
+            held = {b.asset: b.free + b.used for b in await self.balances()}
+            bases = {symbol: symbol.partition("/")[0] for symbol in symbols}
+            return [Position(s, held[a], None) for s, a in bases.items() if a in held]
         found = await self._ask(5, lambda: self.exchange.fetch_positions(symbols), True)
         positions = []
         for entry in found:
@@ -506,8 +519,15 @@ class CcxtVenue:
         except asyncio.CancelledError:
             raise
         except Exception as error:
+            self._forget_stream()
             raise StreamLost(self._credentials.redact(f"{type(error).__name__}: {error}")) from None
         return [self._report(order) for order in found]
+
+    def _forget_stream(self) -> None:
+        """Make ccxt take a new listen key and a new connection the next time."""
+        self.exchange.options.pop("linear", None)
+        for url in [url for url in self.exchange.clients if "listenKey=" in url]:
+            del self.exchange.clients[url]
 
     # inside
 

@@ -206,7 +206,7 @@ class Venue(Protocol):
         """All open orders of a symbol, stops included, those of others as well."""
 
     async def positions(self, symbols: list[str]) -> list[Position]:
-        """Positions that are not 0; of spot: none."""
+        """Positions that are not 0; of spot, what there is of the base asset."""
 
     async def balances(self) -> list[Balance]:
         """Balances that are not 0."""

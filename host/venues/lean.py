@@ -56,7 +56,7 @@ class LeanBinance:
         spot: bool,
         key: str,
         secret: str,
-        recv_window_ms: int = 10_000,
+        recv_window_ms: int = 5000,
     ) -> None:
         if "PRIVATE KEY" in secret:
             raise ValueError("expected a shared secret, was a private key")

@@ -84,7 +84,7 @@ def test_the_bytes_are_those_of_ccxt(market: str, found: dict[str, Any]) -> None
         **found,
     )
     url, method, headers, body = ccxt_bytes(market, asked)
-    lean = LeanBinance(url, name, market == "spot", KEYS.key, KEYS.secret)
+    lean = LeanBinance(url, name, market == "spot", KEYS.key, KEYS.secret, 5000)
     assert lean.takes(asked)
     made = lean.build(asked, NOW_MS)
     assert method == "POST"
