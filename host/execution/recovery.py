@@ -8,7 +8,7 @@ The policy, in this order:
 2. An open order at the venue with one of our names that the journal does not have, or has as
    over, is cancelled: nobody follows it (`orphan`).
 3. An open order that is not ours is left alone and listed (`foreign`).
-4. Fills are fetched from the time of the last known one and written; one that is known already
+4. Fills are fetched from a minute before the last known one and written; one that is known already
    is not written twice. A fill of an order that is not ours is listed (`foreign_fill`).
 5. The position at the venue must be the journal's fills plus what was there when the journal
    began. If it is, all is settled. If not, the difference is listed (`position`) and is not
@@ -32,6 +32,8 @@ __all__ = ["Agreement", "Difference", "Recovery"]
 _ZERO = Decimal(0)
 #: How far fills are asked for behind the last known one, for those told late.
 _OVERLAP_MS = 60_000
+#: Attempts to see a position between two looks at the fills.
+_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Recovery:
         self._orders = orders
         self._symbols = symbols
         self._now_ms = now_ms
+        self._foreign: set[tuple[str, str]] = set()
 
     async def run(self) -> Agreement:
         """Compare and resolve; orders are halted until the two agree.
@@ -121,8 +124,6 @@ class Recovery:
             await self._settle(row.request.client_id, agreement)
         for symbol in self._symbols:
             await self._open_orders(symbol, agreement)
-            await self._fills(symbol, agreement)
-        for symbol in self._symbols:
             await self._position(symbol, agreement)
         if agreement.settled and self._orders.halted == "reconciling":
             self._orders.halted = ""
@@ -173,10 +174,10 @@ class Recovery:
             else:
                 self._orders.take(report)
 
-    async def _fills(self, symbol: str, agreement: Agreement) -> None:
-        since_ms = self._journal.last_fill_ms(symbol)
-        start_ms = since_ms - _OVERLAP_MS if since_ms else self._journal.began_ms()
-        fills = await self._venue.fills(symbol, start_ms)
+    async def _fills(self, symbol: str, agreement: Agreement) -> int:
+        """Write fills that are missing; how many there were, those of others included."""
+        since_ms = self._journal.last_fill_ms(symbol) or self._journal.began_ms()
+        fills = await self._venue.fills(symbol, since_ms - _OVERLAP_MS)
         names = {row.venue_id: row.request.client_id for row in self._journal.orders()}
         ours = [(names[fill.venue_id], fill) for fill in fills if fill.venue_id in names]
         foreign = [fill for fill in fills if fill.venue_id not in names]
@@ -184,13 +185,25 @@ class Recovery:
         if new:
             text = f"{new} fills were not in the journal, written"
             agreement.differences.append(Difference("missing_fill", symbol, text, True))
-        for fill in foreign:
+        unseen = [fill for fill in foreign if (symbol, fill.trade_id) not in self._foreign]
+        for fill in unseen:
+            self._foreign.add((symbol, fill.trade_id))
             text = f"fill {fill.trade_id} of an order that is not in the journal"
             agreement.differences.append(Difference("foreign_fill", symbol, text, True))
+        return new + len(unseen)
 
     async def _position(self, symbol: str, agreement: Agreement) -> None:
-        found = [p.qty for p in await self._venue.positions([symbol]) if p.symbol == symbol]
-        position = sum(found, _ZERO)
+        # the market goes on meanwhile: a position counts that no new fill followed
+        await self._fills(symbol, agreement)
+        for _ in range(_ROUNDS):
+            found = [p.qty for p in await self._venue.positions([symbol]) if p.symbol == symbol]
+            position = sum(found, _ZERO)
+            if not await self._fills(symbol, agreement):
+                break
+        else:
+            text = f"expected a moment without fills in {_ROUNDS} attempts, was none"
+            agreement.differences.append(Difference("position", symbol, text, False))
+            return
         base = self._journal.base(symbol)
         if base is None:
             base = position - self._journal.position(symbol)
