@@ -270,21 +270,30 @@ class PaperVenue:
         Returns
         -------
         int
-            Events played.
+            Events played; fewer than `most_events`: time is at `time_us`.
         """
         played = 0
-        while self._next is not None and self._next[1].time_us <= time_us and played < most_events:
-            name, event = self._next
-            self._next = next(self._events, None)
-            self.push(name, event)
+        while self._next is not None and self._next[1].time_us <= time_us:
+            if played == most_events:
+                return played
+            self._play()
             played += 1
-        if self._next is None or self._next[1].time_us > time_us:
-            self.clock.advance(time_us)
+        self.clock.advance(time_us)
         return played
 
     def step_events(self, count: int) -> int:
         """Play some events, as many as there are at most; time moves with them."""
-        return self.step_to(1 << 62, count) if self._next is not None else 0
+        played = 0
+        while self._next is not None and played < count:
+            self._play()
+            played += 1
+        return played
+
+    def _play(self) -> None:
+        assert self._next is not None
+        name, event = self._next
+        self._next = next(self._events, None)
+        self.push(name, event)
 
     def _expire(self) -> None:
         for market in self.markets.values():

@@ -30,6 +30,7 @@ from host.venues.ccxt_venue import CcxtVenue
 from host.venues.hosts import Mode
 from host.venues.interface import VenueFault
 from host.venues.keys import Credentials
+from host.venues.weights import WeightBudget
 from tests.execution.drill import check_accounts
 from tests.paper.market import Hand, settings
 
@@ -60,6 +61,7 @@ async def trade(url: str, path: Path, seed: int, stop_after: int) -> int:
     keys = Credentials("paperkey", "papersecret")
     venue = CcxtVenue("binanceusdm", Mode.PAPER, keys, now_ms, url, recv_window_ms=WINDOW_MS)
     venue.exchange.timeout = 5000
+    venue.weights = WeightBudget(1 << 30, now_ms)  # many lives share one minute here
     await patiently(venue.start)
     journal = Journal(path)
     session = journal.begin_session("binanceusdm", "paper", now_ms())
@@ -137,7 +139,7 @@ async def kill_drill(kills: int, seed: int, folder: Path) -> Counter[str]:
                 process.start()
                 ready = len(hand.exchange.orders)
                 if not last:
-                    deadline = time.monotonic() + 60
+                    deadline = time.monotonic() + 120
                     # half of the kills hit the start and the recovery, half the trading after it
                     if number % 2:
                         while len(hand.exchange.orders) == ready and process.is_alive():
