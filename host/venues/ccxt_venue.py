@@ -375,8 +375,10 @@ class CcxtVenue:
         if self.name.startswith("binance"):
             params: dict[str, Any] = {"origClientOrderId": name}
             if request.trigger is not None and not self._spot:
-                params = {"clientAlgoId": name, "trigger": True}
                 raw = await exchange.fapiPrivateGetAlgoOrder({"clientAlgoId": name})
+                if raw.get("actualOrderId"):
+                    # it has been triggered: the order that it became has the fills
+                    return await exchange.fetch_order(str(raw["actualOrderId"]), symbol)
                 return exchange.parse_order(raw, exchange.market(symbol))
             return await exchange.fetch_order("", symbol, params)
         if self.name == "okx":
@@ -544,7 +546,7 @@ class CcxtVenue:
                 f"{self.name}: expected a status of an order, was {order.get('status')!r}"
             )
         return OrderReport(
-            str(order.get("clientOrderId") or (given.client_id if given else "")),
+            given.client_id if given else str(order.get("clientOrderId") or ""),
             str(order.get("id") or ""),
             str(order.get("symbol") or (given.symbol if given else "")),
             str(order.get("side") or (given.side if given else "")),
