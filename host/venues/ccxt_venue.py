@@ -17,6 +17,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
 
+import aiohttp
 import ccxt
 import ccxt.pro
 
@@ -56,7 +57,6 @@ _CLIENT_PARAM = {
     "binanceusdm": "origClientOrderId",
     "bybit": "orderLinkId",
     "okx": "clOrdId",
-    "krakenfutures": "cliOrdId",
 }
 #: Weight a minute, where the venue counts weights.
 _WEIGHTS = {"binance": 6000, "binanceusdm": 2400}
@@ -148,6 +148,13 @@ def _guarded(kind: Any, venue: str, mode: Mode) -> Any:
     """A class of ccxt that compares each address with the list before it is used."""
 
     class Guarded(kind):  # type: ignore[misc]
+        def open(self, lazy: bool = False) -> None:
+            before = self.session
+            super().open(lazy)
+            if self.session is not before and self.own_session:
+                self.session.detach()
+                self.session = _plain_session(self.tcp_connector)
+
         async def fetch(
             self, url: str, method: str = "GET", headers: Any = None, body: Any = None
         ) -> Any:
@@ -177,6 +184,23 @@ def _guarded(kind: Any, venue: str, mode: Mode) -> Any:
 
     Guarded.__name__ = kind.__name__
     return Guarded
+
+
+def _plain_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    """A session that sends each request once, and only where it was told to."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)
+    session = aiohttp.ClientSession(connector=connector, trace_configs=[trace])
+    # aiohttp sends GET, PUT and DELETE again where a connection that was kept open is closed, and
+    # there are venues whose orders are placed by GET
+    session._retry_connection = False
+    return session
+
+
+async def _refuse_redirect(
+    session: aiohttp.ClientSession, context: object, found: aiohttp.TraceRequestRedirectParams
+) -> None:
+    raise ModeError(f"expected an answer of {found.url.host}, was a redirection")
 
 
 def _point_at(exchange: Any, venue: str, base: str) -> None:
@@ -354,6 +378,8 @@ class CcxtVenue:
         arguments = self.ccxt_order(request)
         reduces = request.reduce_only
         found = await self._ask(1, lambda: self.exchange.create_order(*arguments), reduces)
+        if found.get("status") is None and found.get("id"):
+            found = {**found, "status": "open"}  # some venues only say that they have taken it
         return self._report(found, request)
 
     async def query(self, request: OrderRequest) -> OrderReport | None:
@@ -380,9 +406,9 @@ class CcxtVenue:
                     # it has been triggered: the order that it became has the fills
                     return await exchange.fetch_order(str(raw["actualOrderId"]), symbol)
                 return exchange.parse_order(raw, exchange.market(symbol))
-            return await exchange.fetch_order("", symbol, params)
+            return await exchange.fetch_order(None, symbol, params)
         if self.name == "okx":
-            return await exchange.fetch_order("", symbol, {"clOrdId": name})
+            return await exchange.fetch_order(None, symbol, {"clOrdId": name})
         if self.name == "bybit":
             for search in (exchange.fetch_open_orders, exchange.fetch_canceled_and_closed_orders):
                 orders = await search(symbol, None, 1, {"orderLinkId": name})
@@ -396,9 +422,16 @@ class CcxtVenue:
             )
             orders = raw.get("result") or []
             return exchange.parse_order(orders[-1]) if orders else None
-        raw = await exchange.privatePostOrdersStatus({"cliOrdIds": [name]})
+        # open orders and those of the last five seconds; older ones are in the history alone
+        raw = await exchange.privateGetOrdersStatus({"cliOrdIds": name})
         orders = raw.get("orders") or []
-        return exchange.parse_order(orders[0]) if orders else None
+        if orders:
+            return exchange.parse_order(orders[0])
+        for search in (exchange.fetch_closed_orders, exchange.fetch_canceled_orders):
+            for order in await search(symbol):
+                if order.get("clientOrderId") == name:
+                    return order
+        return None
 
     async def cancel(self, request: OrderRequest) -> OrderReport | None:
         """Cancel by client id; None where the venue knows no such open order.
@@ -413,12 +446,14 @@ class CcxtVenue:
         async def do() -> Any:
             if request.trigger is not None and self.name == "binanceusdm":
                 return await self.exchange.cancel_order(
-                    "", symbol, {"clientAlgoId": name, "trigger": True}
+                    None, symbol, {"clientAlgoId": name, "trigger": True}
                 )
             if self.name == "deribit":
                 return await self.exchange.privateGetCancelByLabel({"label": name})
+            if self.name == "krakenfutures":
+                return await self.exchange.privatePostCancelorder({"cliOrdId": name})
             params = {_CLIENT_PARAM[self.name]: name}
-            return await self.exchange.cancel_order("", symbol, params)
+            return await self.exchange.cancel_order(None, symbol, params)
 
         try:
             found = await self._ask(1, do, True)

@@ -58,11 +58,14 @@ class Rest:
 
 @asynccontextmanager
 async def served(
-    given: PaperSettings | None = None, market: str = "usdm", **changes: object
+    given: PaperSettings | None = None,
+    market: str = "usdm",
+    now_ms: Callable[[], int] = lambda: START_MS,
+    **changes: object,
 ) -> AsyncIterator[tuple[PaperServer, Hand, Rest]]:
     """A server with a market written by hand, and a bare client."""
     found = given or settings(market, **changes)
-    async with PaperServer(found, lambda: START_MS) as server, aiohttp.ClientSession() as session:
+    async with PaperServer(found, now_ms) as server, aiohttp.ClientSession() as session:
         yield server, Hand(server.venue, market), Rest(session, server.url)
 
 

@@ -4,10 +4,14 @@
 from decimal import Decimal
 
 import pytest
+from aiohttp import web
 
 from host.paper.faults import Fault
 from host.paper.settings import KeySettings
+from host.venues.ccxt_venue import CcxtVenue
+from host.venues.hosts import Mode, ModeError
 from host.venues.interface import Busy, OrderRequest, Refused, Status, Unknown
+from host.venues.keys import Credentials
 from tests.paper.market import START_MS, settings
 from tests.paper.rest import run, served
 from tests.venues.desk import connected, desk
@@ -207,5 +211,47 @@ def test_no_error_shows_a_key() -> None:
             for secret in ("paperkey", "papersecret"):
                 assert secret not in str(unknown.value)
                 assert secret not in repr(venue)
+
+    run(test)
+
+
+@pytest.mark.parametrize(("method", "ask"), [("GET", "query"), ("DELETE", "cancel")])
+def test_no_request_is_sent_twice_by_the_library_below(method: str, ask: str) -> None:
+    async def test() -> None:
+        async with desk() as (server, _, venue, symbol):
+            await venue.create(limit(symbol))
+            server.venue.faults.arm(Fault("drop_before", method, "/order", 5))
+            with pytest.raises(Unknown):
+                await getattr(venue, ask)(limit(symbol))
+            assert server.venue.faults.hits == {"drop_before": 1}
+
+    run(test)
+
+
+def test_a_redirection_to_another_host_is_not_followed() -> None:
+    reached = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        reached.append(request.path)
+        raise web.HTTPFound("http://localhost:1/fapi/v1/time")
+
+    async def test() -> None:
+        app = web.Application()
+        app.router.add_get("/fapi/v1/time", elsewhere)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        keys = Credentials("paperkey", "papersecret")
+        url = f"http://127.0.0.1:{port}"
+        venue = CcxtVenue("binanceusdm", Mode.PAPER, keys, lambda: 0, url)
+        try:
+            with pytest.raises(ModeError, match="redirection"):
+                await venue.clock_offset_ms()
+        finally:
+            await venue.close()
+            await runner.cleanup()
+        assert len(reached) == 1
 
     run(test)
