@@ -206,6 +206,40 @@ def encode(
         raise typer.Exit(MISMATCH)
 
 
+@app.command()
+def paper(
+    usdm: Annotated[
+        list[str] | None, typer.Option(help="Capture of USD-M futures; may be repeated.")
+    ] = None,
+    spot: Annotated[
+        list[str] | None, typer.Option(help="Capture of spot; may be repeated.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with settings of the venue.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen at.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    speed: Annotated[
+        str | None, typer.Option(help="Seconds of the capture in a second; 0: as fast as possible.")
+    ] = None,
+    control: Annotated[
+        bool, typer.Option(help="Serve /paper/v1: faults and steps, for tests.")
+    ] = False,
+) -> None:
+    """Serve a local exchange with Binance's interface whose market is a capture.
+
+    Prints one line with its address and the paper key, and serves until it is interrupted.
+    """
+    try:
+        from host.paper.command import paper_settings, run_paper
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f"expected the extra `exchange` (pip install 'tickgate[exchange]'), was no {error.name}"
+        ) from None
+    changes = {"host": host, "port": port, "speed": speed, "control": control or None}
+    run_paper(paper_settings(config, usdm or [], spot or [], changes), typer.echo)
+
+
 def _option(field: str) -> str:
     return "--" + field.replace("_", "-")
 
