@@ -24,7 +24,7 @@ __all__ = ["all_proofs", "main", "run_proof"]
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "formal"
 MODULES = (
-    *("feed", "sbe", "net", "side", "near", "ladder", "marks", "gate", "memory", "emit"),
+    *("feed", "sbe", "itch", "net", "side", "near", "ladder", "marks", "gate", "memory", "emit"),
 )
 TIMEOUT_S = 3600
 
