@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is visible of a side: its first levels, and the quantity of the first N."""
 
-from collections.abc import Sequence
-
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.ladder import rung_layout
 from hdl.book.row import key_to_price
 from hdl.config import BuildConfig
+from hdl.sums import compress
 from hdl.types import SideState, flow, side_layout, token_layout
 
 __all__ = ["LATENCY", "Touch"]
@@ -18,20 +17,6 @@ __all__ = ["LATENCY", "Touch"]
 LATENCY = 1
 #: Numbers whose sum is the quantity of the first N, between the two halves of the addition.
 PARTIALS = 3
-
-
-def compress(terms: Sequence[Value], width: int, most: int) -> list[Value]:
-    """At most so many numbers with the same sum modulo 2^width, without a carry that ripples.
-
-    Three numbers are made two, the sums without carries and the carries, until few enough are left;
-    always the three that have passed fewest gates.
-    """
-    left = [term | Const(0, width) for term in terms]
-    while len(left) > most:
-        a, b, c, *rest = left
-        carries = (a & b) | (a & c) | (b & c)
-        left = [*rest, a ^ b ^ c, Cat(Const(0, 1), carries[: width - 1])]
-    return left
 
 
 def only(when: Value, value: Value) -> Value:

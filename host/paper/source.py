@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from host.feeds.binance import parse
 from host.feeds.capture import CaptureReader
-from host.feeds.messages import BookTicker, DepthUpdate, Message, Refusal, Snapshot, Trade
+from host.feeds.messages import BookTicker, DepthUpdate, Message, Refusal, Snapshot, Trade, Trades
 from host.feeds.scale import infer_lot, infer_tick
 
 __all__ = ["CaptureSource", "Found", "MarketEvent", "MarketSource"]
@@ -85,11 +85,13 @@ class CaptureSource:
                 message = message._replace(symbol=name)
             name = message.symbol or name
             recv_us = frame.recv_ns // 1000
-            waiting.append((recv_us, message))
+            one_by_one = message.trades if isinstance(message, Trades) else (message,)
+            waiting += ((recv_us, one) for one in one_by_one)
             if offset_us is None:
-                if not isinstance(message, (DepthUpdate, Trade)):
+                first = one_by_one[0]
+                if not isinstance(first, (DepthUpdate, Trade)):
                     continue
-                offset_us = message.time_us - recv_us
+                offset_us = first.time_us - recv_us
                 first_us = waiting[0][0] + offset_us
                 shift_us = 0 if self._start_us is None else self._start_us - first_us
             for at_us, one in waiting:
@@ -116,8 +118,6 @@ class CaptureSource:
 
 
 def _shifted(message: Message, shift_us: int) -> Message:
-    if not shift_us or isinstance(message, BookTicker):
-        return message
-    if isinstance(message, Snapshot):
+    if not shift_us or isinstance(message, (BookTicker, Snapshot, Trades)):
         return message
     return message._replace(time_us=message.time_us + shift_us)

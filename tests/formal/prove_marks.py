@@ -189,7 +189,9 @@ def requests() -> Module:
         marked = now.gap[side] | now.resync[side]
         m.d.comb += [
             levels.eq(
-                (shown.state == SideState.KNOWN) & shown.bounded & (shown.depth < held["refill_level"])
+                (shown.state == SideState.KNOWN)
+                & shown.bounded
+                & (shown.depth < held["refill_level"])
             ),
             snapshot.eq(
                 (shown.state == SideState.UNKNOWN) | (marked & (shown.state != SideState.LOADING))

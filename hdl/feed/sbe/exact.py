@@ -12,7 +12,7 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.book.touch import add_up
+from hdl.sums import add_up
 
 __all__ = ["Exact", "unit_layout"]
 

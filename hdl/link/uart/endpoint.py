@@ -187,14 +187,13 @@ class UartEndpoint(wiring.Component):
                         m.d.sync += state.eq(_State.QUIET)
                     with m.Default():
                         m.d.sync += state.eq(_State.KIND)
-            with m.Case(_State.READ):
-                with m.If(~owes_answer):
-                    m.d.sync += [
-                        value.eq(Mux(in_table, self.bus.r_data, 0)),
-                        owes_answer.eq(1),
-                        answer_kind.eq(int(FromBoard.VALUE)),
-                        state.eq(_State.KIND),
-                    ]
+            with m.Case(_State.READ), m.If(~owes_answer):
+                m.d.sync += [
+                    value.eq(Mux(in_table, self.bus.r_data, 0)),
+                    owes_answer.eq(1),
+                    answer_kind.eq(int(FromBoard.VALUE)),
+                    state.eq(_State.KIND),
+                ]
             with m.Case(_State.QUIET):
                 m.d.sync += quiet.eq(quiet + 1)
                 with m.If(self.results.valid | ~self.records.ready | ~framer.idle):

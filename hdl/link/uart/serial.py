@@ -51,9 +51,7 @@ class SerialReceiver(wiring.Component):
 
     def __init__(self, clock_hz: int, baud: int) -> None:
         self.step = step_of(clock_hz, baud)
-        super().__init__(
-            {"rx": In(1), "valid": Out(1), "data": Out(8), "broken": Out(1)}
-        )
+        super().__init__({"rx": In(1), "valid": Out(1), "data": Out(8), "broken": Out(1)})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -124,5 +122,9 @@ class SerialSender(wiring.Component):
             with m.If(left == 0):
                 m.d.sync += phase.eq(0)
         with m.Elif(next_bit & (left != 0)):
-            m.d.sync += [self.tx.eq(bits[0]), bits.eq(Cat(bits[1:], Const(1, 1))), left.eq(left - 1)]
+            m.d.sync += [
+                self.tx.eq(bits[0]),
+                bits.eq(Cat(bits[1:], Const(1, 1))),
+                left.eq(left - 1),
+            ]
         return m
