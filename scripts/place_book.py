@@ -119,7 +119,7 @@ def main() -> int:
             command += ["--lpf-allow-unconstrained", "--json", f"{name}.json", "--freq", "100"]
             # The analytic placer of the default needs 1.6 times the wire for these wide rows.
             command += ["--seed", str(seed), "--timing-allow-fail", "--placer", "static"]
-            command += ["--router", "router2"] if options.route else ["--no-route"]
+            command += ["--router", "router1"] if options.route else ["--no-route"]
             clock = re.findall(r"Max frequency for clock .*: (\S+ MHz)", run(NEXTPNR, *command))
             print(f"{symbols} x {levels}, seed {seed}: {clock[-1]}", flush=True)
     return 0
