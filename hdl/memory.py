@@ -22,6 +22,8 @@ class SweptMemory(wiring.Component):
         Rows.
     clear : int
         Value every row is swept to.
+    style : str
+        Attribute ``ram_style``: ``block``, or ``distributed`` for few rows that are wide.
 
     Members
     -------
@@ -35,8 +37,8 @@ class SweptMemory(wiring.Component):
         The sweep is over.
     """
 
-    def __init__(self, shape: ValueLike, depth: int, clear: int = 0) -> None:
-        self.shape, self.depth, self.clear = shape, depth, clear
+    def __init__(self, shape: ValueLike, depth: int, clear: int = 0, style: str = "block") -> None:
+        self.shape, self.depth, self.clear, self.style = shape, depth, clear, style
         addr_bits = (depth - 1).bit_length()
         super().__init__(
             {
@@ -52,7 +54,7 @@ class SweptMemory(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.rows = rows = memory.Memory(
-            shape=self.shape, depth=self.depth, init=[], attrs={"ram_style": "block"}
+            shape=self.shape, depth=self.depth, init=[], attrs={"ram_style": self.style}
         )
         read, write = rows.read_port(), rows.write_port()
         swept = Signal(range(self.depth + 1))

@@ -24,7 +24,17 @@ from host.contract.records import (
 )
 from host.contract.registers import COUNTERS
 
-__all__ = ["uncovered"]
+__all__ = ["UNSEEN", "uncovered"]
+
+#: Reasons that no order of the whole fabric can have: the rule acts on a valid view only, orders are
+#: two records apart, and the rule names itself and makes orders of one type. The gate alone is made
+#: to show them in ``tests/system/test_gate.py``.
+UNSEEN = frozenset(
+    {
+        *(Reason.STALE, Reason.BOOK, Reason.GAP, Reason.CROSSED, Reason.SHALLOW, Reason.RESYNC),
+        *(Reason.CROWDED, Reason.ORDER_TYPE),
+    }
+)
 
 
 def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[str]:
@@ -40,8 +50,7 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     Returns
     -------
     list of str
-        Counters that stayed 0, and flags and reasons no out record carries. The reasons STALE and
-        BOOK are left out: the rule acts on a valid view only, so the gate never sees another.
+        Counters that stayed 0, and flags and reasons no out record carries; `UNSEEN` left out.
     """
 
     def seen(kind: OutKind, dtype: np.dtype[Any], field: str) -> int:
@@ -53,7 +62,7 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     missing += [
         f"Reason.{reason.name}"
         for reason in Reason
-        if reason not in (Reason.STALE, Reason.BOOK) and not verdicts >> reason & 1
+        if reason not in UNSEEN and not verdicts >> reason & 1
     ]
     for kind, dtype, field, names in (
         (OutKind.DECISION, DECISION_DTYPE, "flags", DecisionFlag),
@@ -65,6 +74,8 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     ):
         bits = seen(kind, dtype, field)
         missing += [
-            f"{kind.name}.{names.__name__}.{name.name}" for name in names if not bits & name
+            f"{kind.name}.{names.__name__}.{name.name}"
+            for name in names
+            if not bits & name and name is not DecisionFlag.REDUCE_ONLY
         ]
     return missing
