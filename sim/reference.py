@@ -115,7 +115,7 @@ class Reference:
     @property
     def counters(self) -> dict[str, int]:
         """Every counter register by name, saturated at 2^32 - 1."""
-        counts = self._counts | {"kills": self.gate.kills}
+        counts = Counter({**self._counts, "kills": self.gate.kills})
         return {name: min(counts[name], MAX_U32) for name in COUNTERS}
 
     @property

@@ -147,17 +147,14 @@ class Emit(wiring.Component):
             tape.sell_lots.eq(view.trades.sell_volume),
             tape.price_ticks.eq(view.trades.price),
         ]
-        with m.If(of_kill):
-            m.d.comb += alert.flags.eq(int(AlertFlag.CANCEL_ALL))
-        with m.Else():
-            m.d.comb += [
-                alert.flags.eq(side_flag),
-                alert.symbol.eq(decision.symbol),
-                alert.value.eq(decision.qty),
-                alert.price_ticks.eq(decision.price),
-                alert.tag.eq(decision.alert_tag),
-                alert.kind_in.eq(decision.alert_kind),
-            ]
+        m.d.comb += [
+            alert.flags.eq(Mux(of_kill, int(AlertFlag.CANCEL_ALL), side_flag)),
+            alert.symbol.eq(Mux(of_kill, 0, decision.symbol)),
+            alert.value.eq(Mux(of_kill, 0, decision.qty)),
+            alert.price_ticks.eq(Mux(of_kill, 0, decision.price)),
+            alert.tag.eq(Mux(of_kill, 0, decision.alert_tag)),
+            alert.kind_in.eq(Mux(of_kill, 0, decision.alert_kind)),
+        ]
         for draft in (refill, shown, tape):
             m.d.comb += [draft.symbol.eq(view.symbol), draft.update_id.eq(view.update_id)]
         for draft in (refill, shown):

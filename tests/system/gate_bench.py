@@ -60,7 +60,7 @@ class GateBench(wiring.Component):
             event.eq(valid & ((record.kind == ORDER) | (record.kind == EVENT))),
         ]
         m.d.sync += [
-            pause.eq(event),
+            pause.eq(event | again),
             again.eq(event & (record.kind == ORDER) & ((record.flags & AGAIN) != 0)),
         ]
         quote = Signal(IN_RECORD.layout())
