@@ -44,7 +44,7 @@ EXITS_PASS = (
     *(Reason.POSITION, Reason.WINDOW_QTY, Reason.WINDOW_NOTIONAL, Reason.REPEAT),
     *(Reason.ORDER_TRADE, Reason.GROSS, Reason.NET, Reason.OPEN_ORDERS, Reason.CREDIT),
     *(Reason.CREDIT_STALE, Reason.LOSSES, Reason.LOSS_DAY, Reason.LOSS_WINDOW, Reason.DRAWDOWN),
-    *(Reason.SPREAD, Reason.VOLATILITY, Reason.WATCHDOG, Reason.REPORT, Reason.RECONCILE),
+    *(Reason.SPREAD, Reason.VOLATILITY, Reason.REPORT, Reason.RECONCILE),
 )
 #: Controls that no symbol can be spared.
 NEVER_WAIVED = (
@@ -438,7 +438,6 @@ class GateModel:
             order.reduce_only
             or self.register["mode"] == Mode.REDUCE_ONLY
             or limits["mode"] == Mode.REDUCE_ONLY
-            or self._late
         )
         found = self._found(order, row, exits)
         verdict = sum(1 << reason for reason, refuses in found.items() if refuses)
@@ -529,7 +528,7 @@ class GateModel:
             Reason.CROSSED: bool(order.reasons & ViewReason.CROSSED),
             Reason.SHALLOW: bool(order.reasons & ViewReason.SHALLOW),
             Reason.RESYNC: bool(order.reasons & ViewReason.RESYNC),
-            Reason.WATCHDOG: self._late,
+            Reason.WATCHDOG: self._late and worst > 0,
             Reason.OWN_ORDERS: self._next_slot in self._slots,
             Reason.REPORT: row.fault,
             Reason.RECONCILE: row.differs,

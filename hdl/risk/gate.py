@@ -172,7 +172,6 @@ class Gate(wiring.Component):
                 two.reduce_only
                 | (settings.mode == Mode.REDUCE_ONLY)
                 | (limits2.limits.mode == Mode.REDUCE_ONLY)
-                | kill.late
             ),
         ]
         m.d.sync += order3.eq(order)
@@ -217,7 +216,7 @@ class Gate(wiring.Component):
         found = self._findings(m, one, two, limits1.limits, limits2.limits, exits)
         found |= {
             Reason.KILL: kill.causes.any() | kill.loss,
-            Reason.WATCHDOG: kill.late,
+            Reason.WATCHDOG: kill.late & exposure.exposes,
             Reason.CROWDED: order3,
         }
         waived2 = Signal(BITS)

@@ -30,7 +30,6 @@ EXITS_PASS = frozenset(
         Reason.DRAWDOWN,
         Reason.SPREAD,
         Reason.VOLATILITY,
-        Reason.WATCHDOG,
         Reason.REPORT,
         Reason.RECONCILE,
     }

@@ -332,8 +332,10 @@ class Stream:
 
     def _time(self):
         rng = self.rng
-        self.now_us += rng.choice((0, 1, 5, 20, 20, 64, 300))
-        told = self.now_us if rng.random() < 0.95 else rng.randrange(self.now_us + 1)
+        told = self.now_us + rng.choice((0, 1, 5, 20, 20, 64, 300))
+        if rng.random() < 0.05:
+            told = rng.randrange(told + 1)
+        self.now_us = max(self.now_us, told)
         if rng.random() < 0.5:
             return (int(InKind.EVENT_BEGIN), 0, 0, 0, 0, told)
         self.model.timer(self.now_us)
