@@ -30,8 +30,8 @@ def drive(seed, count, records, stalls=None):
 
 
 def test_every_verdict_and_alert_is_the_references():
-    alone, among, decisions = drive(1, 4 * len(Reason), 250)
-    assert decisions > 15_000
+    alone, among, decisions = drive(1, 8 * len(Reason), 250)
+    assert decisions > 30_000
     assert among == set(Reason)
     assert alone == set(Reason)
 
