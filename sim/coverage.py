@@ -26,9 +26,8 @@ from host.contract.registers import COUNTERS
 
 __all__ = ["UNSEEN", "uncovered"]
 
-#: Reasons a run of the fabric need not show: STALE and BOOK, as the rule acts on a valid view only, and
-#: the many that are each shown alone and among others by the gate's own bench
-#: (``tests/system/test_gate.py``).
+#: Reasons a run of the fabric need not show: STALE and BOOK, as the rule acts on a valid view only,
+#: and the many that the gate's own bench (``tests/system/test_gate.py``) shows.
 UNSEEN = frozenset(
     reason for reason in Reason if reason in (Reason.STALE, Reason.BOOK) or reason > Reason.BOOK
 )

@@ -514,8 +514,7 @@ class GateModel:
             Reason.OPEN_ORDERS: sum(row.open_orders) >= limits["max_open"]
             or len(self._slots) >= register["max_open_orders"],
             Reason.CREDIT: value > (credit[0] if credit else 0),
-            Reason.CREDIT_STALE: credit is None
-            or now_us - credit[1] > register["credit_age_us"],
+            Reason.CREDIT_STALE: credit is None or now_us - credit[1] > register["credit_age_us"],
             Reason.LOSSES: self._streak >= register["max_losses"],
             Reason.LOSS_DAY: over[0],
             Reason.LOSS_WINDOW: over[1],

@@ -378,7 +378,9 @@ class _Script:
         if kind == InKind.CREDIT:
             self._put(kind, value=self.rng.choice((0, 5, 1000, MAX_U64)))
         elif kind == InKind.CANCELLING:
-            self.pending.append((int(kind), self._side(), self.symbol, self.rng.randrange(64), 0, 0))
+            self.pending.append(
+                (int(kind), self._side(), self.symbol, self.rng.randrange(64), 0, 0)
+            )
         else:
             self._put(kind)
 

@@ -231,11 +231,11 @@ class Gate(wiring.Component):
     def _connect(
         self,
         m: Module,
-        limits0: data.View,
-        limits1: data.View,
-        limits2: data.View,
-        one: data.View,
-        two: data.View,
+        limits0: Signal,
+        limits1: Signal,
+        limits2: Signal,
+        one: Signal,
+        two: Signal,
         symbol: Value,
         tag: Value,
     ) -> None:
@@ -285,8 +285,8 @@ class Gate(wiring.Component):
     def _findings(
         self,
         m: Module,
-        one: data.View,
-        two: data.View,
+        one: Signal,
+        two: Signal,
         limits1: data.View,
         limits2: data.View,
         exits: Value,
@@ -357,8 +357,8 @@ class Gate(wiring.Component):
     def _decide(
         self,
         m: Module,
-        two: data.View,
-        limits2: data.View,
+        two: Signal,
+        limits2: Signal,
         valid2: Value,
         order: Value,
         accept: Value,

@@ -4,17 +4,19 @@
 For any symbol s, any stream of orders, reports and the host's other records of any symbols with no
 pause between them, registers that change with each clock, limits committed at any time:
 
-1. `closed`: no order is accepted in mode 0 or 3, in a symbol's mode 0 or 3, or while the kill latch is
-   set; none beyond the quantity, notional or collar, or unpermitted, by the limits of its verdict;
-   those are what one commit wrote, before it all zero; each order gets one decision, three cycles
-   after it came, and it says just what happened.
-2. `exposure`: both worst cases are the position and everything that is open, whatever the host
+1. `closed`: no order is accepted in mode 0 or 3, in a symbol's mode 0 or 3, while the kill latch is
+   set, unpermitted, or when a control that cannot be waived refuses, whatever the blocks say that
+   are not looked at; its limits are what one commit wrote, and before it all zero; each order gets
+   one decision, three cycles after it came, and it says just what happened.
+2. `size`: quantity, notional and collar refuse exactly what is beyond the limits given with it.
+3. `exposure`: both worst cases are the position and everything that is open, whatever the host
    reports and in whatever order; an accepted order leaves them within `max_position`, and one that
    exits cannot take the position through zero.
-3. `bucket`: of the orders accepted in any span of stream time, the n-th comes no earlier than
+4. `bucket`: of the orders accepted in any span of stream time, the n-th comes no earlier than
    (n - 1) intervals less one burst after the first: the token bucket; tokens never are below zero
    nor above the bucket.
-4. `kill`: the latch, once set, stays set until both keys were written one after the other, in HALTED.
+5. `kill`: the latch, once set, stays set until both keys were written one after the other, in
+   mode HALTED.
 """
 
 from typing import Any
@@ -28,9 +30,12 @@ from hdl.records import InKind, Mode, Reason
 from hdl.risk.gate import Gate
 from hdl.risk.kill import REARM_KEYS, Kill
 from hdl.risk.limits import in_force_layout, limit_layout
+from hdl.risk.price import Price
 from hdl.risk.rate import Rate
+from hdl.risk.size import Size
+from hdl.risk.verdict import EXITS_PASS, WAIVABLE
 from hdl.types import intent_layout
-from tests.formal.kit import Proof, cells, open_up, pick, start
+from tests.formal.kit import Proof, cells, let_go, open_up, pick, start
 
 __all__ = ["PROOFS"]
 
@@ -74,6 +79,8 @@ def anything(m: Module) -> tuple[Gate, dict[str, Any], list[data.View], list[Sig
 def closed() -> Module:
     m = start()
     gate, inside, tokens, valids = anything(m)
+    for name in ("price", "size", "exposure", "orders", "window", "checks", "credit", "rate"):
+        let_go(inside[name])
     two, valid2 = tokens[4], valids[4]
     order = valid2 & two.wanted
     accepted = gate.counts.orders
@@ -87,8 +94,6 @@ def closed() -> Module:
     for n in range(1, 5):
         m.d.sync += limits[n].eq(limits[n - 1])
     limit, own = limits[4], order & (two.symbol == s)
-    off_mid = 2 * two.price - two.mid2
-    collar = limit.collar_ticks << 1
     mode = gate.settings.mode
     halted = (mode == Mode.HALTED) | (mode == 3)
     out = gate.o.p
@@ -102,13 +107,10 @@ def closed() -> Module:
             "nor while the symbol is halted",
         ),
         Assert(~(own & accepted) | limit.permit, "nor unpermitted"),
-        Assert(~(own & accepted) | (two.qty <= limit.max_qty), "nor beyond the quantity"),
-        Assert(~(own & accepted) | (two.qty != 0)),
-        Assert(
-            ~(own & accepted) | (two.price * two.qty <= limit.max_notional), "nor beyond the notional"
-        ),
-        Assert(
-            ~(own & accepted) | ((off_mid <= collar) & (-off_mid <= collar)), "nor beyond the collar"
+        *(
+            Assert(~(accepted & inside["found"][reason]), f"nor when {reason.name} refuses")
+            for reason in Reason
+            if reason not in WAIVABLE | EXITS_PASS
         ),
         Assert(committed | ~(own & accepted), "nothing before a commit"),
         Assert(order | ~accepted, "nothing is accepted that did not come"),
@@ -146,11 +148,49 @@ def closed() -> Module:
         Assert(~valids[3] | (inside["one"] == tokens[3])),
         Assert(~valids[4] | (inside["two"] == tokens[4])),
     ]
-    for reason in (Reason.HALTED, Reason.KILL, Reason.QUANTITY, Reason.NOTIONAL, Reason.COLLAR):
-        m.d.comb += Cover(order & (inside["judge"].verdict == 1 << int(reason)), f"only {reason.name}")
+    for reason in Reason:
+        m.d.comb += Cover(
+            order & (inside["judge"].verdict == 1 << int(reason)), f"only {reason.name}"
+        )
+    m.d.comb += Cover(own & accepted & commits, "accepted while a commit comes")
+    return m
+
+
+def size() -> Module:
+    """Price and size blocks: limits and order in step, as the gate gives them."""
+    m = start()
+    layout, kept = intent_layout(CONFIG), limit_layout()
+    m.submodules.price = price = Price(CONFIG)
+    m.submodules.size = sizes = Size(CONFIG)
+    limits = [Signal(kept, name=f"limits{n}") for n in range(4)]
+    orders = [Signal(layout, name=f"order{n}") for n in range(3)]
+    since = Signal(2)
+    m.d.comb += [limits[0].eq(AnySeq(kept.size)), orders[0].eq(AnySeq(layout.size))]
+    m.d.sync += [
+        *(limits[n].eq(limits[n - 1]) for n in (1, 2, 3)),
+        *(orders[n].eq(orders[n - 1]) for n in (1, 2)),
+        since.eq(since + (since != 3)),
+    ]
+    for block in (price, sizes):
+        m.d.comb += [
+            block.ahead.eq(limits[0]),
+            block.i.eq(orders[0]),
+            block.limits1.eq(limits[2]),
+            block.limits2.eq(limits[3]),
+        ]
+    order, limit, ready = orders[2], limits[3], since == 3
+    off_mid, collar = 2 * order.price - order.mid2, limit.collar_ticks << 1
+    beyond = (off_mid > collar) | (-off_mid > collar)
+    notional = order.price * order.qty
     m.d.comb += [
-        Cover(accepted & commits, "accepted while a commit comes"),
-        Cover(own & accepted & (two.price * two.qty == limit.max_notional)),
+        Assert(~ready | (sizes.quantity == ((order.qty == 0) | (order.qty > limit.max_qty)))),
+        Assert(~ready | (sizes.notional == (notional > limit.max_notional))),
+        Assert(~ready | (sizes.tick_lots == notional)),
+        Assert(~ready | (price.collar == beyond)),
+        Cover(ready & ~sizes.notional & (notional == limit.max_notional) & (notional > 9)),
+        Cover(ready & ~price.collar & (off_mid == collar) & (collar != 0)),
+        Cover(ready & price.collar & (off_mid < 0)),
+        Cover(ready & ~sizes.quantity & (order.qty == limit.max_qty)),
     ]
     return m
 
@@ -158,6 +198,8 @@ def closed() -> Module:
 def exposure() -> Module:
     m = start()
     gate, inside, tokens, valids = anything(m)
+    for name in ("price", "size", "window", "checks", "credit", "rate", "limits", "kill"):
+        let_go(inside[name])
     two, valid2 = tokens[4], valids[4]
     accepted = gate.counts.orders
     parts = {name: open_up(inside[name]) for name in ("exposure", "orders")}
@@ -182,7 +224,9 @@ def exposure() -> Module:
                 f"{name}: a token in stage {at} has the row as it is",
             )
         m.d.comb += [
-            Assert(~way["written3"] | (pick(m, stored, way["index3"], name) == way["new3"].as_value())),
+            Assert(
+                ~way["written3"] | (pick(m, stored, way["index3"], name) == way["new3"].as_value())
+            ),
             Assert(memory["swept"] <= depth),
             *(
                 Assert(gate.init_done | (memory["swept"] <= at) | (Value.cast(cell) == 0))
@@ -208,7 +252,10 @@ def exposure() -> Module:
         ]
     for side, lots in open_lots.items():
         m.d.comb += lots.eq(
-            sum(Mux(own & (slots[at].side == side), slots[at].left, 0) for at, own in enumerate(mine))
+            sum(
+                Mux(own & (slots[at].side == side), slots[at].left, 0)
+                for at, own in enumerate(mine)
+            )
         )
     # 2^62 lots are never reached in a life; beyond them the numbers saturate.
     far = Signal()
@@ -309,7 +356,9 @@ def bucket() -> Module:
             "THE BUCKET: n - 1 intervals before the n-th order are at most the time and a burst",
         ),
         Assert(~accepted | (interval != 0), "an interval of 0 refuses everything"),
-        Assert(due <= before + burst + interval, "TOKENS ARE NEVER BELOW ZERO: due never runs away"),
+        Assert(
+            due <= before + burst + interval, "TOKENS ARE NEVER BELOW ZERO: due never runs away"
+        ),
         Assert(~accepted | (rate.next_us >= now + interval), "nor above the bucket"),
         Assert(~running | (since + spent <= due)),
         Assert(~running | (since <= before)),
@@ -366,10 +415,16 @@ def kill() -> Module:
 PROOFS = [
     Proof(
         "gate_closed",
-        "halted, killed, unpermitted or beyond quantity, notional or collar nothing passes; one "
-        "decision for every order, with limits of one commit",
+        "halted, killed, unpermitted or refused nothing passes; one decision for every order, with "
+        "limits of one commit",
         closed,
-        *("induction", 4, 14, True),
+        *("induction", 4, 12, True),
+    ),
+    Proof(
+        "gate_size",
+        "quantity, notional and collar refuse exactly what is beyond their limits",
+        size,
+        *("induction", 5, 8, True),
     ),
     Proof(
         "gate_exposure",

@@ -352,7 +352,9 @@ def traded(model, side, times):
     for _ in range(times):
         got = decision(model)
         assert got["verdict"] == 0
-        model.feed(report(InKind.FILL, side, int(got["qty_lots"]), tag=int(got["decision_id"]) & 255))
+        model.feed(
+            report(InKind.FILL, side, int(got["qty_lots"]), tag=int(got["decision_id"]) & 255)
+        )
 
 
 def test_worst_saturates_at_the_top():

@@ -20,8 +20,8 @@ from host.contract.records import (
 )
 from host.contract.registers import REGISTERS
 from host.execution.steps import step
-from sim.reference_gate import LIMIT_BITS, REARM_KEYS, GateModel, Order
 from sim.reference import OUT_DTYPES
+from sim.reference_gate import LIMIT_BITS, REARM_KEYS, GateModel, Order
 from tests.system.gate_bench import (
     AGAIN,
     EVENT,
@@ -29,7 +29,6 @@ from tests.system.gate_bench import (
     ORDER,
     QUOTE,
     REDUCE_ONLY,
-    SELL,
     VALID,
 )
 
@@ -67,7 +66,11 @@ OPEN_SETTINGS = {
 
 def _steps(name, size, bits):
     found = step(size, bits)
-    return {f"{name}_mask": found.mask, f"{name}_inverse": found.inverse, f"{name}_bound": found.bound}
+    return {
+        f"{name}_mask": found.mask,
+        f"{name}_inverse": found.inverse,
+        f"{name}_bound": found.bound,
+    }
 
 
 def tight(rng, reason):
@@ -106,7 +109,10 @@ def tight(rng, reason):
         Reason.CREDIT_STALE: ({"credit_age_us": pick((0, 100, 1000))}, {}),
         Reason.LOSSES: ({"max_losses": rng.randrange(4)}, {}),
         Reason.LOSS_DAY: ({"max_day_loss": rng.randrange(20_000)}, {}),
-        Reason.LOSS_WINDOW: ({"max_window_loss": rng.randrange(4000), "loss_window": pick((4, 8))}, {}),
+        Reason.LOSS_WINDOW: (
+            {"max_window_loss": rng.randrange(4000), "loss_window": pick((4, 8))},
+            {},
+        ),
         Reason.DRAWDOWN: ({"max_drawdown": rng.randrange(20_000)}, {}),
         Reason.SPREAD: ({}, {"max_spread": rng.randrange(12)}),
         Reason.VOLATILITY: ({}, {"pause_ticks": rng.randrange(20), "pause_us": pick((1, 300))}),
@@ -263,7 +269,9 @@ class Stream:
             kind = rng.choice((0x12, 0x21, 0x22, 0x31))
         if Reason.ORDER_TYPE in focus and rng.random() < 0.4:
             kind = rng.getrandbits(8)
-        strategy = rng.choice((1, 1, 2, 4, 5, 0)) if Reason.STRATEGY in focus else 1 << rng.randrange(8)
+        strategy = (
+            rng.choice((1, 1, 2, 4, 5, 0)) if Reason.STRATEGY in focus else 1 << rng.randrange(8)
+        )
         age = rng.randrange(256)
         waived = self.model.symbols[symbol].limits["waive"]
         again = Reason.CROWDED in focus and not _SETTLING & ~waived and rng.random() < 0.3
@@ -323,7 +331,9 @@ class Stream:
         reasons = 0
         data = focus & {Reason.GAP, Reason.CROSSED, Reason.SHALLOW, Reason.RESYNC, Reason.CROWDED}
         if data and rng.random() < 0.6:
-            named = [ViewReason[reason.name] for reason in data if reason.name in ViewReason.__members__]
+            named = [
+                ViewReason[reason.name] for reason in data if reason.name in ViewReason.__members__
+            ]
             reasons = int(rng.choice(named or [ViewReason.GAP]))
             if rng.random() < 0.2:
                 reasons |= rng.getrandbits(8)
@@ -343,8 +353,12 @@ class Stream:
 
     def _report(self):
         rng, slots = self.rng, self.model._slots
-        kind = rng.choice((*(InKind.ACK, InKind.FILL, InKind.FILL, InKind.FILL, InKind.CANCEL),
-                           *(InKind.CANCEL, InKind.REJECT, InKind.CANCELLING)))
+        kind = rng.choice(
+            (
+                *(InKind.ACK, InKind.FILL, InKind.FILL, InKind.FILL, InKind.CANCEL),
+                *(InKind.CANCEL, InKind.REJECT, InKind.CANCELLING),
+            )
+        )
         tag = rng.choice(list(slots)) if slots else rng.randrange(OWN_ORDERS)
         own = slots.get(tag)
         symbol, sell, qty = rng.randrange(SYMBOLS), rng.getrandbits(1), rng.randrange(1, 12)
