@@ -20,11 +20,11 @@ from hdl.records import (
 )
 from hdl.types import SideState, decision_layout, flow, view_result_layout
 
-__all__ = ["Emit"]
+__all__ = ["ORDER", "Emit"]
 
 
 #: Records an entry may cause, in the order in which they leave.
-_ORDER = (
+ORDER = (
     OutKind.DECISION,
     OutKind.ALERT,
     OutKind.REFILL_REQUEST,
@@ -85,13 +85,13 @@ class Emit(wiring.Component):
 
         decision, view = heads["decisions"], heads["views"]
         decisions, views = queues["decisions"], queues["views"]
-        sent, seq, decision_id = Signal(len(_ORDER)), Signal(32), Signal(24, init=1)
+        sent, seq, decision_id = Signal(len(ORDER)), Signal(32), Signal(24, init=1)
 
         # One record of each kind, from the heads of the queues.
         drafts = {
             kind: Signal(record.layout(), name=record.name) for kind, record in OUT_RECORDS.items()
         }
-        order, alert, refill, shown, tape = (drafts[kind] for kind in _ORDER)
+        order, alert, refill, shown, tape = (drafts[kind] for kind in ORDER)
         of_kill = decision.alert == AlertCause.KILL
         side_flag = Mux(decision.side, int(DecisionFlag.SIDE), 0)
         refused = decision.verdict.any()
@@ -166,7 +166,7 @@ class Emit(wiring.Component):
 
         # Step through what the entry at the head has to tell: the first that is not sent yet.
         wanted, left, after = (
-            Signal(len(_ORDER), name=name) for name in ("wanted", "left", "after")
+            Signal(len(ORDER), name=name) for name in ("wanted", "left", "after")
         )
         told = Cat(view.refill.any(), view.report)
         m.d.comb += [
@@ -175,9 +175,9 @@ class Emit(wiring.Component):
             after.eq(left & (left - 1)),
             self.o.valid.eq(decisions.r_rdy & left.any()),
         ]
-        for at in reversed(range(len(_ORDER))):
+        for at in reversed(range(len(ORDER))):
             with m.If(left[at]):
-                m.d.comb += self.o.p.eq(drafts[_ORDER[at]].as_value())
+                m.d.comb += self.o.p.eq(drafts[ORDER[at]].as_value())
         done = Signal()
         m.d.comb += [
             done.eq(decisions.r_rdy & ~after.any() & (self.o.ready | ~left.any())),
