@@ -337,8 +337,7 @@ OUT_RECORDS: dict[OutKind, Record] = {
             Field(
                 "decision_id",
                 32,
-                "low byte: slot of the own order, the `tag` of its reports, 255 for none; above "
-                "it the number of the decision since reset, from 1, modulo 2^24",
+                "low byte: slot of the own order or 255; above it: number since reset, from 1",
             ),
             Field("verdict", 64, "bit n set: `Reason` n refuses; 0: accepted"),
             Field("cycle_decision", 64, "cycle of the verdict"),

@@ -255,7 +255,7 @@ DECISION_DTYPE = np.dtype(
         ("qty_lots", "<u8"),
         # limit price, ticks
         ("price_ticks", "<u4"),
-        # low byte: slot of the own order, the `tag` of its reports, 255 for none; above it the number of the decision since reset, from 1, modulo 2^24
+        # low byte: slot of the own order or 255; above it: number since reset, from 1
         ("decision_id", "<u4"),
         # bit n set: `Reason` n refuses; 0: accepted
         ("verdict", "<u8"),
