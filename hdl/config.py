@@ -27,6 +27,8 @@ class BuildConfig:
         Entries of the output queues; must leave room for everything in flight.
     sbe : bool
         With the decoder of SBE frames.
+    own_orders : int
+        Own orders that may be open at once, a power of two from 2 to 128.
 
     Raises
     ------
@@ -40,6 +42,7 @@ class BuildConfig:
     price_bits: int = 32
     result_depth: int = 64
     sbe: bool = False
+    own_orders: int = 64
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -48,10 +51,23 @@ class BuildConfig:
             ("qty_bits", 2, 56),
             ("price_bits", 3, 32),
             ("result_depth", 32, 1024),
+            ("own_orders", 2, 128),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name}: expected {low} to {high}, was {value}")
+        if self.own_orders & (self.own_orders - 1):
+            raise ValueError(f"own_orders: expected a power of two, was {self.own_orders}")
+
+    @property
+    def slot_bits(self) -> int:
+        """Width of the slot of an own order."""
+        return (self.own_orders - 1).bit_length()
+
+    @property
+    def notional_bits(self) -> int:
+        """Width of price times quantity, and of lot value times quantity."""
+        return self.qty_bits + 32
 
     @property
     def rows(self) -> int:

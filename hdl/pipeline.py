@@ -15,7 +15,8 @@ from hdl.link.emit import Emit
 from hdl.records import IN_RECORD
 from hdl.regs.bank import BANK_BUS, Bank
 from hdl.regs.table import ID, VERSION, contract_hash
-from hdl.risk.gate import Gate
+from hdl.risk.gate import AHEAD, Gate
+from hdl.risk.losses import LATENCY, Losses
 from hdl.signal.imbalance import Imbalance
 from hdl.stats.counters import Counters
 from hdl.stats.latency import Latency
@@ -27,6 +28,10 @@ __all__ = ["DECISION_LATENCY", "STAGE_LATENCY", "Pipeline"]
 STAGE_LATENCY = {"decoder": 1, "book": 7, "imbalance": 2, "taker": 1, "gate": 3}
 #: Cycles from accept of an EVENT_END to its decision, always.
 DECISION_LATENCY = sum(STAGE_LATENCY.values())
+#: Cycles from the book to the gate.
+_TO_GATE = STAGE_LATENCY["imbalance"] + STAGE_LATENCY["taker"]
+if LATENCY > _TO_GATE + 2:
+    raise ValueError(f"pipeline: expected losses within {_TO_GATE + 2} cycles, was {LATENCY}")
 if DECISION_LATENCY >= IN_FLIGHT:
     raise ValueError(
         f"pipeline: expected under {IN_FLIGHT} tokens in flight, was {DECISION_LATENCY}"
@@ -55,6 +60,8 @@ class Pipeline(wiring.Component):
         Registers.
     soft_reset : Out(1)
         The host asks for a reset of everything.
+    kill_pin : In(1)
+        External kill switch; asynchronous, high kills.
     """
 
     def __init__(self, config: BuildConfig) -> None:
@@ -65,6 +72,7 @@ class Pipeline(wiring.Component):
                 "o": Out(stream.Signature(512)),
                 "bus": In(BANK_BUS),
                 "soft_reset": Out(1),
+                "kill_pin": In(1),
             }
         )
 
@@ -80,6 +88,7 @@ class Pipeline(wiring.Component):
         m.submodules.imbalance = imbalance = Imbalance(config)
         m.submodules.taker = taker = Taker(config)
         m.submodules.gate = gate = Gate(config)
+        m.submodules.losses = losses = Losses(config, STAGE_LATENCY["book"])
         m.submodules.emit = emit = Emit(config)
         m.submodules.counters = counters = Counters()
         m.submodules.latency_stats = latency = Latency()
@@ -89,6 +98,22 @@ class Pipeline(wiring.Component):
         wiring.connect(m, admission.o, decoder.i)
         wiring.connect(m, decoder.o, book.i)
         m.d.comb += [trades.i.valid.eq(decoder.o.valid), trades.i.p.eq(decoder.o.p)]
+        m.d.comb += [losses.tokens.valid.eq(decoder.o.valid), losses.tokens.p.eq(decoder.o.p)]
+        m.d.comb += [losses.views.valid.eq(book.o.valid), losses.views.p.eq(book.o.p)]
+        ahead, profit = book.o.p, losses.o
+        for _ in range(_TO_GATE - AHEAD):
+            later = Signal(gate.ahead.shape())
+            m.d.sync += [later.symbol.eq(ahead.symbol), later.tag.eq(ahead.tag)]
+            ahead = later
+        for _ in range(_TO_GATE + 2 - LATENCY):
+            late_profit = Signal.like(profit)
+            m.d.sync += late_profit.eq(profit)
+            profit = late_profit
+        m.d.comb += [
+            gate.ahead.symbol.eq(ahead.symbol),
+            gate.ahead.tag.eq(ahead.tag),
+            gate.losses.eq(profit),
+        ]
         for source, target in ((book.o, imbalance.i), (book.result, emit.views)):
             m.d.comb += [
                 target.valid.eq(source.valid),
@@ -102,7 +127,10 @@ class Pipeline(wiring.Component):
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
 
         cycle, init_done = Signal(64), Signal()
-        swept = (feeds.init_done, book.init_done, trades.init_done, gate.init_done)
+        swept = (
+            *(feeds.init_done, book.init_done, trades.init_done),
+            *(gate.init_done, losses.init_done),
+        )
         m.d.sync += [cycle.eq(cycle + 1), init_done.eq(Cat(swept).all())]
         m.d.comb += [
             admission.room.eq(emit.room),
@@ -121,7 +149,7 @@ class Pipeline(wiring.Component):
             (trades, ("trade_window",)),
             (imbalance, ("ratio_num", "ratio_den")),
             (taker, ("order_qty",)),
-            (gate, ("mode", "rate_interval_us", "rate_burst_us", "stale_us")),
+            (losses, ("max_day_loss", "max_window_loss", "max_drawdown", "loss_window")),
         ):
             m.d.comb += [getattr(stage, name).eq(held[name]) for name in names]
         m.d.comb += [
@@ -130,7 +158,11 @@ class Pipeline(wiring.Component):
             for name in ("exponent", "shift", "inverse", "bound")
         ]
         m.d.comb += feeds.shadow.enable.eq(held.sbe_enable)
+        m.d.comb += [gate.settings[name].eq(held[name]) for name, _ in gate.settings.shape()]
         m.d.comb += [gate.shadow[name].eq(held[f"limit_{name}"]) for name, _ in gate.shadow.shape()]
+        m.d.comb += [
+            getattr(losses, name).eq(held[f"limit_{name}"]) for name in ("lot_value", "tick_value")
+        ]
         m.d.comb += [
             book.levels_n.eq(Mux(held.levels_n > VIEW_LEVELS, VIEW_LEVELS, held.levels_n)),
             imbalance.enable.eq(held.rule_enable),
@@ -140,6 +172,14 @@ class Pipeline(wiring.Component):
             feeds.commit_symbol.eq(bank.written),
             gate.commit.eq(bank.strobes.limit_commit),
             gate.commit_symbol.eq(bank.written),
+            losses.commit.eq(bank.strobes.limit_commit),
+            losses.commit_symbol.eq(bank.written),
+            gate.select.eq(held.limit_select),
+            gate.kill.eq(bank.strobes.kill),
+            gate.rearm.eq(bank.strobes.rearm),
+            gate.word.eq(bank.written),
+            gate.kill_pin.eq(self.kill_pin),
+            gate.room.eq(emit.room),
             self.soft_reset.eq(bank.strobes.control & bank.written[0]),
             shown.id.eq(ID),
             shown.version.eq(VERSION),
@@ -150,6 +190,8 @@ class Pipeline(wiring.Component):
             shown.build_feeds.eq(1 if config.sbe else 0),
             shown.status.eq(Cat(init_done, admission.busy)),
             shown.limits_version.eq(gate.limits_version),
+            shown.limit_in_force.eq(gate.in_force),
+            shown.kill_causes.eq(gate.kill_causes),
             shown.cycle.eq(cycle),
         ]
 
@@ -163,7 +205,7 @@ class Pipeline(wiring.Component):
         m.d.comb += [
             latency.add.eq(gate.o.valid & decision.wanted),
             latency.latency.eq(decision.latency),
-            latency.span.eq(decision.cycle - decision.cycle_first),
+            latency.span.eq((decision.cycle[:32] - decision.cycle_first)[:32]),
             latency.index.eq(bank.array_index),
             bank.arrays.latency_histogram.eq(latency.latency_count),
             bank.arrays.span_histogram.eq(latency.span_count),

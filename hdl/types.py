@@ -53,13 +53,14 @@ def count_layout(*names: str) -> data.StructLayout:
 def _origin() -> dict[str, int]:
     """Fields that travel with a token from the decoder to the decision."""
     return {
-        "kind": 4,  # InKind, 0 for a malformed record
+        "kind": 5,  # InKind, 0 for a malformed record
         "symbol": 8,
+        "tag": 8,  # slot of the own order a report is about
         "side": 1,  # ask, sell
         "book": 1,  # EVENT_END of a book event
         "now_us": 64,  # stream time
         "age_us": 32,  # stream time minus the event's time
-        "cycle_first": 64,  # accept of EVENT_BEGIN
+        "cycle_first": 32,  # accept of EVENT_BEGIN, low bits
         "cycle_cause": 16,  # accept of this record, low bits
     }
 
@@ -69,6 +70,7 @@ def token_layout(config: BuildConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             **_origin(),
+            "adopt": 1,  # RECONCILE: take over
             "poison": 1,  # malformed: the symbol's book may have missed an update
             "refill": 1,
             "whole": 1,
@@ -134,6 +136,8 @@ def view_layout(config: BuildConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             **_origin(),
+            "price": config.price_bits,  # of a report, ticks
+            "adopt": 1,
             "value": 64,  # update id, or lots of a report
             "bid": side_layout(config),
             "ask": side_layout(config),
@@ -167,11 +171,16 @@ def signal_layout(_config: BuildConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             **_origin(),
+            "report_price": 32,
+            "adopt": 1,
             "value": 64,
             "has_view": 1,
             "valid": 1,  # the view is valid
+            "reasons": 8,  # ViewReason
             "bid_price": 32,
             "ask_price": 32,
+            "last_known": 1,  # there was a trade
+            "last_price": 32,
             "buy": 1,
             "sell": 1,
         }
@@ -183,15 +192,23 @@ def intent_layout(config: BuildConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             **_origin(),
-            "update_id": 64,
+            "update_id": 64,  # or the value of a record that is no event
+            "adopt": 1,
             "has_view": 1,
             "valid": 1,
+            "reasons": 8,  # ViewReason
             "bid_price": 32,
             "ask_price": 32,
+            "mid2": 33,  # best bid + best ask
+            "last_known": 1,
+            "last_price": 32,
             "wanted": 1,  # there is an order to judge; `side` is the order's
-            "price": 32,  # limit price, ticks
+            "price": 32,  # limit price, or price of a report, ticks
             "qty": config.qty_bits,  # of the order or the report, lots
-            "rule": 8,  # Rule
+            "reduce_only": 1,
+            "order": 8,  # low nibble: type, high nibble: time in force
+            "strategy": 8,  # strategies that want it, a bit each
+            "score": 32,
         }
     )
 
@@ -207,12 +224,21 @@ def decision_layout(config: BuildConfig) -> data.StructLayout:
             "update_id": 64,
             "price": 32,
             "qty": config.qty_bits,
-            "rule": 8,
-            "verdict": 32,
+            "reduce_only": 1,
+            "order": 8,
+            "strategy": 8,
+            "score": 32,
+            "slot": 8,  # of the own order, NO_SLOT for a refused one
+            "verdict": 64,
             "first_reason": 8,
-            "cycle_first": 64,
+            "cycle_first": 32,
             "cycle": 64,
             "latency": 16,
-            "limits_version": 32,
+            "limits_version": 16,
+            "limits_checksum": 16,
+            "alert": 4,  # AlertCause, 0 for none
+            "alert_kind": 5,
+            "alert_tag": 8,
+            "kill_causes": 4,
         }
     )

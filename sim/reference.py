@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from host.contract.records import (
+    ALERT_DTYPE,
     DECISION_DTYPE,
     IN_DTYPE,
     IN_FLAGS_BY_KIND,
@@ -24,12 +25,12 @@ from host.contract.records import (
     REFILL_REQUEST_DTYPE,
     TRADES_DTYPE,
     VIEW_DTYPE,
+    AlertCause,
+    AlertFlag,
     DecisionFlag,
     InFlag,
     InKind,
-    Mode,
     OutKind,
-    Reason,
     RefillFlag,
     Rule,
     TradesFlag,
@@ -37,7 +38,8 @@ from host.contract.records import (
     ViewReason,
 )
 from host.contract.registers import COUNTERS, REGISTERS
-from sim.reference_symbol import NO_HORIZON, Limits, Shown, Side, State, Symbol, Tape
+from sim.reference_gate import Alert, GateModel, Order
+from sim.reference_symbol import NO_HORIZON, Shown, Side, State, Symbol, Tape
 
 __all__ = ["OUT_DTYPES", "Records", "Reference"]
 
@@ -50,36 +52,35 @@ OUT_DTYPES: dict[int, np.dtype[Any]] = {
     int(OutKind.REFILL_REQUEST): REFILL_REQUEST_DTYPE,
     int(OutKind.VIEW): VIEW_DTYPE,
     int(OutKind.TRADES): TRADES_DTYPE,
+    int(OutKind.ALERT): ALERT_DTYPE,
 }
 
 # Kinds and flags as plain ints: an enum costs more to compare than the rest of the loop.
 (LEVEL, TRADE, CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, REFILL_END) = map(int, list(InKind)[:7])
 (ACK, FILL, CANCEL, REJECT, HEARTBEAT, TIMER) = map(int, list(InKind)[7:13])
+(RECONCILE, CREDIT, DAY, REARM, CANCELLING) = map(int, list(InKind)[14:])
 (SIDE, REFILL, WHOLE, BOOK, GAP, RESYNC) = map(int, list(InFlag)[:6])
 
 #: A FRAME that comes this far is one the fabric could not take.
 KINDS = frozenset(int(kind) for kind in InKind if kind is not InKind.FRAME)
 REPORTS = frozenset((ACK, FILL, CANCEL, REJECT))
+TAGGED = REPORTS | {CANCELLING}
 #: Kinds that can be malformed without a book update being lost.
-BOOKLESS = REPORTS | {HEARTBEAT, TIMER}
+BOOKLESS = TAGGED | {HEARTBEAT, TIMER, RECONCILE, CREDIT, DAY, REARM}
 FORBIDDEN_FLAGS = {int(kind): 0xFF & ~int(flags) for kind, flags in IN_FLAGS_BY_KIND.items()}
 PRICE_ABOVE_ZERO = frozenset((LEVEL, TRADE))
-PRICE_ZERO = frozenset((CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, HEARTBEAT, TIMER))
-VALUE_IS_QTY = frozenset((LEVEL, TRADE, ACK, FILL, CANCEL, REJECT))
+PRICE_ZERO = frozenset((CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, HEARTBEAT, TIMER)) | {
+    *(CREDIT, DAY, REARM, CANCELLING)
+}
+VALUE_IS_QTY = frozenset((LEVEL, TRADE, ACK, FILL, CANCEL, REJECT, RECONCILE))
 QTY_ABOVE_ZERO = frozenset((TRADE, FILL, CANCEL, REJECT))
-VALUE_ZERO = frozenset((CLEAR, REFILL_BEGIN, REFILL_END, HEARTBEAT))
+VALUE_ZERO = frozenset((CLEAR, REFILL_BEGIN, REFILL_END, HEARTBEAT, DAY, REARM, CANCELLING))
 
 #: N is never more.
 MOST_N = 10
 #: Reasons that leave the best bid and offer valid.
 BBO_IGNORES = ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE
 MAX_U32 = (1 << 32) - 1
-MAX_U64 = (1 << 64) - 1
-
-
-def _signed64(value: int) -> int:
-    """`value`, saturated to a signed 64-bit number."""
-    return max(-(1 << 63), min((1 << 63) - 1, value))
 
 
 class Reference:
@@ -87,32 +88,29 @@ class Reference:
 
     Parameters
     ----------
-    symbols, levels, qty_bits : int
-        Build parameters S, K and Q.
-
-    Attributes
-    ----------
-    limits_version : int
-        Limit commits since reset.
+    symbols, levels, qty_bits, own_orders : int
+        Build parameters S, K, Q and O.
     """
 
-    def __init__(self, symbols: int = 16, levels: int = 32, qty_bits: int = 48) -> None:
+    def __init__(
+        self, symbols: int = 16, levels: int = 32, qty_bits: int = 48, own_orders: int = 64
+    ) -> None:
         self.symbols = symbols
         self.levels = levels
         self.qty_bits = qty_bits
+        self.own_orders = own_orders
         self._reset()
 
     def _reset(self) -> None:
-        self.limits_version = 0
         self._register = {name: 0 for name, register in REGISTERS.items() if register.writable}
         self._counts: Counter[str] = Counter()
         self._books = [Symbol(self.levels, self.qty_bits) for _ in range(self.symbols)]
         self._now_us = 0
         self._frame_symbol: int | None = None  # symbol of the open frame
         self._frame_us = 0  # its exchange time
-        self._rate_us = 0  # T of the token bucket
         # by symbol, of its last book event: update id and best levels, if those were valid
         self._shown: dict[int, tuple[int, int, int, int, int]] = {}
+        self.gate = GateModel(self.symbols, self.qty_bits, self.own_orders, self._register)
         self._seq = 0
         self._decisions = 0
         self._out: list[dict[str, int]] = []
@@ -120,7 +118,13 @@ class Reference:
     @property
     def counters(self) -> dict[str, int]:
         """Every counter register by name, saturated at 2^32 - 1."""
-        return {name: min(self._counts[name], MAX_U32) for name in COUNTERS}
+        counts = Counter({**self._counts, "kills": self.gate.kills})
+        return {name: min(counts[name], MAX_U32) for name in COUNTERS}
+
+    @property
+    def limits_version(self) -> int:
+        """Limit commits since reset."""
+        return self.gate.commits
 
     def write(self, register_name: str, value: int) -> None:
         """Write a register between two records.
@@ -146,19 +150,18 @@ class Reference:
                 self._reset()
         elif register_name == "limit_commit":
             if value < self.symbols:
-                self._books[value].limits = Limits(
-                    permit=self._register["limit_permit"],
-                    max_qty_lots=self._register["limit_max_qty"],
-                    max_notional=self._register["limit_max_notional"],
-                    collar_ticks=self._register["limit_collar_ticks"],
-                    max_position_lots=self._register["limit_max_position"],
-                )
-                self.limits_version += 1
+                self.gate.commit(value)
+        elif register_name == "kill":
+            self._alert(self.gate.kill())
+        elif register_name == "rearm":
+            self.gate.rearm(value)
         elif register_name == "symbol_reset":
             if value < self.symbols:
                 self._reset_symbol(value)
         else:
             self._register[register_name] = value
+            if register_name == "mode":
+                self.gate.mode_written()
 
     def shown_last(self, symbol: int) -> tuple[int, int, int, int, int] | None:
         """Update id, best bid and best ask (price, quantity) of a symbol's last book event.
@@ -269,9 +272,9 @@ class Reference:
             elif kind == TIMER:
                 counts["timers"] += 1
                 self._now_us = max(self._now_us, value)
+                self.gate.timer(self._now_us)
             else:
-                counts["reports"] += 1
-                self._report(book, kind, bool(flags & SIDE), value)
+                self._steer(kind, flags, symbol, tag, price_ticks, value)
         out, self._out = self._out, []
         return _as_bytes(out)
 
@@ -285,12 +288,12 @@ class Reference:
             return "malformed_symbol"
         if flags & FORBIDDEN_FLAGS[kind]:
             return "malformed_flags"
-        if tag and kind not in REPORTS:
+        if tag and kind not in TAGGED:
             return "malformed_reserved"
         if price_ticks == 0:
             if kind in PRICE_ABOVE_ZERO:
                 return "malformed_price"
-        elif kind in PRICE_ZERO or flags & WHOLE:
+        elif kind in PRICE_ZERO or (kind == REFILL_END and flags & WHOLE):
             return "malformed_price"
         if kind in VALUE_IS_QTY:
             if value >> self.qty_bits:
@@ -304,16 +307,44 @@ class Reference:
             return "malformed_frame"
         return None
 
-    def _report(self, book: Symbol, kind: int, is_sell: bool, qty_lots: int) -> None:
-        """Take what became of an own order into its symbol's exposure."""
-        if kind == ACK:
-            return
-        # A filled buy adds to the position and leaves the open buys: the long side's worst
-        # stays. A buy that is gone unfilled leaves the open buys alone.
-        if (kind == FILL) == is_sell:
-            book.worst_long = _signed64(book.worst_long - qty_lots)
+    def _steer(
+        self, kind: int, flags: int, symbol: int, tag: int, price_ticks: int, value: int
+    ) -> None:
+        """What the host tells the gate."""
+        gate, side = self.gate, bool(flags & SIDE)
+        if kind == RECONCILE:
+            alert = gate.reconcile(symbol, side, value, price_ticks, bool(flags & WHOLE))
+            self._counts["reconcile_faults"] += alert is not None
+            self._alert(alert)
+        elif kind == CREDIT:
+            gate.credit(value, self._now_us)
+        elif kind == DAY:
+            gate.day()
+        elif kind == REARM:
+            gate.rearm_repeats(symbol)
         else:
-            book.worst_short = _signed64(book.worst_short - qty_lots)
+            self._counts["reports"] += kind in REPORTS
+            alert = gate.report(kind, symbol, side, tag, price_ticks, value)
+            self._counts["report_faults"] += alert is not None
+            self._alert(alert)
+
+    def _alert(self, alert: Alert | None) -> None:
+        """Emit an alert, if there is one."""
+        if alert is None:
+            return
+        is_kill = alert.cause is AlertCause.KILL
+        self._emit(
+            kind=OutKind.ALERT,
+            flags=(AlertFlag.SIDE if alert.is_sell else 0)
+            | (AlertFlag.CANCEL_ALL if is_kill else 0),
+            symbol=alert.symbol,
+            cause=alert.cause,
+            value=alert.value,
+            price_ticks=alert.price_ticks,
+            tag=alert.tag,
+            kind_in=alert.kind_in,
+            kill_causes=self.gate.kill_causes,
+        )
 
     def _evaluate(self, symbol: int, update_id: int) -> None:
         """The view of a symbol at the end of a book event, and all that follows from it."""
@@ -331,11 +362,15 @@ class Reference:
         self._counts["events_bbo"] += bbo_valid
         self._counts["events_valid"] += valid
 
+        killed = self.gate.book_event(
+            symbol, bid.price_ticks, ask.price_ticks, reasons, self._now_us
+        )
         if valid:
             is_sell = self._rule(bid.sum_lots, ask.sum_lots)
             if is_sell is not None:
                 self._counts["intents"] += 1
                 self._decide(symbol, update_id, is_sell, bid, ask, age_us)
+        self._alert(killed)
 
         request = self._refill_request(book)
         if request:
@@ -442,51 +477,36 @@ class Reference:
     def _decide(
         self, symbol: int, update_id: int, is_sell: bool, bid: Shown, ask: Shown, age_us: int
     ) -> None:
-        """Judge an intent, and take an accepted order into the exposure."""
-        book = self._books[symbol]
+        """Have an intent judged."""
+        tape = self._books[symbol].tape
         qty_lots = min(self._register["order_qty"], (1 << self.qty_bits) - 1)
         price_ticks = bid.price_ticks if is_sell else ask.price_ticks
-        worst = (book.worst_short if is_sell else book.worst_long) + qty_lots
-        mode, limits = self._register["mode"], book.limits
-        interval_us = self._register["rate_interval_us"]
-        from_mid_x2 = abs(2 * price_ticks - (bid.price_ticks + ask.price_ticks))
-        refused = {
-            Reason.HALTED: mode not in (Mode.REDUCE_ONLY, Mode.ACTIVE),
-            Reason.REDUCE_ONLY: mode == Mode.REDUCE_ONLY and worst > 0,
-            Reason.PERMISSION: not limits.permit,
-            Reason.QUANTITY: qty_lots == 0 or qty_lots > limits.max_qty_lots,
-            Reason.NOTIONAL: price_ticks * qty_lots > limits.max_notional,
-            Reason.COLLAR: from_mid_x2 > 2 * limits.collar_ticks,
-            Reason.POSITION: worst > limits.max_position_lots,
-            Reason.RATE: interval_us == 0
-            or self._now_us + self._register["rate_burst_us"] < self._rate_us,
-            Reason.STALE: age_us > self._register["stale_us"],  # never: the view is valid
-            Reason.BOOK: False,  # an intent is made on a valid view only
-        }
-        bits = [int(reason) for reason in Reason if refused[reason]]
-        if bits:
-            self._counts["refusals"] += 1
-        else:
-            self._counts["orders"] += 1
-            if is_sell:
-                book.worst_short = _signed64(worst)
-            else:
-                book.worst_long = _signed64(worst)
-            self._rate_us = min(max(self._now_us, self._rate_us) + interval_us, MAX_U64)
+        judged = self.gate.order(
+            Order(
+                *(symbol, is_sell, price_ticks, qty_lots, bid.price_ticks, ask.price_ticks),
+                last_ticks=tape.price_ticks if tape.known else None,
+                now_us=self._now_us,
+                age_us=age_us,
+                strategy=Rule.IMBALANCE,
+            )
+        )
+        verdict = judged.verdict
+        self._counts["refusals" if verdict else "orders"] += 1
         self._decisions += 1
         self._emit(
             kind=OutKind.DECISION,
-            flags=(DecisionFlag.SIDE if is_sell else 0) | (DecisionFlag.REFUSED if bits else 0),
+            flags=(DecisionFlag.SIDE if is_sell else 0) | (DecisionFlag.REFUSED if verdict else 0),
             symbol=symbol,
             order=ORDER_LIMIT_IOC,
             update_id=update_id,
             qty_lots=qty_lots,
             price_ticks=price_ticks,
-            decision_id=self._decisions & MAX_U32,
-            verdict=sum(1 << bit for bit in bits),
-            first_reason=min(bits, default=NO_REASON),
+            decision_id=(self._decisions << 8 & MAX_U32) | judged.slot,
+            verdict=verdict,
+            first_reason=(verdict & -verdict).bit_length() - 1 if verdict else NO_REASON,
             rule=Rule.IMBALANCE,
-            limits_version=self.limits_version & MAX_U32,
+            limits_version=judged.limits_version,
+            limits_checksum=judged.limits_checksum,
         )
 
     def _emit(self, **fields: int) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the reference model keeps of one symbol: both sides of its book, its tape, its exposure.
+"""What the reference model keeps of one symbol: both sides of its book, its tape.
 
 A side is kept by *rank*: the price of a bid, minus the price of an ask. A better level has the
 higher rank on both sides.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["NO_HORIZON", "Limits", "Shown", "Side", "State", "Symbol", "Tape"]
+__all__ = ["NO_HORIZON", "Shown", "Side", "State", "Symbol", "Tape"]
 
 #: Horizon of a side that has none: every rank is above it.
 NO_HORIZON = -(1 << 33)
@@ -148,16 +148,6 @@ class Tape:
         )
 
 
-class Limits(NamedTuple):
-    """Limits of one symbol; nothing passes the default."""
-
-    permit: int = 0
-    max_qty_lots: int = 0
-    max_notional: int = 0
-    collar_ticks: int = 0
-    max_position_lots: int = 0
-
-
 class Symbol:
     """All that is kept of one symbol."""
 
@@ -166,6 +156,3 @@ class Symbol:
         self.ask = Side(-1, capacity)
         self.tape = Tape(qty_bits)
         self.wait = 0  # book events until a refill may be asked for again
-        self.limits = Limits()
-        self.worst_long = 0
-        self.worst_short = 0

@@ -198,12 +198,15 @@ class ViewAssembler(wiring.Component):
         for name in (
             "kind",
             "symbol",
+            "tag",
             "side",
             "book",
             "now_us",
             "age_us",
             "cycle_first",
             "cycle_cause",
+            "price",
+            "adopt",
             "value",
         ):
             m.d.comb += view[name].eq(token[name])

@@ -62,7 +62,10 @@ class Imbalance(wiring.Component):
                 m.d.sync += multiplied[name].eq(view[name])
         m.d.sync += [
             multiplied_valid.eq(self.i.valid),
+            multiplied.report_price.eq(view.price),
             multiplied.valid.eq(view.reasons == 0),
+            multiplied.last_known.eq(view.trades.known),
+            multiplied.last_price.eq(view.trades.price),
             multiplied.bid_price.eq(view.bid.levels[0].price),
             multiplied.ask_price.eq(view.ask.levels[0].price),
             bid_num.eq(view.bid.sum * self.ratio_num),

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.records import Rule
+from hdl.records import ORDER_LIMIT_IOC, Rule
 from hdl.types import count_layout, flow, intent_layout, signal_layout
 
 __all__ = ["Taker"]
@@ -62,10 +62,16 @@ class Taker(wiring.Component):
             self.o.valid.eq(self.i.valid),
             intent.update_id.eq(signal.value),
             intent.wanted.eq(wanted),
+            intent.mid2.eq(signal.bid_price + signal.ask_price),
             intent.price.eq(Mux(signal.buy, signal.ask_price, signal.bid_price)),
             intent.qty.eq(Mux(wanted, order_qty, signal.value)),
-            intent.rule.eq(Mux(wanted, int(Rule.IMBALANCE), 0)),
+            intent.reduce_only.eq(0),
+            intent.order.eq(ORDER_LIMIT_IOC),
+            intent.strategy.eq(Mux(wanted, int(Rule.IMBALANCE), 0)),
+            intent.score.eq(0),
         ]
         with m.If(wanted):
             m.d.sync += intent.side.eq(signal.sell)
+        with m.Else():
+            m.d.sync += intent.price.eq(signal.report_price)
         return m

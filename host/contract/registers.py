@@ -18,7 +18,7 @@ class Register(NamedTuple):
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0x09632B41
+CONFIG_HASH = 0x2602FD62
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -59,6 +59,9 @@ COUNTERS = (
     "intents",
     "orders",
     "refusals",
+    "report_faults",
+    "reconcile_faults",
+    "kills",
     "frames",
     "frames_refused",
     "sbe_starts",
@@ -120,186 +123,298 @@ REGISTERS: dict[str, Register] = {
     "refill_level": Register(15, 7, 1, True, True),
     # book events of a symbol between two requests
     "refill_retry": Register(16, 8, 1, True, True),
-    # 0 HALTED, 1 REDUCE_ONLY, 2 ACTIVE
-    "mode": Register(17, 2, 1, True, True),
-    # stream time per message, microseconds; 0 refuses
-    "rate_interval_us": Register(18, 32, 1, True, True),
-    # stream time that may be used ahead, microseconds
-    "rate_burst_us": Register(19, 32, 1, True, True),
     # oldest event that may be acted on, microseconds
-    "stale_us": Register(20, 32, 1, True, True),
+    "stale_us": Register(17, 32, 1, True, True),
     # w: trade volumes are of 8 buckets of 2^w microseconds
-    "trade_window": Register(21, 5, 1, True, True),
+    "trade_window": Register(18, 5, 1, True, True),
+    # 0 HALTED, 1 REDUCE_ONLY, 2 ACTIVE
+    "mode": Register(19, 2, 1, True, True),
+    # stream time per message, microseconds; 0 refuses
+    "rate_interval_us": Register(20, 32, 1, True, True),
+    # stream time that may be used ahead, microseconds
+    "rate_burst_us": Register(21, 32, 1, True, True),
+    # w: windows of quantity and notional are of 2 buckets of 2^w microseconds
+    "risk_window": Register(22, 5, 1, True, True),
+    # gross value over all symbols
+    "max_gross": Register(23, 64, 1, True, True),
+    # net value over all symbols, either way
+    "max_net": Register(25, 64, 1, True, True),
+    # open orders of all symbols
+    "max_open_orders": Register(27, 16, 1, True, True),
+    # oldest credit that may be spent, microseconds
+    "credit_age_us": Register(28, 32, 1, True, True),
+    # losing round trips one after the other
+    "max_losses": Register(29, 8, 1, True, True),
+    # loss of the day, profit units
+    "max_day_loss": Register(30, 64, 1, True, True),
+    # loss in the loss window, profit units
+    "max_window_loss": Register(32, 64, 1, True, True),
+    # fall from the day's best, profit units
+    "max_drawdown": Register(34, 64, 1, True, True),
+    # w: the loss window is of 4 buckets of 2^w microseconds
+    "loss_window": Register(36, 6, 1, True, True),
+    # loss limits that kill; bit 0: day, 1: window, 2: drawdown
+    "loss_kill": Register(37, 3, 1, True, True),
+    # device time of a cycle, 2^-32 microseconds
+    "clock_step": Register(38, 32, 1, True, True),
+    # stream time may part so far from device time, microseconds
+    "clock_drift_us": Register(39, 32, 1, True, True),
+    # cycles without a heartbeat until only exits pass; 0: never
+    "watchdog_late_cycles": Register(40, 32, 1, True, True),
+    # cycles without a heartbeat until the kill latch; 0: never
+    "watchdog_dead_cycles": Register(41, 32, 1, True, True),
+    # any value: the kill latch is set
+    "kill": Register(42, 32, 1, False, True),
+    # 0x0DD50001, then 0x0DD50002, in mode HALTED: kill latch cleared
+    "rearm": Register(43, 32, 1, False, True),
+    # `KillCause` bits of the kill latch, 0: not set
+    "kill_causes": Register(44, 4, 1, True, False),
     # shadow: the symbol may be traded
-    "limit_permit": Register(22, 1, 1, True, True),
-    # shadow: quantity of an order, lots
-    "limit_max_qty": Register(23, 64, 1, True, True),
-    # shadow: price x quantity of an order, tick lots
-    "limit_max_notional": Register(25, 64, 1, True, True),
-    # shadow: distance of a price from the mid, ticks
-    "limit_collar_ticks": Register(27, 32, 1, True, True),
-    # shadow: worst-case position on a side, lots
-    "limit_max_position": Register(28, 64, 1, True, True),
+    "limit_permit": Register(45, 1, 1, True, True),
+    # shadow: the symbol's `Mode`
+    "limit_mode": Register(46, 2, 1, True, True),
+    # shadow: bit n: `Reason` n is not judged, where it may be waived
+    "limit_waive": Register(47, 64, 1, True, True),
+    # shadow: strategies that may trade the symbol, a bit each
+    "limit_strategies": Register(49, 8, 1, True, True),
+    # shadow: quantity of an order
+    "limit_max_qty": Register(50, 64, 1, True, True),
+    # shadow: least quantity of an order
+    "limit_min_qty": Register(52, 64, 1, True, True),
+    # shadow: quantity step: greatest power of 2 in it, less 1
+    "limit_qty_mask": Register(54, 64, 1, True, True),
+    # shadow: quantity step: inverse of its odd part modulo 2^Q
+    "limit_qty_inverse": Register(56, 64, 1, True, True),
+    # shadow: quantity step: greatest product of a multiple
+    "limit_qty_bound": Register(58, 64, 1, True, True),
+    # shadow: price x quantity of an order
+    "limit_max_notional": Register(60, 64, 1, True, True),
+    # shadow: distance of a price from the mid
+    "limit_collar_ticks": Register(62, 32, 1, True, True),
+    # shadow: distance of a price from the mid, parts per million of it
+    "limit_collar_ppm": Register(63, 20, 1, True, True),
+    # shadow: distance of a price from the last trade
+    "limit_last_ticks": Register(64, 32, 1, True, True),
+    # shadow: distance of a price from the last trade, parts per million of it
+    "limit_last_ppm": Register(65, 20, 1, True, True),
+    # shadow: least price
+    "limit_min_price": Register(66, 32, 1, True, True),
+    # shadow: greatest price
+    "limit_max_price": Register(67, 32, 1, True, True),
+    # shadow: price step: greatest power of 2 in it, less 1
+    "limit_tick_mask": Register(68, 32, 1, True, True),
+    # shadow: price step: inverse of its odd part modulo 2^32
+    "limit_tick_inverse": Register(69, 32, 1, True, True),
+    # shadow: price step: greatest product of a multiple
+    "limit_tick_bound": Register(70, 32, 1, True, True),
+    # shadow: time in which an order may not come again
+    "limit_duplicate_us": Register(71, 32, 1, True, True),
+    # shadow: stream time per message of the symbol; 0 refuses
+    "limit_interval_us": Register(72, 32, 1, True, True),
+    # shadow: stream time of the symbol that may be used ahead
+    "limit_burst_us": Register(73, 32, 1, True, True),
+    # shadow: quantity of orders in the window
+    "limit_window_qty": Register(74, 64, 1, True, True),
+    # shadow: notional of orders in the window
+    "limit_window_notional": Register(76, 64, 1, True, True),
+    # shadow: distance of a price from the first of its drift window
+    "limit_drift_ticks": Register(78, 32, 1, True, True),
+    # shadow: length of the drift window
+    "limit_drift_us": Register(79, 32, 1, True, True),
+    # shadow: orders until the throttle must be re-armed
+    "limit_max_repeats": Register(80, 16, 1, True, True),
+    # shadow: orders that need no fill
+    "limit_trade_grace": Register(81, 32, 1, True, True),
+    # shadow: orders that each fill allows
+    "limit_trade_ratio": Register(82, 16, 1, True, True),
+    # shadow: worst-case position on a side
+    "limit_max_position": Register(83, 64, 1, True, True),
+    # shadow: open orders
+    "limit_max_open": Register(85, 8, 1, True, True),
+    # shadow: position that may differ from the exchange's
+    "limit_tolerance": Register(86, 64, 1, True, True),
+    # shadow: best ask less best bid
+    "limit_max_spread": Register(88, 32, 1, True, True),
+    # shadow: move of the mid that pauses
+    "limit_pause_ticks": Register(89, 32, 1, True, True),
+    # shadow: time in which it has to move so far
+    "limit_pause_window_us": Register(90, 32, 1, True, True),
+    # shadow: length of the pause
+    "limit_pause_us": Register(91, 32, 1, True, True),
+    # shadow: value of a lot for gross, net and credit
+    "limit_lot_value": Register(92, 32, 1, True, True),
+    # shadow: profit of a lot over a tick
+    "limit_tick_value": Register(93, 16, 1, True, True),
     # symbol number: its limits become the shadow, all at once
-    "limit_commit": Register(30, 32, 1, False, True),
-    # symbol number: its book and trades are forgotten
-    "symbol_reset": Register(31, 32, 1, False, True),
+    "limit_commit": Register(94, 32, 1, False, True),
     # limit commits since reset
-    "limits_version": Register(32, 32, 1, True, False),
+    "limits_version": Register(95, 32, 1, True, False),
+    # symbol whose committed limits `limit_in_force` names
+    "limit_select": Register(96, 8, 1, True, True),
+    # checksum, and in the upper half number, of its commit
+    "limit_in_force": Register(97, 32, 1, True, False),
+    # symbol number: its book and trades are forgotten
+    "symbol_reset": Register(98, 32, 1, False, True),
     # clock cycles since reset
-    "cycle": Register(33, 64, 1, True, False),
+    "cycle": Register(99, 64, 1, True, False),
     # count: records accepted
-    "records_in": Register(35, 32, 1, True, False),
+    "records_in": Register(101, 32, 1, True, False),
     # count: records of an unknown kind
-    "malformed_kind": Register(36, 32, 1, True, False),
+    "malformed_kind": Register(102, 32, 1, True, False),
     # count: records of a symbol this build does not have
-    "malformed_symbol": Register(37, 32, 1, True, False),
+    "malformed_symbol": Register(103, 32, 1, True, False),
     # count: records with a flag that means nothing to their kind
-    "malformed_flags": Register(38, 32, 1, True, False),
+    "malformed_flags": Register(104, 32, 1, True, False),
     # count: records with a tag where none belongs
-    "malformed_reserved": Register(39, 32, 1, True, False),
+    "malformed_reserved": Register(105, 32, 1, True, False),
     # count: records with an impossible price
-    "malformed_price": Register(40, 32, 1, True, False),
+    "malformed_price": Register(106, 32, 1, True, False),
     # count: records with an impossible quantity
-    "malformed_qty": Register(41, 32, 1, True, False),
+    "malformed_qty": Register(107, 32, 1, True, False),
     # count: updates and event ends outside an event of their symbol
-    "malformed_frame": Register(42, 32, 1, True, False),
+    "malformed_frame": Register(108, 32, 1, True, False),
     # count: events begun before the last one ended
-    "events_unclosed": Register(43, 32, 1, True, False),
+    "events_unclosed": Register(109, 32, 1, True, False),
     # count: trades
-    "trades": Register(44, 32, 1, True, False),
+    "trades": Register(110, 32, 1, True, False),
     # count: heartbeats
-    "heartbeats": Register(45, 32, 1, True, False),
+    "heartbeats": Register(111, 32, 1, True, False),
     # count: timer records
-    "timers": Register(46, 32, 1, True, False),
+    "timers": Register(112, 32, 1, True, False),
     # count: reports on own orders
-    "reports": Register(47, 32, 1, True, False),
+    "reports": Register(113, 32, 1, True, False),
     # count: symbols reset
-    "symbol_resets": Register(48, 32, 1, True, False),
+    "symbol_resets": Register(114, 32, 1, True, False),
     # count: sides cleared
-    "clears": Register(49, 32, 1, True, False),
+    "clears": Register(115, 32, 1, True, False),
     # count: snapshots of a side begun
-    "refill_begins": Register(50, 32, 1, True, False),
+    "refill_begins": Register(116, 32, 1, True, False),
     # count: snapshot levels taken
-    "refill_levels": Register(51, 32, 1, True, False),
+    "refill_levels": Register(117, 32, 1, True, False),
     # count: snapshots of a side completed
-    "refill_ends": Register(52, 32, 1, True, False),
+    "refill_ends": Register(118, 32, 1, True, False),
     # count: snapshot records for a side that is not loading
-    "refill_orphans": Register(53, 32, 1, True, False),
+    "refill_orphans": Register(119, 32, 1, True, False),
     # count: snapshots broken by an update, or with a level beyond their horizon
-    "refill_broken": Register(54, 32, 1, True, False),
+    "refill_broken": Register(120, 32, 1, True, False),
     # count: levels added
-    "level_inserts": Register(55, 32, 1, True, False),
+    "level_inserts": Register(121, 32, 1, True, False),
     # count: levels changed
-    "level_changes": Register(56, 32, 1, True, False),
+    "level_changes": Register(122, 32, 1, True, False),
     # count: levels removed
-    "level_deletes": Register(57, 32, 1, True, False),
+    "level_deletes": Register(123, 32, 1, True, False),
     # count: levels dropped from a full side, moving its horizon
-    "level_evicts": Register(58, 32, 1, True, False),
+    "level_evicts": Register(124, 32, 1, True, False),
     # count: updates at or beyond the horizon, ignored
-    "level_beyond": Register(59, 32, 1, True, False),
+    "level_beyond": Register(125, 32, 1, True, False),
     # count: deletes of a level that is not held
-    "level_absent": Register(60, 32, 1, True, False),
+    "level_absent": Register(126, 32, 1, True, False),
     # count: updates of a side that is unknown, ignored
-    "level_unknown": Register(61, 32, 1, True, False),
+    "level_unknown": Register(127, 32, 1, True, False),
     # count: book events evaluated
-    "events": Register(62, 32, 1, True, False),
+    "events": Register(128, 32, 1, True, False),
     # count: book events after which best bid and ask were valid
-    "events_bbo": Register(63, 32, 1, True, False),
+    "events_bbo": Register(129, 32, 1, True, False),
     # count: book events after which N levels of both sides were valid
-    "events_valid": Register(64, 32, 1, True, False),
+    "events_valid": Register(130, 32, 1, True, False),
     # count: refill requests emitted
-    "refill_requests": Register(65, 32, 1, True, False),
+    "refill_requests": Register(131, 32, 1, True, False),
     # count: orders a rule wanted
-    "intents": Register(66, 32, 1, True, False),
+    "intents": Register(132, 32, 1, True, False),
     # count: orders the gate accepted
-    "orders": Register(67, 32, 1, True, False),
+    "orders": Register(133, 32, 1, True, False),
     # count: orders the gate refused
-    "refusals": Register(68, 32, 1, True, False),
+    "refusals": Register(134, 32, 1, True, False),
+    # count: reports that were unknown or impossible, and changed nothing
+    "report_faults": Register(135, 32, 1, True, False),
+    # count: reconciliations that found a difference over the tolerance
+    "reconcile_faults": Register(136, 32, 1, True, False),
+    # count: times the kill latch was set
+    "kills": Register(137, 32, 1, True, False),
     # count: frames taken by a decoder
-    "frames": Register(69, 32, 1, True, False),
+    "frames": Register(138, 32, 1, True, False),
     # count: FRAME records that break a rule or name a protocol this build has not
-    "frames_refused": Register(70, 32, 1, True, False),
+    "frames_refused": Register(139, 32, 1, True, False),
     # count: update ids of snapshots sent as records
-    "sbe_starts": Register(71, 32, 1, True, False),
+    "sbe_starts": Register(140, 32, 1, True, False),
     # count: frames the SBE decoder has finished
-    "sbe_messages": Register(72, 32, 1, True, False),
+    "sbe_messages": Register(141, 32, 1, True, False),
     # count: SBE depth diffs taken
-    "sbe_diffs": Register(73, 32, 1, True, False),
+    "sbe_diffs": Register(142, 32, 1, True, False),
     # count: SBE depth snapshots taken
-    "sbe_snapshots": Register(74, 32, 1, True, False),
+    "sbe_snapshots": Register(143, 32, 1, True, False),
     # count: SBE trades messages taken
-    "sbe_trades": Register(75, 32, 1, True, False),
+    "sbe_trades": Register(144, 32, 1, True, False),
     # count: SBE best bid and ask messages taken
-    "sbe_tickers": Register(76, 32, 1, True, False),
+    "sbe_tickers": Register(145, 32, 1, True, False),
     # count: SBE messages refused: the frame ends inside them
-    "sbe_short": Register(77, 32, 1, True, False),
+    "sbe_short": Register(146, 32, 1, True, False),
     # count: SBE messages refused: the frame goes on after them
-    "sbe_long": Register(78, 32, 1, True, False),
+    "sbe_long": Register(147, 32, 1, True, False),
     # count: SBE messages refused: the frame is damaged or cut
-    "sbe_damaged": Register(79, 32, 1, True, False),
+    "sbe_damaged": Register(148, 32, 1, True, False),
     # count: SBE messages refused: another schema id
-    "sbe_schema": Register(80, 32, 1, True, False),
+    "sbe_schema": Register(149, 32, 1, True, False),
     # count: SBE messages refused: a template the decoder does not know
-    "sbe_template": Register(81, 32, 1, True, False),
+    "sbe_template": Register(150, 32, 1, True, False),
     # count: SBE messages refused: a version older than the decoder's
-    "sbe_version": Register(82, 32, 1, True, False),
+    "sbe_version": Register(151, 32, 1, True, False),
     # count: SBE messages refused: a root or group block shorter than the schema's
-    "sbe_block": Register(83, 32, 1, True, False),
+    "sbe_block": Register(152, 32, 1, True, False),
     # count: SBE messages refused: a connection without a symbol or scale
-    "sbe_tag": Register(84, 32, 1, True, False),
+    "sbe_tag": Register(153, 32, 1, True, False),
     # count: SBE messages refused: exponents other than the symbol's
-    "sbe_exponent": Register(85, 32, 1, True, False),
+    "sbe_exponent": Register(154, 32, 1, True, False),
     # count: SBE messages refused: a negative time or id, or ids out of order
-    "sbe_root": Register(86, 32, 1, True, False),
+    "sbe_root": Register(155, 32, 1, True, False),
     # count: SBE depth diffs dropped: the symbol waits for a snapshot
-    "sbe_unsynced": Register(87, 32, 1, True, False),
+    "sbe_unsynced": Register(156, 32, 1, True, False),
     # count: SBE depth diffs and snapshots dropped: older than the book
-    "sbe_stale": Register(88, 32, 1, True, False),
+    "sbe_stale": Register(157, 32, 1, True, False),
     # count: SBE depth diffs refused: updates before them are missing
-    "sbe_gap": Register(89, 32, 1, True, False),
+    "sbe_gap": Register(158, 32, 1, True, False),
     # count: SBE messages refused: a price or quantity that is no whole tick or lot
-    "sbe_value": Register(90, 32, 1, True, False),
+    "sbe_value": Register(159, 32, 1, True, False),
     # count: levels made from SBE messages
-    "sbe_levels": Register(91, 32, 1, True, False),
+    "sbe_levels": Register(160, 32, 1, True, False),
     # count: trades left out: no whole tick or lot, no quantity, a wrong field
-    "sbe_trades_refused": Register(92, 32, 1, True, False),
+    "sbe_trades_refused": Register(161, 32, 1, True, False),
     # count: symbols marked as gap because of a refused SBE message
-    "sbe_marks": Register(93, 32, 1, True, False),
+    "sbe_marks": Register(162, 32, 1, True, False),
     # count: best bid and ask messages compared with a view of the same update id
-    "sbe_bbo_checked": Register(94, 32, 1, True, False),
+    "sbe_bbo_checked": Register(163, 32, 1, True, False),
     # count: comparisons that differed
-    "sbe_bbo_mismatch": Register(95, 32, 1, True, False),
+    "sbe_bbo_mismatch": Register(164, 32, 1, True, False),
     # least decision latency, cycles; 65535 before the first
-    "latency_min": Register(96, 16, 1, True, False),
+    "latency_min": Register(165, 16, 1, True, False),
     # greatest decision latency, cycles
-    "latency_max": Register(97, 16, 1, True, False),
+    "latency_max": Register(166, 16, 1, True, False),
     # sum of decision latencies, cycles
-    "latency_sum": Register(98, 64, 1, True, False),
+    "latency_sum": Register(167, 64, 1, True, False),
     # decisions by latency; bin = cycles, last bin and over
-    "latency_histogram": Register(100, 32, 32, True, False),
+    "latency_histogram": Register(169, 32, 32, True, False),
     # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
-    "span_histogram": Register(132, 32, 32, True, False),
+    "span_histogram": Register(201, 32, 32, True, False),
     # decoders of this build: bit 0 SBE, bit 1 ITCH
-    "build_feeds": Register(164, 32, 1, True, False),
+    "build_feeds": Register(233, 32, 1, True, False),
     # shadow: the connection's messages are decoded
-    "sbe_enable": Register(165, 1, 1, True, True),
+    "sbe_enable": Register(234, 1, 1, True, True),
     # shadow: exponent of prices, two's complement
-    "sbe_price_exponent": Register(166, 8, 1, True, True),
+    "sbe_price_exponent": Register(235, 8, 1, True, True),
     # shadow: s, a tick is odd x 2^s mantissas
-    "sbe_price_shift": Register(167, 6, 1, True, True),
+    "sbe_price_shift": Register(236, 6, 1, True, True),
     # shadow: inverse of odd modulo 2^64
-    "sbe_price_inverse": Register(168, 64, 1, True, True),
+    "sbe_price_inverse": Register(237, 64, 1, True, True),
     # shadow: greatest whole quotient, (2^64 - 1) / odd
-    "sbe_price_bound": Register(170, 64, 1, True, True),
+    "sbe_price_bound": Register(239, 64, 1, True, True),
     # shadow: exponent of quantities
-    "sbe_qty_exponent": Register(172, 8, 1, True, True),
+    "sbe_qty_exponent": Register(241, 8, 1, True, True),
     # shadow: s, a lot is odd x 2^s mantissas
-    "sbe_qty_shift": Register(173, 6, 1, True, True),
+    "sbe_qty_shift": Register(242, 6, 1, True, True),
     # shadow: inverse of odd modulo 2^64
-    "sbe_qty_inverse": Register(174, 64, 1, True, True),
+    "sbe_qty_inverse": Register(243, 64, 1, True, True),
     # shadow: greatest whole quotient, (2^64 - 1) / odd
-    "sbe_qty_bound": Register(176, 64, 1, True, True),
+    "sbe_qty_bound": Register(245, 64, 1, True, True),
     # symbol number: its SBE scale becomes the shadow, all at once
-    "sbe_commit": Register(178, 32, 1, False, True),
+    "sbe_commit": Register(247, 32, 1, False, True),
 }

@@ -17,7 +17,7 @@ from amaranth.hdl._ast import AnySeq
 
 from hdl.config import BuildConfig
 from hdl.link.admission import IN_FLIGHT, Admission
-from hdl.link.emit import Emit
+from hdl.link.emit import ORDER, Emit
 from hdl.pipeline import DECISION_LATENCY, STAGE_LATENCY
 from hdl.records import OutKind
 from hdl.types import decision_layout, view_result_layout
@@ -56,7 +56,9 @@ def way_out(one_record: bool = False) -> tuple[Module, Emit, dict, list, list]:
     for n in range(VIEW_LATENCY + 1, DECISION_LATENCY + 1):
         has_view[n], number[n] = Signal(name=f"has_view{n}"), Signal(TAG, name=f"number{n}")
         m.d.sync += [has_view[n].eq(has_view[n - 1]), number[n].eq(number[n - 1])]
-    wanted = AnySeq(1)
+    wanted, kill = AnySeq(1), AnySeq(1)
+    of_record = Signal()
+    m.d.comb += of_record.eq(under_way[-1] & (wanted | has_view[DECISION_LATENCY]))
     entry, view = Signal(decision_layout(CONFIG)), Signal(view_result_layout(CONFIG))
     m.d.comb += [
         view.eq(0 if one_record else AnySeq(len(view.as_value()))),
@@ -65,10 +67,11 @@ def way_out(one_record: bool = False) -> tuple[Module, Emit, dict, list, list]:
         emit.views.p.eq(view),
         emit.views.p.update_id.eq(number[VIEW_LATENCY]),
         entry.eq(0 if one_record else AnySeq(len(entry.as_value()))),
-        emit.decisions.valid.eq(under_way[-1] & (wanted | has_view[DECISION_LATENCY])),
+        # A kill that no record caused is told when there is room and nothing else is.
+        emit.decisions.valid.eq(of_record | (kill & emit.room)),
         emit.decisions.p.eq(entry),
-        emit.decisions.p.wanted.eq(wanted),
-        emit.decisions.p.has_view.eq(has_view[DECISION_LATENCY]),
+        emit.decisions.p.wanted.eq(wanted & of_record),
+        emit.decisions.p.has_view.eq(has_view[DECISION_LATENCY] & of_record),
         emit.decisions.p.update_id.eq(number[DECISION_LATENCY]),
     ]
     return m, emit, inside, under_way, has_view
@@ -111,7 +114,10 @@ def stream() -> Module:
         Assert((sent == 0) | ((wanted & ~sent) != 0)),
         *(Assert(~sent[at] | ((wanted & ~sent)[:at] == 0)) for at in range(1, len(sent))),
         Assert(~emit.o.valid | emit.o.p[:8].matches(*map(int, OutKind)), "of a kind there is"),
-        Assert(~emit.o.valid | (wanted & ~sent & (1 << emit.o.p[:3]) >> 1).any(), "and is wanted"),
+        *(
+            Assert(~(emit.o.valid & (emit.o.p[:8] == int(kind))) | (wanted & ~sent)[at], "wanted")
+            for at, kind in enumerate(ORDER)
+        ),
         Cover(waits & taken & (emit.o.p[:8] == 3) & (seq == 2), "a view waits, the third record"),
         Cover(taken & (emit.o.p[:8] == 4) & (seq == 3), "trades, the fourth record"),
     ]

@@ -97,4 +97,4 @@ def test_an_order_takes_the_far_touch_and_its_size_from_the_register(way, price,
     (order,) = orders
     assert (order.wanted, order.price, order.side) == (1, price, side)
     assert order.qty == (1 << CONFIG.qty_bits) - 1
-    assert (order.rule, order.update_id) == (int(Rule.IMBALANCE), 12345)
+    assert (order.strategy, order.update_id) == (int(Rule.IMBALANCE), 12345)
