@@ -98,7 +98,9 @@ class Deframer(wiring.Component):
         m.d.comb += [
             full.eq((at - taken)[: bits + 1] >= self.depth - 1),
             over.eq(length == MOST_BODY_BYTES + 1),
-            checked.eq((crc == CRC_RESIDUE) & ~wrong & (left == 0) & ~over & (length >= _BARE_BYTES)),
+            checked.eq(
+                (crc == CRC_RESIDUE) & ~wrong & (left == 0) & ~over & (length >= _BARE_BYTES)
+            ),
             good.eq(checked & shaped & ~owed & ~full),
             write.addr.eq(at[:bits]),
             write.data.data.eq(held),
