@@ -16,7 +16,7 @@ PEER   := hftbacktest==2.4.4
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test formal mutate gate validity bench lint generate bitstream flash lock clean distclean preflight
+.PHONY: help sim test formal mutate gate validity soak bench lint generate bitstream flash lock clean distclean preflight
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,10 @@ gate: $(STAMP) ## compare the risk gate with its reference on ten million random
 
 validity: $(STAMP) ## measure how often the book is valid, by levels a side
 	@$(PY) -m sim.validity $(ARGS)
+
+soak: $(STAMP) ## ten million mutated bytes and a million messages of ITCH, minutes
+	@TICKGATE_SOAK=10000000 TICKGATE_SOAK_MESSAGES=1000000 $(PY) -m pytest -n 0 \
+		tests/unit/test_itch_feed.py tests/system/test_itch_library.py -k "many_bytes or generated"
 
 bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; write it to build/
 	@$(BENCH)/bin/python -m sim.bench_wire

@@ -70,8 +70,11 @@ class Unframer:
             if self._text:
                 body = uncobs(bytes(self._text))
                 self._text.clear()
-                whole = body is not None and len(body) >= 6
-                if not whole or check_of(body[:-4]) != int.from_bytes(body[-4:], "little"):
+                if (
+                    body is None
+                    or len(body) < 6
+                    or check_of(body[:-4]) != int.from_bytes(body[-4:], "little")
+                ):
                     out.append(BAD)
                 else:
                     out.append((body[0], body[1], body[2:-4]))

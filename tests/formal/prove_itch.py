@@ -120,7 +120,7 @@ def starts_once() -> Module:
         Assert(~(decoder.start & decoder.lead), "a replace leads first"),
         Assert(~(decoder.lead & led), "and leads once"),
         Assert(at <= 0xFFFF),
-        Assert(~under | (at < length)),
+        Assert(~under | ((at != 0) & (at < length))),
         Assert(~(led & started)),
         Assert(under | ~(led | started)),
         Assert(~under | ((kinds & (kinds - 1)) == 0), "a message is of one type"),

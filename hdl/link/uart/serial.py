@@ -3,7 +3,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Flow, In, Member, Out
 
 __all__ = ["LEAST_CLOCKS_PER_BIT", "SerialReceiver", "SerialSender", "step_of"]
 
@@ -33,8 +33,8 @@ class SerialReceiver(wiring.Component):
     """Bytes from a wire.
 
     A bit is sampled in its middle, counted in fractions of a clock from the edge of the start bit,
-    so the error does not add up over a byte. A start bit that is gone at its middle was noise. A stop
-    bit that is low makes the byte `broken`; then the wire has to be high before the next one.
+    so the error does not add up over a byte. A start bit that is gone at its middle was noise. A
+    stop bit that is low makes the byte `broken`; then the wire has to be high before the next one.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class SerialSender(wiring.Component):
 
     def __init__(self, clock_hz: int, baud: int) -> None:
         self.step = step_of(clock_hz, baud)
-        super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
+        super().__init__({"i": In(stream.Signature(8)), "tx": Member(Flow.Out, 1, init=1)})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
