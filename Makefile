@@ -16,7 +16,7 @@ PEER   := hftbacktest==2.4.4
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test formal mutate validity soak bench lint generate bitstream flash lock clean distclean preflight
+.PHONY: help sim test formal mutate drill validity soak bench lint generate bitstream flash lock clean distclean preflight
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ formal: $(STAMP) ## run the formal proofs
 
 mutate: $(STAMP) ## break the book on purpose; each fault must be caught
 	@$(PY) -m tests.mutate.run $(ARGS)
+
+drill: $(STAMP) ## kill a trading process 200 times at random and compare the accounts
+	@$(PY) -m tests.execution.kill $(ARGS)
 
 validity: $(STAMP) ## measure how often the book is valid, by levels a side
 	@$(PY) -m sim.validity $(ARGS)

@@ -146,9 +146,7 @@ class Ladder(wiring.Component):
         # Moves and status are known from stage 4 on, rows from 6 on. `near` are the moves of a
         # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
         moves: Any = Signal(moves_layout(config))
-        near: dict[int, Any] = {
-            n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)
-        }
+        near: dict[int, Any] = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
         shown, touched = Signal(config.view_levels), Signal()
         status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 7)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
