@@ -26,6 +26,9 @@ from host.contract.registers import COUNTERS
 
 __all__ = ["uncovered"]
 
+#: How the names of the counters of frames begin.
+OF_FRAMES = ("frames", "sbe_")
+
 
 def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[str]:
     """What a run never reached.
@@ -41,14 +44,17 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     -------
     list of str
         Counters that stayed 0, and flags and reasons no out record carries. The reasons STALE and
-        BOOK are left out: the rule acts on a valid view only, so the gate never sees another.
+        BOOK are left out: the rule acts on a valid view only, so the gate never sees another. So
+        are the counters of frames: the streams this is asked of are of records.
     """
 
     def seen(kind: OutKind, dtype: np.dtype[Any], field: str) -> int:
         rows = np.ascontiguousarray(out[out[:, 0] == kind]).view(dtype).reshape(-1)
         return int(np.bitwise_or.reduce(rows[field], initial=0)) if len(rows) else 0
 
-    missing = [name for name in COUNTERS if not counters[name]]
+    missing = [
+        name for name in COUNTERS if not counters[name] and not name.startswith(OF_FRAMES)
+    ]
     verdicts = seen(OutKind.DECISION, DECISION_DTYPE, "verdict")
     missing += [
         f"Reason.{reason.name}"
