@@ -16,7 +16,7 @@ PEER   := hftbacktest==2.4.4
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test formal mutate gate validity soak bench lint generate bitstream flash lock clean distclean preflight
+.PHONY: help sim test formal mutate gate drill validity soak bench lint generate bitstream flash lock clean distclean preflight
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ mutate: $(STAMP) ## break the book on purpose; each fault must be caught
 
 gate: $(STAMP) ## compare the risk gate with its reference on ten million random records
 	@$(PY) -m tests.system.gate_long $(ARGS)
+
+drill: $(STAMP) ## kill a trading process 200 times at random and compare the accounts
+	@$(PY) -m tests.execution.kill $(ARGS)
 
 validity: $(STAMP) ## measure how often the book is valid, by levels a side
 	@$(PY) -m sim.validity $(ARGS)

@@ -32,6 +32,9 @@ UNSEEN = frozenset(
     reason for reason in Reason if reason in (Reason.STALE, Reason.BOOK) or reason > Reason.BOOK
 )
 
+#: How the names of the counters of frames begin.
+OF_FRAMES = ("frames", "sbe_")
+
 
 def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[str]:
     """What a run never reached.
@@ -46,14 +49,15 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     Returns
     -------
     list of str
-        Counters that stayed 0, and flags and reasons no out record carries; `UNSEEN` left out.
+        Counters that stayed 0, and flags and reasons no out record carries; `UNSEEN` left out, and
+        the counters of frames, as the streams this is asked of are of records.
     """
 
     def seen(kind: OutKind, dtype: np.dtype[Any], field: str) -> int:
         rows = np.ascontiguousarray(out[out[:, 0] == kind]).view(dtype).reshape(-1)
         return int(np.bitwise_or.reduce(rows[field], initial=0)) if len(rows) else 0
 
-    missing = [name for name in COUNTERS if not counters[name]]
+    missing = [name for name in COUNTERS if not counters[name] and not name.startswith(OF_FRAMES)]
     verdicts = seen(OutKind.DECISION, DECISION_DTYPE, "verdict")
     missing += [
         f"Reason.{reason.name}"

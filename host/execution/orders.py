@@ -295,6 +295,10 @@ class Orders:
         """An order, None where it is none of ours."""
         return self._rows.get(name) or self._journal.order(name)
 
+    def row_of(self, decision: int, part: int = 0) -> OrderRow | None:
+        """An order of this session by its decision, None where none was written."""
+        return self.row(client_id(self._journal.instance, self._session, decision, part))
+
     # inside
 
     def _row(self, name: str) -> OrderRow:

@@ -148,6 +148,8 @@ def _guarded(kind: Any, venue: str, mode: Mode) -> Any:
     """A class of ccxt that compares each address with the list before it is used."""
 
     class Guarded(kind):  # type: ignore[misc]
+        session: Any = None
+
         def open(self, lazy: bool = False) -> None:
             before = self.session
             super().open(lazy)

@@ -69,6 +69,6 @@ async def served(
         yield server, Hand(server.venue, market), Rest(session, server.url)
 
 
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    """Run a test in a loop of its own; it has a minute."""
-    asyncio.run(asyncio.wait_for(test(), 60))  # type: ignore[arg-type]
+def run(test: Callable[[], Awaitable[None]], seconds: float = 120) -> None:
+    """Run a test in a loop of its own, for some time at most."""
+    asyncio.run(asyncio.wait_for(test(), seconds))  # type: ignore[arg-type]

@@ -142,7 +142,7 @@ class Decoder(wiring.Component):
             m.d.sync += [kept.eq(view), known.eq(known_now), fits.eq(fits_now)]
             m.d.sync += [kinds[kind].eq(now[kind]) for kind in kinds]
 
-        def any_of(*acts: Act):  # type: ignore[no-untyped-def]
+        def any_of(*acts: Act):
             return Cat(kinds[x.type] for x in MESSAGES if x.act in acts).any()
 
         need = Signal(range(64))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an order message to the shares at its prices, in steps that never vary."""
 
+from typing import Any
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -150,7 +152,7 @@ class Engine(wiring.Component):
         m.submodules.orders = orders = OrderTable(config)
         m.submodules.levels = levels = LevelTable(config)
         step, awaits, open_ = Signal(range(STEPS)), Signal(), Signal()
-        now = Signal(fields_layout())
+        now: Any = Signal(fields_layout())
         symbol, selected = Signal(config.symbol_bits), Signal()
         replaces = now.add & now.take
 

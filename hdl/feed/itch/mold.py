@@ -34,7 +34,7 @@ def message_layout(width: int) -> data.StructLayout:
     )
 
 
-def big_endian(octets: list, first: int, size: int):  # type: ignore[type-arg, no-untyped-def]
+def big_endian(octets: list, first: int, size: int):
     """Number in `size` bytes from `first` on."""
     return Cat(*reversed(octets[first : first + size]))
 
@@ -140,7 +140,7 @@ class MoldSplitter(wiring.Component):
         with m.If(torn):
             m.d.comb += [self.lost.eq(1), counts.mold_damaged.eq(1)]
 
-        def pass_message():  # type: ignore[no-untyped-def]
+        def pass_message():
             m.d.sync += [number.eq(number + 1), todo.eq(todo - 1)]
             with m.If(fresh):
                 m.d.sync += expected.eq(number + 1)
@@ -168,7 +168,7 @@ class MoldSplitter(wiring.Component):
                         m.d.sync += [done.eq(0), over.eq(0)]
             with m.State("COMPARE"):
                 m.next = "JUDGE"
-            with m.State("JUDGE"):
+            with m.State("JUDGE"):  # noqa: SIM117
                 # A frame may become a loss in its last beat: that is told first.
                 with m.If(~self.fence):
                     with m.If(~joined):

@@ -100,7 +100,7 @@ class SerialSender(wiring.Component):
 
     def __init__(self, clock_hz: int, baud: int) -> None:
         self.step = step_of(clock_hz, baud)
-        super().__init__({"i": In(stream.Signature(8)), "tx": Member(Flow.Out, 1, init=1)})
+        super().__init__({"i": In(stream.Signature(8)), "tx": Member(Flow.Out, 1, init=1)})  # type: ignore[call-arg]
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
