@@ -58,7 +58,7 @@ MEANT_FLAGS = {
     InKind.REJECT: {1},
     InKind.HEARTBEAT: set(),
     InKind.TIMER: set(),
-    InKind.RECONCILE: {1, 64},
+    InKind.RECONCILE: {1, 4},
     InKind.CREDIT: set(),
     InKind.DAY: set(),
     InKind.REARM: set(),
