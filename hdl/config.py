@@ -69,3 +69,13 @@ class BuildConfig:
     def sum_bits(self) -> int:
         """Width of the sum of the quantities that leave the book."""
         return self.qty_bits + self.view_levels.bit_length()
+
+    @property
+    def weighted_bits(self) -> int:
+        """Width of the sum of the visible quantities, each half as heavy as the one before."""
+        return self.qty_bits + self.view_levels
+
+    @property
+    def notional_bits(self) -> int:
+        """Width of price x lots of all trades in a bucket, bought and sold."""
+        return self.price_bits + self.qty_bits + 1

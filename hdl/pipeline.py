@@ -16,8 +16,10 @@ from hdl.regs.bank import BANK_BUS, Bank
 from hdl.regs.table import ID, VERSION, contract_hash
 from hdl.risk.gate import Gate
 from hdl.signal.imbalance import Imbalance
+from hdl.signal.vector import FeatureVector
 from hdl.stats.counters import Counters
 from hdl.stats.latency import Latency
+from hdl.strategy.settings import Settings
 from hdl.strategy.taker import Taker
 
 __all__ = ["DECISION_LATENCY", "STAGE_LATENCY", "Pipeline"]
@@ -75,6 +77,8 @@ class Pipeline(wiring.Component):
         m.submodules.decoder = decoder = TickDecoder(config)
         m.submodules.book = book = Book(config)
         m.submodules.trades = trades = Trades(config, STAGE_LATENCY["book"])
+        m.submodules.settings = settings = Settings(config)
+        m.submodules.features = features = FeatureVector(config)
         m.submodules.imbalance = imbalance = Imbalance(config)
         m.submodules.taker = taker = Taker(config)
         m.submodules.gate = gate = Gate(config)
@@ -86,7 +90,11 @@ class Pipeline(wiring.Component):
         wiring.connect(m, admission.o, decoder.i)
         wiring.connect(m, decoder.o, book.i)
         m.d.comb += [trades.i.valid.eq(decoder.o.valid), trades.i.p.eq(decoder.o.p)]
-        for source, target in ((book.o, imbalance.i), (book.result, emit.views)):
+        for source, target in (
+            (book.o, imbalance.i),
+            (book.o, features.i),
+            (book.result, emit.views),
+        ):
             m.d.comb += [
                 target.valid.eq(source.valid),
                 target.p.eq(source.p),
@@ -94,12 +102,14 @@ class Pipeline(wiring.Component):
             ]
         wiring.connect(m, imbalance.o, taker.i)
         wiring.connect(m, taker.o, gate.i)
+        wiring.connect(m, features.o, emit.vectors)
         wiring.connect(m, gate.o, emit.decisions)
         wiring.connect(m, emit.o, wiring.flipped(self.o))
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
 
         cycle, init_done = Signal(64), Signal()
-        swept = (book.init_done, trades.init_done, gate.init_done)
+        stages = (book, trades, settings, features, gate)
+        swept = [stage.init_done for stage in stages]
         m.d.sync += [cycle.eq(cycle + 1), init_done.eq(Cat(swept).all())]
         m.d.comb += [
             admission.room.eq(emit.room),
@@ -125,6 +135,22 @@ class Pipeline(wiring.Component):
             imbalance.enable.eq(held.rule_enable),
             admission.reset.eq(bank.strobes.symbol_reset),
             admission.reset_symbol.eq(bank.written),
+            settings.ahead.eq(book.coming),
+            settings.commit.eq(bank.strobes.strategy_commit),
+            settings.commit_symbol.eq(bank.written),
+            *(
+                settings.shadow[name].eq(held[f"strategy_{name}"])
+                for name, _ in settings.shadow.shape()
+            ),
+            shown.strategy_version.eq(settings.version),
+            features.ahead.eq(book.coming),
+            *(
+                getattr(features, name).eq(settings.row[name])
+                for name in ("flow_decay", "average_decay", "bar_log2_us", "micro_bank")
+            ),
+            features.micro_write.eq(bank.strobes.micro_entry),
+            features.micro_address.eq(held.micro_address),
+            features.micro_entry.eq(bank.written),
             gate.commit.eq(bank.strobes.limit_commit),
             gate.commit_symbol.eq(bank.written),
             self.soft_reset.eq(bank.strobes.control & bank.written[0]),
