@@ -22,7 +22,6 @@ __all__ = [
     "intent_layout",
     "level_layout",
     "side_layout",
-    "signal_layout",
     "token_layout",
     "touch_layout",
     "trade_layout",
@@ -183,22 +182,6 @@ def view_result_layout(config: BuildConfig) -> data.StructLayout:
     )
 
 
-def signal_layout(_config: BuildConfig) -> data.StructLayout:
-    """Prices of a view and which way the rule points."""
-    return data.StructLayout(
-        {
-            **_origin(),
-            "value": 64,
-            "has_view": 1,
-            "valid": 1,  # the view is valid
-            "bid_price": 32,
-            "ask_price": 32,
-            "buy": 1,
-            "sell": 1,
-        }
-    )
-
-
 def intent_layout(config: BuildConfig) -> data.StructLayout:
     """An order a rule wants, or a report, on its way to the gate."""
     return data.StructLayout(
@@ -209,10 +192,14 @@ def intent_layout(config: BuildConfig) -> data.StructLayout:
             "valid": 1,
             "bid_price": 32,
             "ask_price": 32,
+            "mid2": 33,  # bid + ask
             "wanted": 1,  # there is an order to judge; `side` is the order's
-            "price": 32,  # limit price, ticks
+            "price": 32,  # limit price, or of the report, ticks
             "qty": config.qty_bits,  # of the order or the report, lots
-            "rule": 8,  # Rule
+            "reduce_only": 1,  # an exit: may take from the position, never add
+            "order": 8,  # type and time in force
+            "strategy": 8,  # Rule
+            "score": signed(32),
         }
     )
 
@@ -228,7 +215,9 @@ def decision_layout(config: BuildConfig) -> data.StructLayout:
             "update_id": 64,
             "price": 32,
             "qty": config.qty_bits,
-            "rule": 8,
+            "order": 8,
+            "strategy": 8,
+            "score": signed(32),
             "verdict": 32,
             "first_reason": 8,
             "cycle_first": 64,

@@ -22,7 +22,6 @@ from host.contract.records import (
     IN_DTYPE,
     IN_FLAGS_BY_KIND,
     NO_REASON,
-    ORDER_LIMIT_IOC,
     REFILL_REQUEST_DTYPE,
     TRADES_DTYPE,
     VIEW_DTYPE,
@@ -34,13 +33,13 @@ from host.contract.records import (
     OutKind,
     Reason,
     RefillFlag,
-    Rule,
     TradesFlag,
     ViewFlag,
     ViewReason,
 )
 from host.contract.registers import COUNTERS, REGISTERS
 from sim.reference_signal import BookSide, Moment, SignalSettings, SignalState
+from sim.reference_strategy import Before, Intent, Seen, effective
 from sim.reference_symbol import NO_HORIZON, Limits, Shown, Side, State, Symbol, Tape
 
 __all__ = ["OUT_DTYPES", "Records", "Reference"]
@@ -282,9 +281,16 @@ class Reference:
                 self._now_us = max(self._now_us, value)
             elif kind == RECONCILE:
                 counts["reconciles"] += 1
+                is_short = bool(flags & SIDE)
+                book.strategy.position.state(is_short, value, price_ticks, self._now_us)
+                book.strategy.reported = True
             else:
                 counts["reports"] += 1
                 self._report(book, kind, bool(flags & SIDE), value)
+                if kind == FILL:
+                    is_sell = bool(flags & SIDE)
+                    book.strategy.position.fill(is_sell, value, price_ticks, self._now_us)
+                book.strategy.reported |= kind != ACK
         out, self._out = self._out, []
         return _as_bytes(out)
 
@@ -340,12 +346,7 @@ class Reference:
         self._counts["events_bbo"] += bbo_valid
         self._counts["events_valid"] += valid
 
-        features = self._features(symbol, bbo_valid)
-        if valid:
-            is_sell = self._rule(bid.sum_lots, ask.sum_lots)
-            if is_sell is not None:
-                self._counts["intents"] += 1
-                self._decide(symbol, update_id, is_sell, bid, ask, age_us)
+        features = self._features(symbol, update_id, bbo_valid, valid, age_us)
 
         request = self._refill_request(book)
         if request:
@@ -409,9 +410,11 @@ class Reference:
                     **{f"value{n}": value for n, value in enumerate(values)},
                 )
 
-    def _features(self, symbol: int, usable: bool) -> list[int]:
-        """The features of an event."""
-        book = self._books[symbol]
+    def _features(
+        self, symbol: int, update_id: int, usable: bool, valid: bool, age_us: int
+    ) -> list[int]:
+        """The features of an event; what the strategy wants is judged and told."""
+        book, strategy = self._books[symbol], self._books[symbol].strategy
         if not usable:
             return book.signals.skip()
         tape, settings, window = book.tape, book.settings, self._register["trade_window"]
@@ -432,7 +435,17 @@ class Reference:
         )
         first = 256 * symbol + 128 * shape.micro_bank
         table = [self._micro.get(first + at, 0) for at in range(128)]
-        return book.signals.event(bid, ask, moment, shape, table)
+        before = Before.of(book.signals)
+        features = book.signals.event(bid, ask, moment, shape, table)
+        filtered = strategy.filtered
+        row = effective(settings, self._register)
+        intent = strategy.event(Seen(bid, ask, moment, valid, 0), before, book.signals, row)
+        self._counts["filtered"] += strategy.filtered - filtered
+        if intent is not None:
+            self._counts["intents"] += 1
+            self._counts["exits" if intent.reduce_only else "entries"] += 1
+            self._decide(symbol, update_id, intent, bid.levels[0][0], ask.levels[0][0], age_us)
+        return features
 
     def _view_reasons(self, book: Symbol, bid: Shown, ask: Shown, age_us: int) -> int:
         """Why the book is not valid for N levels; `ViewReason` bits, 0 for a valid one."""
@@ -478,25 +491,22 @@ class Reference:
         book.wait = self._register["refill_retry"]
         return int(wanted)
 
-    def _rule(self, bid_lots: int, ask_lots: int) -> bool | None:
-        """The imbalance rule on the sums: True wants to sell, False to buy, None neither."""
-        num, den = self._register["ratio_num"], self._register["ratio_den"]
-        enable = self._register["rule_enable"]
-        buy = bool(enable & 1) and bid_lots * den >= ask_lots * num
-        sell = bool(enable & 2) and ask_lots * den >= bid_lots * num
-        return None if buy == sell else sell
-
     def _decide(
-        self, symbol: int, update_id: int, is_sell: bool, bid: Shown, ask: Shown, age_us: int
+        self,
+        symbol: int,
+        update_id: int,
+        intent: Intent,
+        bid_ticks: int,
+        ask_ticks: int,
+        age_us: int,
     ) -> None:
         """Judge an intent, and take an accepted order into the exposure."""
         book = self._books[symbol]
-        qty_lots = min(self._register["order_qty"], (1 << self.qty_bits) - 1)
-        price_ticks = bid.price_ticks if is_sell else ask.price_ticks
+        is_sell, qty_lots, price_ticks = intent.is_sell, intent.qty_lots, intent.price_ticks
         worst = (book.worst_short if is_sell else book.worst_long) + qty_lots
         mode, limits = self._register["mode"], book.limits
         interval_us = self._register["rate_interval_us"]
-        from_mid_x2 = abs(2 * price_ticks - (bid.price_ticks + ask.price_ticks))
+        from_mid_x2 = abs(2 * price_ticks - (bid_ticks + ask_ticks))
         refused = {
             Reason.HALTED: mode not in (Mode.REDUCE_ONLY, Mode.ACTIVE),
             Reason.REDUCE_ONLY: mode == Mode.REDUCE_ONLY and worst > 0,
@@ -525,14 +535,14 @@ class Reference:
             kind=OutKind.DECISION,
             flags=(DecisionFlag.SIDE if is_sell else 0) | (DecisionFlag.REFUSED if bits else 0),
             symbol=symbol,
-            order=ORDER_LIMIT_IOC,
+            order=intent.order,
             update_id=update_id,
             qty_lots=qty_lots,
             price_ticks=price_ticks,
             decision_id=self._decisions & MAX_U32,
             verdict=sum(1 << bit for bit in bits),
             first_reason=min(bits, default=NO_REASON),
-            rule=Rule.IMBALANCE,
+            rule=intent.fired,
             limits_version=self.limits_version & MAX_U32,
         )
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sim.reference_signal import BookSide, Moment, SignalState
 
-__all__ = ["Intent", "Position", "Seen", "Strategy", "effective"]
+__all__ = ["Before", "Intent", "Position", "Seen", "Strategy", "effective"]
 
 #: Settings that hold whether or not the others are active.
 ALWAYS = ("flow_decay", "average_decay", "bar_log2_us", "micro_bank")
@@ -31,6 +31,20 @@ class Intent(NamedTuple):
     order: int
     fired: int
     reduce_only: bool
+
+
+class Before(NamedTuple):
+    """What is taken of the features' state before an event."""
+
+    ranges: int
+    moves: int
+    removed: int
+    traded: int
+
+    @classmethod
+    def of(cls, state: SignalState) -> Before:
+        """Of the state as it is now."""
+        return cls(state.bars.ranges.sum, state.moves.sum, state.removed, state.traded)
 
 
 class Seen(NamedTuple):
@@ -128,7 +142,7 @@ class Strategy:
         self.filtered = 0
 
     def event(
-        self, seen: Seen, before: SignalState, after: SignalState, row: Mapping[str, int]
+        self, seen: Seen, before: Before, after: SignalState, row: Mapping[str, int]
     ) -> Intent | None:
         """A usable event.
 
@@ -136,7 +150,7 @@ class Strategy:
         ----------
         seen : Seen
             What the event shows.
-        before, after : SignalState
+        before, after : Before, SignalState
             State of the features before and after it.
         row : mapping
             The settings that count.
@@ -153,7 +167,7 @@ class Strategy:
             self.order_us = now_us
         return intent
 
-    def _exit(self, seen: Seen, before: SignalState, row: Mapping[str, int]) -> Intent | None:
+    def _exit(self, seen: Seen, before: Before, row: Mapping[str, int]) -> Intent | None:
         position, now_us = self.position, seen.moment.now_us
         if self.reported:
             self.exit_us = None
@@ -167,7 +181,7 @@ class Strategy:
         gain, e, known = position.gain(mark), position.entered_lots, not position.blind
         stop = row["stop_ticks"]
         if row["stop_ranges"]:
-            range_sum = before.bars.ranges.sum >> min(row["average_decay"], 8)
+            range_sum = before.ranges >> min(row["average_decay"], 8)
             stop = min(row["stop_ranges"] * range_sum >> 13, (1 << 32) - 1)
         fires = [
             not known or gain <= -stop * e,
@@ -195,7 +209,7 @@ class Strategy:
         return Intent(is_long, qty, price, row["exit_order"], EXIT | fired, True)
 
     def _entry(
-        self, seen: Seen, before: SignalState, after: SignalState, row: Mapping[str, int]
+        self, seen: Seen, before: Before, after: SignalState, row: Mapping[str, int]
     ) -> Intent | None:
         votes = _votes(seen, after, row)
         is_sell = _combined(votes, row)
@@ -207,7 +221,7 @@ class Strategy:
                 return None
             fired |= 1 << MODEL
         x = -seen.score if is_sell else seen.score
-        level = (before.moves.sum if row["volatility_source"] else before.bars.ranges.sum) >> min(
+        level = (before.moves if row["volatility_source"] else before.ranges) >> min(
             row["average_decay"], 8
         )
         if not self._passes(seen, before, row, x, level):
@@ -224,7 +238,7 @@ class Strategy:
         return Intent(is_sell, size, price, row["entry_order"], fired, False)
 
     def _passes(
-        self, seen: Seen, before: SignalState, row: Mapping[str, int], x: int, level: int
+        self, seen: Seen, before: Before, row: Mapping[str, int], x: int, level: int
     ) -> bool:
         """Whether every filter that is on holds."""
         spread = seen.ask.levels[0][0] - seen.bid.levels[0][0]

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from sim.reference_signal import SignalState
+from sim.reference_strategy import Strategy
 
 __all__ = ["NO_HORIZON", "Limits", "Shown", "Side", "State", "Symbol", "Tape"]
 
@@ -199,5 +200,6 @@ class Symbol:
         self.limits = Limits()
         self.worst_long = 0
         self.worst_short = 0
+        self.strategy = Strategy(qty_bits)
         self.signals = SignalState(qty_bits, visible=min(10, capacity))
         self.settings: Mapping[str, int] = Counter()  # what was never committed is 0

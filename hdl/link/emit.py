@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 from hdl.config import BuildConfig
 from hdl.link.admission import IN_FLIGHT
 from hdl.records import (
-    ORDER_LIMIT_IOC,
     OUT_RECORDS,
     DecisionFlag,
     FeaturesFlag,
@@ -117,17 +116,18 @@ class Emit(wiring.Component):
                 | Mux(refused, int(DecisionFlag.REFUSED), 0)
             ),
             order.symbol.eq(decision.symbol),
-            order.order.eq(ORDER_LIMIT_IOC),
+            order.order.eq(decision.order),
             order.update_id.eq(decision.update_id),
             order.qty_lots.eq(decision.qty),
             order.price_ticks.eq(decision.price),
             order.decision_id.eq(decision_id),
             order.verdict.eq(decision.verdict),
             order.first_reason.eq(decision.first_reason),
-            order.rule.eq(decision.rule),
+            order.rule.eq(decision.strategy),
             order.latency_cycles.eq(decision.latency),
             order.cycle_first.eq(decision.cycle_first),
             order.cycle_decision.eq(decision.cycle),
+            order.score.eq(decision.score),
             order.limits_version.eq(decision.limits_version),
             refill.flags.eq(view.refill),
             shown.flags.eq(sum(Mux(holds, int(flag), 0) for flag, holds in view_flags.items())),

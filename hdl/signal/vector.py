@@ -17,12 +17,12 @@ from hdl.signal.rows import StateRows
 from hdl.signal.tape import TapeFlow, print_row, tape_row
 from hdl.types import flow, vector_layout, view_layout
 
-__all__ = ["LATENCY", "FeatureVector", "signal_row"]
+__all__ = ["BBO_IGNORES", "LATENCY", "FeatureVector", "signal_row"]
 
 #: Cycles from a view to its features.
 LATENCY = 3
 #: Reasons that leave the best bid and offer valid.
-_BBO_IGNORES = ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE
+BBO_IGNORES = ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE
 
 
 def signal_row(config: BuildConfig) -> data.StructLayout:
@@ -117,7 +117,7 @@ class FeatureVector(wiring.Component):
 
         # Stage 0: what each family is given.
         event = self.i.valid & view.book
-        usable = event & ((view.reasons & (~int(_BBO_IGNORES) & 0xFF)) == 0)
+        usable = event & ((view.reasons & (~int(BBO_IGNORES) & 0xFF)) == 0)
         forget = self.i.valid & view.forget
 
         def cut(decay: Value) -> Value:

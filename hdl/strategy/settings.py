@@ -9,7 +9,10 @@ from hdl.config import BuildConfig
 from hdl.memory import SweptMemory
 from hdl.strategy.registers import SETTINGS
 
-__all__ = ["Settings", "settings_layout"]
+__all__ = ["ALWAYS", "Settings", "settings_layout"]
+
+#: Settings that hold whether or not the symbol's are active.
+ALWAYS = ("flow_decay", "average_decay", "bar_log2_us", "micro_bank")
 
 
 def settings_layout() -> data.StructLayout:
