@@ -53,18 +53,19 @@ class InKind(IntEnum):
     REJECT = 11  #: own order never lived
     HEARTBEAT = 12  #: the host is alive
     TIMER = 13  #: the host's clock
-    RECONCILE = 15  #: the host states the position of a symbol
+    RECONCILE = 15  #: the exchange's truth on a symbol: position and its entry price
 
 
 class InFlag(IntFlag):
     """Flags of an incoming record; a flag that means nothing to the kind is malformed."""
 
-    SIDE = 0x01  #: set: ask or sell; clear: bid or buy; TRADE: what the aggressor did
+    SIDE = 0x01  #: set: ask, sell or short; clear: bid, buy or long; TRADE: the aggressor's
     REFILL = 0x02  #: LEVEL: part of a snapshot
     WHOLE = 0x04  #: REFILL_END: the side has no level beyond those sent
     BOOK = 0x08  #: EVENT_END: the event changed the book; evaluate it
     GAP = 0x10  #: CLEAR: because updates were lost
     RESYNC = 0x20  #: CLEAR: because a new snapshot is on its way
+    ADOPT = 0x40  #: RECONCILE: take it over, nothing of the symbol is open
 
 
 #: Flags that are allowed for each kind.
@@ -82,7 +83,7 @@ IN_FLAGS_BY_KIND: dict[InKind, InFlag] = {
     InKind.REJECT: InFlag.SIDE,
     InKind.HEARTBEAT: InFlag(0),
     InKind.TIMER: InFlag(0),
-    InKind.RECONCILE: InFlag.SIDE,
+    InKind.RECONCILE: InFlag.SIDE | InFlag.ADOPT,
 }
 
 

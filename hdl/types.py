@@ -71,6 +71,7 @@ def token_layout(config: BuildConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             **_origin(),
+            "adopt": 1,  # RECONCILE: take over
             "poison": 1,  # malformed: the symbol's book may have missed an update
             "refill": 1,
             "whole": 1,
@@ -141,6 +142,7 @@ def view_layout(config: BuildConfig) -> data.StructLayout:
             **_origin(),
             "value": 64,  # update id, or lots of a trade or a report
             "price": config.price_bits,  # of a trade or a report, ticks
+            "adopt": 1,
             "forget": 1,  # the symbol is being reset
             "report": 3,  # register report at the event
             "bid": side_layout(config),
@@ -188,10 +190,14 @@ def intent_layout(config: BuildConfig) -> data.StructLayout:
         {
             **_origin(),
             "update_id": 64,
+            "adopt": 1,
             "has_view": 1,
-            "valid": 1,
+            "valid": 1,  # the view is valid; of an exit, its best bid and offer
+            "reasons": 8,  # ViewReason against that
             "bid_price": 32,
             "ask_price": 32,
+            "last_known": 1,  # there was a trade
+            "last_price": 32,
             "mid2": 33,  # bid + ask
             "wanted": 1,  # there is an order to judge; `side` is the order's
             "price": 32,  # limit price, or of the report, ticks

@@ -59,7 +59,7 @@ OUT_DTYPES: dict[int, np.dtype[Any]] = {
 # Kinds and flags as plain ints: an enum costs more to compare than the rest of the loop.
 (LEVEL, TRADE, CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, REFILL_END) = map(int, list(InKind)[:7])
 (ACK, FILL, CANCEL, REJECT, HEARTBEAT, TIMER, RECONCILE) = map(int, list(InKind)[7:])
-(SIDE, REFILL, WHOLE, BOOK, GAP, RESYNC) = map(int, InFlag)
+(SIDE, REFILL, WHOLE, BOOK, GAP, RESYNC, ADOPT) = map(int, InFlag)
 
 KINDS = frozenset(int(kind) for kind in InKind)
 REPORTS = frozenset((ACK, FILL, CANCEL, REJECT))
@@ -281,9 +281,10 @@ class Reference:
                 self._now_us = max(self._now_us, value)
             elif kind == RECONCILE:
                 counts["reconciles"] += 1
-                is_short = bool(flags & SIDE)
-                book.strategy.position.state(is_short, value, price_ticks, self._now_us)
-                book.strategy.reported = True
+                if flags & ADOPT:
+                    is_short = bool(flags & SIDE)
+                    book.strategy.position.state(is_short, value, price_ticks, self._now_us)
+                    book.strategy.reported = True
             else:
                 counts["reports"] += 1
                 self._report(book, kind, bool(flags & SIDE), value)

@@ -361,7 +361,8 @@ class _Script:
         """The host states the position, at times without a price, or flat."""
         qty = self.build.max_qty if self.rng.random() < 0.15 else self._qty()
         qty, price = self.rng.choice(((0, 0), (qty, self.mid), (qty, self.mid), (qty, 0)))
-        self._put(InKind.RECONCILE, self._side(), price, qty)
+        adopt = InFlag.ADOPT if self.rng.random() < 0.7 else 0
+        self._put(InKind.RECONCILE, self._side() | adopt, price, qty)
 
     def _broken(self, row: Row) -> Row:
         """The record with one or two fields that break a rule, where its kind has such a rule."""

@@ -187,6 +187,7 @@ class ViewAssembler(wiring.Component):
             "cycle_cause",
             "value",
             "price",
+            "adopt",
             "forget",
         ):
             m.d.comb += view[name].eq(token[name])

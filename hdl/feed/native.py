@@ -179,6 +179,7 @@ class TickDecoder(wiring.Component):
             token.gap.eq(flag[InFlag.GAP]),
             token.resync.eq(flag[InFlag.RESYNC]),
             token.forget.eq(self.own),
+            token.adopt.eq(flag[InFlag.ADOPT]),
             token.price.eq(record.price_ticks),
             token.value.eq(record.value),
             token.now_us.eq(now_us),

@@ -226,6 +226,8 @@ class Strategy(wiring.Component):
             token.qty.eq(view.value),
             token.bid_price.eq(view.bid.levels[0].price),
             token.ask_price.eq(view.ask.levels[0].price),
+            token.last_known.eq(view.trades.known),
+            token.last_price.eq(view.trades.price),
         ]
         passed = Signal(intent_layout(config))
         m.d.comb += passed.eq(later(token.as_value(), "token", _FOUND + wait))
@@ -241,6 +243,7 @@ class Strategy(wiring.Component):
         with m.If(choice.wanted):
             m.d.sync += [
                 intent.valid.eq(1),
+                intent.reasons.eq(0),
                 intent.side.eq(choice.sell),
                 intent.price.eq(choice.price),
                 intent.qty.eq(choice.qty),

@@ -36,6 +36,7 @@ class InFlag(IntFlag):
     BOOK = 8
     GAP = 16
     RESYNC = 32
+    ADOPT = 64
 
 
 class OutKind(IntEnum):
@@ -159,7 +160,7 @@ IN_FLAGS_BY_KIND = {
     InKind.REJECT: InFlag(1),
     InKind.HEARTBEAT: InFlag(0),
     InKind.TIMER: InFlag(0),
-    InKind.RECONCILE: InFlag(1),
+    InKind.RECONCILE: InFlag(65),
 }
 #: `first_reason` of an accepted order.
 NO_REASON = 255
