@@ -10,21 +10,14 @@ so every cycle field of an expected record is 0. What is kept of a symbol is in
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from host.contract.features import FEATURES_PER_RECORD
 from host.contract.records import (
-    DECISION_DTYPE,
-    FEATURES_DTYPE,
-    IN_DTYPE,
     IN_FLAGS_BY_KIND,
     NO_REASON,
-    REFILL_REQUEST_DTYPE,
-    TRADES_DTYPE,
-    VIEW_DTYPE,
     DecisionFlag,
     FeaturesFlag,
     InFlag,
@@ -38,23 +31,12 @@ from host.contract.records import (
     ViewReason,
 )
 from host.contract.registers import COUNTERS, REGISTERS
+from sim.reference_records import OUT_DTYPES, Records, as_bytes, as_records, rows_of
 from sim.reference_signal import BookSide, Moment, SignalSettings, SignalState
 from sim.reference_strategy import Before, Intent, Seen, effective
 from sim.reference_symbol import NO_HORIZON, Limits, Shown, Side, State, Symbol, Tape
 
 __all__ = ["OUT_DTYPES", "Records", "Reference"]
-
-#: What `Reference.feed` takes: records of `IN_DTYPE`, or their bytes.
-Records = npt.NDArray[Any] | bytes | bytearray | memoryview
-
-#: Layout of each kind of out record.
-OUT_DTYPES: dict[int, np.dtype[Any]] = {
-    int(OutKind.DECISION): DECISION_DTYPE,
-    int(OutKind.REFILL_REQUEST): REFILL_REQUEST_DTYPE,
-    int(OutKind.VIEW): VIEW_DTYPE,
-    int(OutKind.TRADES): TRADES_DTYPE,
-    int(OutKind.FEATURES): FEATURES_DTYPE,
-}
 
 # Kinds and flags as plain ints: an enum costs more to compare than the rest of the loop.
 (LEVEL, TRADE, CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, REFILL_END) = map(int, list(InKind)[:7])
@@ -215,11 +197,11 @@ class Reference:
         ValueError
             The bytes are no whole number of records.
         """
-        batch = _as_records(records)
+        batch = as_records(records)
         counts, books = self._counts, self._books
         n = self._n
         counts["records_in"] += len(batch)
-        for kind, flags, symbol, tag, price_ticks, value in _rows(batch):
+        for kind, flags, symbol, tag, price_ticks, value in rows_of(batch):
             malformed = self._malformed(kind, flags, symbol, tag, price_ticks, value)
             if malformed is not None:
                 counts[malformed] += 1
@@ -293,7 +275,7 @@ class Reference:
                     book.strategy.position.fill(is_sell, value, price_ticks, self._now_us)
                 book.strategy.reported |= kind != ACK
         out, self._out = self._out, []
-        return _as_bytes(out)
+        return as_bytes(out)
 
     def _malformed(
         self, kind: int, flags: int, symbol: int, tag: int, price_ticks: int, value: int
@@ -551,37 +533,3 @@ class Reference:
         """Emit an out record; fields not named are 0."""
         self._out.append({"seq": self._seq & MAX_U32, **fields})
         self._seq += 1
-
-
-def _as_records(records: Records) -> npt.NDArray[Any]:
-    """The batch as an array of `IN_DTYPE`, shape (n,)."""
-    if isinstance(records, np.ndarray):
-        if records.dtype == IN_DTYPE:
-            return records.reshape(-1)
-        records = records.tobytes()
-    if len(memoryview(records).cast("B")) % IN_DTYPE.itemsize:
-        raise ValueError(
-            f"records: expected a multiple of {IN_DTYPE.itemsize} bytes, "
-            f"was {len(memoryview(records).cast('B'))}"
-        )
-    return np.frombuffer(records, IN_DTYPE)
-
-
-def _rows(batch: npt.NDArray[Any]) -> zip[Any]:
-    """Records of a batch as tuples of plain ints, fields in the order of `IN_DTYPE`."""
-    return zip(*(batch[name].tolist() for name in IN_DTYPE.names or ()), strict=True)
-
-
-def _as_bytes(out: list[dict[str, int]]) -> npt.NDArray[np.uint8]:
-    """Out records by field name as their bytes, shape (n, 64)."""
-    rows = np.zeros((len(out), 64), np.uint8)
-    kinds = np.array([record["kind"] for record in out], np.uint8)
-    for kind, dtype in OUT_DTYPES.items():
-        names = dtype.names or ()
-        of_kind = [
-            tuple(int(record.get(name, 0)) for name in names)
-            for record in out
-            if record["kind"] == kind
-        ]
-        rows[kinds == kind] = np.array(of_kind, dtype).view(np.uint8).reshape(-1, 64)
-    return rows
