@@ -23,7 +23,7 @@ __all__ = ["all_proofs", "main", "run_proof"]
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "formal"
-MODULES = ("feed", "side", "near", "ladder", "marks", "gate", "memory", "emit")
+MODULES = ("feed", "side", "near", "ladder", "marks", "gate", "memory", "emit", "signal")
 TIMEOUT_S = 3600
 
 SCRIPT = """\

@@ -25,6 +25,7 @@ from tests.reference.model import (
 )
 
 REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT)
+PRICE_FREE = (*REPORTS, InKind.REFILL_END, InKind.RECONCILE)
 
 #: One well-formed record of each kind.
 WELL_FORMED = {
@@ -41,6 +42,7 @@ WELL_FORMED = {
     InKind.REJECT: record(InKind.REJECT, value=1),
     InKind.HEARTBEAT: record(InKind.HEARTBEAT),
     InKind.TIMER: record(InKind.TIMER),
+    InKind.RECONCILE: record(InKind.RECONCILE),
 }
 MEANT_FLAGS = {
     InKind.LEVEL: {1, 2},
@@ -56,6 +58,7 @@ MEANT_FLAGS = {
     InKind.REJECT: {1},
     InKind.HEARTBEAT: set(),
     InKind.TIMER: set(),
+    InKind.RECONCILE: {1, 64},
 }
 
 
@@ -79,9 +82,9 @@ def test_a_well_formed_record_of_each_kind_is_not_malformed(kind):
     assert malformed(WELL_FORMED[kind]) is None
 
 
-def test_kind_is_1_to_13():
+def test_kind_is_1_to_13_or_15():
     taken = [kind for kind in range(256) if malformed(record(kind)) != "malformed_kind"]
-    assert taken == list(range(1, 14))
+    assert taken == [*range(1, 14), 15]
 
 
 @pytest.mark.parametrize("kind", InKind)
@@ -96,7 +99,7 @@ def test_symbol_is_below_s(kind):
 def test_only_flags_that_mean_something_to_the_kind_are_set(kind):
     for bit in (1, 2, 4, 8, 16, 32, 64, 128):
         row = changed(WELL_FORMED[kind], flags=bit, price_ticks=0 if bit == 4 else 1)
-        if kind not in (InKind.LEVEL, InKind.TRADE, *REPORTS, InKind.REFILL_END):
+        if kind not in (InKind.LEVEL, InKind.TRADE, *PRICE_FREE):
             row = changed(row, price_ticks=0)
         assert malformed(row) == (None if bit in MEANT_FLAGS[kind] else "malformed_flags")
 
@@ -110,7 +113,7 @@ def test_tag_is_0_except_for_reports(kind):
 def price_rule(kind):
     if kind in (InKind.LEVEL, InKind.TRADE):
         return "malformed_price", None
-    if kind in (*REPORTS, InKind.REFILL_END):
+    if kind in PRICE_FREE:
         return None, None
     return None, "malformed_price"
 
@@ -147,8 +150,9 @@ def test_value_of_trade_fill_cancel_and_reject_is_above_0_and_below_2_to_the_q(k
     assert results == ["malformed_qty", None, None, "malformed_qty"]
 
 
-def test_value_of_ack_may_be_0():
-    results = [malformed(record(InKind.ACK, value=value)) for value in (0, 255, 256)]
+@pytest.mark.parametrize("kind", [InKind.ACK, InKind.RECONCILE])
+def test_value_of_ack_and_reconcile_may_be_0(kind):
+    results = [malformed(record(kind, value=value)) for value in (0, 255, 256)]
     assert results == [None, None, "malformed_qty"]
 
 
@@ -212,7 +216,7 @@ def test_a_malformed_record_marks_both_sides_of_its_symbol_gap_unless_it_cannot_
     model = loaded()
     model.feed(changed(WELL_FORMED.get(kind, record(kind)), flags=0x80))
     view = model.view()
-    if kind in (*REPORTS, InKind.HEARTBEAT, InKind.TIMER):
+    if kind in (*REPORTS, InKind.HEARTBEAT, InKind.TIMER, InKind.RECONCILE):
         assert view["reasons"] == 0
     else:
         assert view["reasons"] == ViewReason.GAP
