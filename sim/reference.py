@@ -10,6 +10,7 @@ so every cycle field of an expected record is 0. What is kept of a symbol is in
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +75,8 @@ class Reference:
     ----------
     symbols, levels, qty_bits : int
         Build parameters S, K and Q.
+    model : callable, optional
+        Score of a vector of features, signed 32 bits; without one the score is 0.
 
     Attributes
     ----------
@@ -81,7 +84,14 @@ class Reference:
         Limit commits since reset.
     """
 
-    def __init__(self, symbols: int = 16, levels: int = 32, qty_bits: int = 48) -> None:
+    def __init__(
+        self,
+        symbols: int = 16,
+        levels: int = 32,
+        qty_bits: int = 48,
+        model: Callable[[Sequence[int]], int] | None = None,
+    ) -> None:
+        self.model = model
         self.symbols = symbols
         self.levels = levels
         self.qty_bits = qty_bits
@@ -422,12 +432,14 @@ class Reference:
         features = book.signals.event(bid, ask, moment, shape, table)
         filtered = strategy.filtered
         row = effective(settings, self._register)
-        intent = strategy.event(Seen(bid, ask, moment, valid, 0), before, book.signals, row)
+        score = self.model(features) if self.model else 0
+        seen = Seen(bid, ask, moment, valid, score)
+        intent = strategy.event(seen, before, book.signals, row)
         self._counts["filtered"] += strategy.filtered - filtered
         if intent is not None:
             self._counts["intents"] += 1
             self._counts["exits" if intent.reduce_only else "entries"] += 1
-            self._decide(symbol, update_id, intent, bid.levels[0][0], ask.levels[0][0], age_us)
+            self._decide(symbol, update_id, intent, seen, age_us)
         return features
 
     def _view_reasons(self, book: Symbol, bid: Shown, ask: Shown, age_us: int) -> int:
@@ -474,22 +486,14 @@ class Reference:
         book.wait = self._register["refill_retry"]
         return int(wanted)
 
-    def _decide(
-        self,
-        symbol: int,
-        update_id: int,
-        intent: Intent,
-        bid_ticks: int,
-        ask_ticks: int,
-        age_us: int,
-    ) -> None:
+    def _decide(self, symbol: int, update_id: int, intent: Intent, seen: Seen, age_us: int) -> None:
         """Judge an intent, and take an accepted order into the exposure."""
         book = self._books[symbol]
         is_sell, qty_lots, price_ticks = intent.is_sell, intent.qty_lots, intent.price_ticks
         worst = (book.worst_short if is_sell else book.worst_long) + qty_lots
         mode, limits = self._register["mode"], book.limits
         interval_us = self._register["rate_interval_us"]
-        from_mid_x2 = abs(2 * price_ticks - (bid_ticks + ask_ticks))
+        from_mid_x2 = abs(2 * price_ticks - (seen.bid.levels[0][0] + seen.ask.levels[0][0]))
         refused = {
             Reason.HALTED: mode not in (Mode.REDUCE_ONLY, Mode.ACTIVE),
             Reason.REDUCE_ONLY: mode == Mode.REDUCE_ONLY and worst > 0,
@@ -526,6 +530,7 @@ class Reference:
             verdict=sum(1 << bit for bit in bits),
             first_reason=min(bits, default=NO_REASON),
             rule=intent.fired,
+            score=seen.score,
             limits_version=self.limits_version & MAX_U32,
         )
 

@@ -60,6 +60,14 @@ class Judged(Elaboratable):
         return m
 
 
+def score_of(features: Any) -> int:
+    """A score that moves with every feature and reaches both ends of its range."""
+    mixed = sum((2 * at + 3) * value for at, value in enumerate(features)) * 40_503 + 12_345
+    mixed &= (1 << 32) - 1
+    score = mixed - (mixed >> 31 << 32)
+    return score >> (mixed & 15)
+
+
 def _packed(layout: data.Layout, value: Any) -> int:
     """Bits of nested dicts and lists by their layout; what is not named is 0."""
     if isinstance(value, dict):
@@ -85,7 +93,8 @@ class _Expected:
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
-        self.reference = Reference(config.symbols, config.levels, config.qty_bits)
+        model = score_of if config.model_cycles else None
+        self.reference = Reference(config.symbols, config.levels, config.qty_bits, model)
         self.layout, self.settings = view_layout(config), settings_layout()
         for name, value in TOLD.items():
             self.reference.write(name, value)
@@ -160,7 +169,7 @@ def _features(out: np.ndarray) -> list[int]:
 def _decision(out: np.ndarray) -> tuple | None:
     rows = np.ascontiguousarray(out[out[:, 0] == OutKind.DECISION]).view(DECISION_DTYPE)
     for row in rows.reshape(-1):
-        names = ("qty_lots", "price_ticks", "order", "rule")
+        names = ("qty_lots", "price_ticks", "order", "rule", "score")
         return (int(row["flags"]) & 1, *(int(row[name]) for name in names))
     return None
 
@@ -221,6 +230,11 @@ def check(config: BuildConfig, items, gaps=()) -> tuple[list[list[int]], list[tu
             elif now is not None:
                 ctx.set(features.micro_address, now[0])
                 ctx.set(features.micro_entry, now[1])
+            scored = at - 2 - config.score_wait
+            told = steps[scored] if 0 <= scored < len(steps) else None
+            if config.model_cycles:
+                vector = told.features if isinstance(told, _Step) else None
+                ctx.set(strategy.score, score_of(vector) if vector else 0)
             told = steps[at - LATENCY] if 0 <= at - LATENCY < len(steps) else None
             vector = told.features if isinstance(told, _Step) else None
             assert ctx.get(features.o.valid) == (vector is not None), f"step {at}"
@@ -239,7 +253,7 @@ def check(config: BuildConfig, items, gaps=()) -> tuple[list[list[int]], list[tu
             came = ctx.get(strategy.o.valid) and ctx.get(intent.wanted)
             seen = None
             if came:
-                names = ("side", "qty", "price", "order", "strategy")
+                names = ("side", "qty", "price", "order", "strategy", "score")
                 seen = tuple(ctx.get(intent[name]) for name in names)
                 intents.append(seen)
             assert seen == wanted, f"step {at - later}: expected {wanted}, was {seen}"

@@ -13,11 +13,12 @@ from tests.unit.judged_bench import Write, check
 BUILDS = [
     BuildConfig(symbols=2, levels=3, qty_bits=8),
     BuildConfig(symbols=3, levels=11, qty_bits=48),
+    BuildConfig(symbols=2, levels=4, qty_bits=16, model_cycles=7),
 ]
 
 
 def build_name(config: BuildConfig) -> str:
-    return f"{config.symbols}x{config.levels}x{config.qty_bits}"
+    return f"{config.symbols}x{config.levels}x{config.qty_bits}-{config.model_cycles}"
 
 
 def items(config, seed, length, every):
