@@ -29,6 +29,8 @@ class BuildConfig:
         With the decoder of SBE frames.
     own_orders : int
         Own orders that may be open at once, a power of two from 2 to 128.
+    model_cycles : int
+        Cycles of a model from features to score, 0 to 8; 0 for a build without one.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class BuildConfig:
     result_depth: int = 64
     sbe: bool = False
     own_orders: int = 64
+    model_cycles: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -52,6 +55,7 @@ class BuildConfig:
             ("price_bits", 3, 32),
             ("result_depth", 32, 1024),
             ("own_orders", 2, 128),
+            ("model_cycles", 0, 8),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -88,3 +92,21 @@ class BuildConfig:
     def sum_bits(self) -> int:
         """Width of the sum of the quantities that leave the book."""
         return self.qty_bits + self.view_levels.bit_length()
+
+    @property
+    def weighted_bits(self) -> int:
+        """Width of the sum of the visible quantities, each half as heavy as the one before."""
+        return self.qty_bits + self.view_levels
+
+    @property
+    def bucket_bits(self) -> int:
+        """Width of price x lots of all trades in a bucket, bought and sold."""
+        return self.price_bits + self.qty_bits + 1
+
+    @property
+    def score_wait(self) -> int:
+        """Cycles for which what is found of a view waits for its score.
+
+        Features stand a cycle after all else is found, and the model takes its own.
+        """
+        return self.model_cycles + 1 if self.model_cycles else 0

@@ -40,7 +40,8 @@ class SweptMemory(wiring.Component):
     forwarded : bool
         As in `block_ram`.
     style : str
-        Attribute ``ram_style``: ``block``, or ``distributed`` for few rows that are wide.
+        Attribute ``ram_style``: ``block``, ``distributed`` for few rows that are wide, or
+        ``auto`` to leave it to synthesis.
 
     Members
     -------

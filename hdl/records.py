@@ -11,6 +11,8 @@ from enum import IntEnum, IntFlag
 
 from amaranth.lib import data
 
+from hdl.signal.catalogue import FEATURES_PER_RECORD
+
 __all__ = [
     "IN_FLAGS_BY_KIND",
     "IN_RECORD",
@@ -21,6 +23,8 @@ __all__ = [
     "AlertCause",
     "AlertFlag",
     "DecisionFlag",
+    "ExitCause",
+    "FeaturesFlag",
     "Field",
     "InFlag",
     "InKind",
@@ -116,6 +120,7 @@ class OutKind(IntEnum):
     REFILL_REQUEST = 2  #: a side needs levels from the host's full book
     VIEW = 3  #: the book as the fabric sees it at the end of a book event
     TRADES = 4  #: the last trade and the window's volumes at the end of a book event
+    FEATURES = 5  #: one page of the features at the end of a book event
     ALERT = 6  #: the gate calls for attention
 
 
@@ -152,6 +157,12 @@ class TradesFlag(IntFlag):
     KNOWN = 0x02  #: there was a trade since reset
 
 
+class FeaturesFlag(IntFlag):
+    """Flags of a features record."""
+
+    USABLE = 0x01  #: best bid and ask are exact; else all features are 0
+
+
 class ViewReason(IntFlag):
     """Why a book is not valid for N levels."""
 
@@ -174,9 +185,26 @@ class Mode(IntEnum):
 
 
 class Rule(IntFlag):
-    """What made an intent, a bit for each strategy."""
+    """What fired, a bit for each strategy; EXIT changes what the lower bits mean (`ExitCause`)."""
 
+    NONE = 0
     IMBALANCE = 0x01  #: depth imbalance
+    VWAP = 0x02  #: reversion to the trades' average price
+    FLOW = 0x04  #: momentum of traded volume
+    WALL = 0x08  #: away from, or through, a large level
+    MODEL = 0x10  #: a model's score
+    EXIT = 0x80  #: the order leaves a position
+
+
+class ExitCause(IntFlag):
+    """What fired where `Rule.EXIT` is set."""
+
+    STOP = 0x01
+    TAKE = 0x02
+    TRAIL = 0x04
+    TIME = 0x08
+    LIQUIDITY = 0x10
+    FLATTEN = 0x20
 
 
 class AlertFlag(IntFlag):
@@ -319,7 +347,7 @@ IN_RECORD = Record(
         Field(
             "tag",
             8,
-            "slot of the own order: ACK, FILL, CANCEL, REJECT, CANCELLING; `Protocol` of a FRAME; else 0",
+            "slot of the own order of a report or CANCELLING; `Protocol` of a FRAME; else 0",
         ),
         Field("price_ticks", 32, "price, ticks"),
         Field(
@@ -346,7 +374,7 @@ OUT_RECORDS: dict[OutKind, Record] = {
             Field(
                 "order",
                 8,
-                "low nibble 1: limit, 2: protected market; high nibble 1: IOC, 2: FOK, 3: GTC",
+                "low nibble 1: limit, 2: protected market; high one 1: IOC, 2: FOK, 3: post-only",
             ),
             Field("seq", 32, "number of the out record since reset, from 0"),
             Field("update_id", 64, "update id of the event it acted on"),
@@ -360,7 +388,7 @@ OUT_RECORDS: dict[OutKind, Record] = {
             Field("verdict", 64, "bit n set: `Reason` n refuses; 0: accepted"),
             Field("cycle_decision", 64, "cycle of the verdict"),
             Field("first_reason", 8, "lowest set bit of the verdict, 255 for none"),
-            Field("rule", 8, "`Rule` bits that fired"),
+            Field("rule", 8, "`Rule` that fired, with EXIT `ExitCause`"),
             Field("latency_cycles", 16, "cycles from accept of EVENT_END to the verdict"),
             Field("span_cycles", 32, "cycles from accept of EVENT_BEGIN to the verdict, low bits"),
             Field("score", 32, "score of a model; 0 for a rule that has none", signed=True),
@@ -420,6 +448,21 @@ OUT_RECORDS: dict[OutKind, Record] = {
             Field("price_ticks", 32, "price of the last trade, ticks"),
             Field("reserved", 32, "0"),
             *(Field(f"zero{n}", 64, "0") for n in range(2)),
+        ),
+    ),
+    OutKind.FEATURES: Record(
+        "features",
+        "one page of the features at the end of a book event, in the order of features.md",
+        64,
+        (
+            *_HEADER,
+            Field("page", 8, "features 12 x page and on"),
+            Field("seq", 32, "number of the out record since reset, from 0"),
+            Field("update_id", 64, "update id of the event"),
+            *(
+                Field(f"value{n}", 32, f"feature 12 x page + {n}; 0 beyond the last", signed=True)
+                for n in range(FEATURES_PER_RECORD)
+            ),
         ),
     ),
     OutKind.ALERT: Record(

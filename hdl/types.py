@@ -7,10 +7,12 @@ Input is admitted only when the queues at the end have room for everything in fl
 (`hdl.link.admission`), so nothing inside ever has to wait.
 """
 
+from amaranth.hdl import signed
 from amaranth.lib import data, enum, stream
 
 from hdl.config import BuildConfig
 from hdl.regs.table import COUNTERS
+from hdl.signal.catalogue import FEATURE_BITS, FEATURE_COUNT
 
 __all__ = [
     "SideState",
@@ -20,10 +22,10 @@ __all__ = [
     "intent_layout",
     "level_layout",
     "side_layout",
-    "signal_layout",
     "token_layout",
     "touch_layout",
     "trade_layout",
+    "vector_layout",
     "view_layout",
     "view_result_layout",
 ]
@@ -95,6 +97,8 @@ def side_layout(config: BuildConfig) -> data.StructLayout:
             "levels": data.ArrayLayout(level_layout(config), config.view_levels),  # best first
             "horizon": config.price_bits,  # ticks, 0 without one
             "sum": config.sum_bits,  # of the first N, lots
+            "weighted": config.weighted_bits,  # of all visible, lots x 2^-i, whole
+            "wall": level_layout(config),  # largest quantity of the first N
             "n": 4,  # N of that sum
             "depth": 7,  # levels held
             "state": SideState,
@@ -126,6 +130,7 @@ def trade_layout(config: BuildConfig) -> data.StructLayout:
             "qty": config.qty_bits,  # of the last one, lots
             "buy_volume": config.qty_bits + 3,  # of the window's 8 buckets, lots
             "sell_volume": config.qty_bits + 3,
+            "notional": config.bucket_bits + 3,  # of both, price x lots
             "window": 5,  # register trade_window
         }
     )
@@ -136,14 +141,28 @@ def view_layout(config: BuildConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             **_origin(),
-            "price": config.price_bits,  # of a report, ticks
+            "value": 64,  # update id, or lots of a trade or a report
+            "price": config.price_bits,  # of a trade or a report, ticks
             "adopt": 1,
-            "value": 64,  # update id, or lots of a report
+            "forget": 1,  # the symbol is being reset
+            "report": 3,  # register report at the event
             "bid": side_layout(config),
             "ask": side_layout(config),
             "trades": trade_layout(config),
             "reasons": 8,  # ViewReason
             "has_view": 1,  # an entry waits in the view queue
+        }
+    )
+
+
+def vector_layout() -> data.StructLayout:
+    """The features of a book event."""
+    return data.StructLayout(
+        {
+            "symbol": 8,
+            "usable": 1,  # best bid and offer are valid; else all features are 0
+            "report": 3,  # register report at the event
+            "features": data.ArrayLayout(signed(FEATURE_BITS), FEATURE_COUNT),
         }
     )
 
@@ -157,32 +176,11 @@ def view_result_layout(config: BuildConfig) -> data.StructLayout:
             "age_us": 32,
             "reasons": 8,
             "refill": 4,  # RefillFlag; 0: no request
-            "report": 2,  # emit the view itself, the trades
+            "report": 3,  # emit the view itself, the trades, the features
             "levels_n": 4,
             "bid": touch_layout(config),
             "ask": touch_layout(config),
             "trades": trade_layout(config),
-        }
-    )
-
-
-def signal_layout(_config: BuildConfig) -> data.StructLayout:
-    """Prices of a view and which way the rule points."""
-    return data.StructLayout(
-        {
-            **_origin(),
-            "report_price": 32,
-            "adopt": 1,
-            "value": 64,
-            "has_view": 1,
-            "valid": 1,  # the view is valid
-            "reasons": 8,  # ViewReason
-            "bid_price": 32,
-            "ask_price": 32,
-            "last_known": 1,  # there was a trade
-            "last_price": 32,
-            "buy": 1,
-            "sell": 1,
         }
     )
 
@@ -195,20 +193,20 @@ def intent_layout(config: BuildConfig) -> data.StructLayout:
             "update_id": 64,  # or the value of a record that is no event
             "adopt": 1,
             "has_view": 1,
-            "valid": 1,
-            "reasons": 8,  # ViewReason
+            "valid": 1,  # the view is valid; of an exit, its best bid and offer
+            "reasons": 8,  # ViewReason against that
             "bid_price": 32,
             "ask_price": 32,
             "mid2": 33,  # best bid + best ask
-            "last_known": 1,
+            "last_known": 1,  # there was a trade
             "last_price": 32,
             "wanted": 1,  # there is an order to judge; `side` is the order's
             "price": 32,  # limit price, or price of a report, ticks
             "qty": config.qty_bits,  # of the order or the report, lots
-            "reduce_only": 1,
+            "reduce_only": 1,  # an exit: may take from the position, never add
             "order": 8,  # low nibble: type, high nibble: time in force
-            "strategy": 8,  # strategies that want it, a bit each
-            "score": 32,
+            "strategy": 8,  # Rule: strategies that want it, a bit each
+            "score": signed(32),
         }
     )
 
@@ -227,7 +225,7 @@ def decision_layout(config: BuildConfig) -> data.StructLayout:
             "reduce_only": 1,
             "order": 8,
             "strategy": 8,
-            "score": 32,
+            "score": signed(32),
             "slot": 8,  # of the own order, NO_SLOT for a refused one
             "verdict": 64,
             "first_reason": 8,

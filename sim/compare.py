@@ -17,6 +17,7 @@ import numpy.typing as npt
 from host.contract.records import (
     ALERT_DTYPE,
     DECISION_DTYPE,
+    FEATURES_DTYPE,
     NO_REASON,
     REFILL_REQUEST_DTYPE,
     TRADES_DTYPE,
@@ -24,6 +25,8 @@ from host.contract.records import (
     AlertCause,
     AlertFlag,
     DecisionFlag,
+    ExitCause,
+    FeaturesFlag,
     InKind,
     KillCause,
     OutKind,
@@ -48,6 +51,7 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     int(OutKind.VIEW): VIEW_DTYPE,
     int(OutKind.TRADES): TRADES_DTYPE,
     int(OutKind.ALERT): ALERT_DTYPE,
+    int(OutKind.FEATURES): FEATURES_DTYPE,
 }
 _FLAGS: dict[int, type[IntFlag]] = {
     int(OutKind.DECISION): DecisionFlag,
@@ -55,6 +59,7 @@ _FLAGS: dict[int, type[IntFlag]] = {
     int(OutKind.VIEW): ViewFlag,
     int(OutKind.TRADES): TradesFlag,
     int(OutKind.ALERT): AlertFlag,
+    int(OutKind.FEATURES): FeaturesFlag,
 }
 
 
@@ -256,6 +261,8 @@ def _text(kind: int, name: str, value: int) -> str:
         return " ".join([*names, hex(rest)] if rest else names) or "accepted"
     if name == "first_reason":
         return "none" if value == NO_REASON else _code_name(Reason, value)
+    if name == "rule" and value & Rule.EXIT:
+        return f"EXIT {_flag_names(ExitCause, value & ~int(Rule.EXIT))}"
     if name == "rule":
         return _flag_names(Rule, value)
     if name == "cause":

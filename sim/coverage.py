@@ -11,13 +11,17 @@ import numpy.typing as npt
 
 from host.contract.records import (
     DECISION_DTYPE,
+    FEATURES_DTYPE,
     REFILL_REQUEST_DTYPE,
     TRADES_DTYPE,
     VIEW_DTYPE,
     DecisionFlag,
+    ExitCause,
+    FeaturesFlag,
     OutKind,
     Reason,
     RefillFlag,
+    Rule,
     TradesFlag,
     ViewFlag,
     ViewReason,
@@ -49,8 +53,9 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     Returns
     -------
     list of str
-        Counters that stayed 0, and flags and reasons no out record carries; `UNSEEN` left out, and
-        the counters of frames, as the streams this is asked of are of records.
+        Counters that stayed 0, rules and exits that never fired, flags and reasons no out record
+        carries; `UNSEEN` left out, and the counters of frames, as the streams this is asked of are
+        of records.
     """
 
     def seen(kind: OutKind, dtype: np.dtype[Any], field: str) -> int:
@@ -58,6 +63,7 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
         return int(np.bitwise_or.reduce(rows[field], initial=0)) if len(rows) else 0
 
     missing = [name for name in COUNTERS if not counters[name] and not name.startswith(OF_FRAMES)]
+    missing += [f"fired {name}" for name in _never_fired(out)]
     verdicts = seen(OutKind.DECISION, DECISION_DTYPE, "verdict")
     missing += [
         f"Reason.{reason.name}"
@@ -71,11 +77,23 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
         (OutKind.VIEW, VIEW_DTYPE, "flags", ViewFlag),
         (OutKind.VIEW, VIEW_DTYPE, "reasons", ViewReason),
         (OutKind.TRADES, TRADES_DTYPE, "flags", TradesFlag),
+        (OutKind.FEATURES, FEATURES_DTYPE, "flags", FeaturesFlag),
     ):
         bits = seen(kind, dtype, field)
         missing += [
-            f"{kind.name}.{names.__name__}.{name.name}"
-            for name in names
-            if not bits & name and name is not DecisionFlag.REDUCE_ONLY
+            f"{kind.name}.{names.__name__}.{name.name}" for name in names if not bits & name
         ]
     return missing
+
+
+def _never_fired(out: npt.NDArray[np.uint8]) -> list[str]:
+    """Rules and causes of exits that no decision names."""
+    decisions = np.ascontiguousarray(out[out[:, 0] == OutKind.DECISION]).view(DECISION_DTYPE)
+    fired = decisions.reshape(-1)["rule"]
+    exits = fired[fired & int(Rule.EXIT) != 0]
+    entries = fired[fired & int(Rule.EXIT) == 0]
+    rules = [rule for rule in Rule if rule not in (Rule.NONE, Rule.EXIT)]
+    return [
+        *(f"{rule.name}" for rule in rules if not (entries & int(rule)).any()),
+        *(f"EXIT {cause.name}" for cause in ExitCause if not (exits & int(cause)).any()),
+    ]

@@ -362,8 +362,9 @@ class _Script:
     def _adopt(self) -> None:
         """The exchange's position, mostly taken over."""
         flags = self._side() | (InFlag.WHOLE if self.rng.random() < 0.8 else 0)
-        qty = self.rng.choice((0, 0, 1, 5, self._qty()))
-        self._put(InKind.RECONCILE, flags, self.mid, qty)
+        qty = self.rng.choice((0, 0, 1, 5, self._qty(), self.build.max_qty))
+        price = self.mid if self.rng.random() < 0.8 else 0
+        self._put(InKind.RECONCILE, flags, price, qty)
 
     def _round_trip(self) -> None:
         """A position that is taken over and sold or bought back, mostly at a loss."""

@@ -72,6 +72,7 @@ class TickDecoder(wiring.Component):
                         "records_in",
                         *(f"malformed_{name}" for name in MALFORMED),
                         *("events_unclosed", "trades", "heartbeats", "timers", "reports"),
+                        "reconciles",
                     )
                 ),
             }
@@ -167,6 +168,7 @@ class TickDecoder(wiring.Component):
             counts.heartbeats.eq(good & (record.kind == InKind.HEARTBEAT)),
             counts.timers.eq(good & (record.kind == InKind.TIMER)),
             counts.reports.eq(good & is_one_of(_REPORTS, "report")),
+            counts.reconciles.eq(good & (record.kind == InKind.RECONCILE)),
         ]
         for at, name in enumerate(MALFORMED):
             m.d.comb += counts[f"malformed_{name}"].eq(self.i.valid & first_wrong[at])

@@ -15,6 +15,7 @@ from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
 from hdl.regs.register import Access, Register
 from hdl.risk.registers import COUNTERS as RISK_COUNTERS
 from hdl.risk.registers import REGISTERS as RISK_REGISTERS
+from hdl.strategy import registers as strategy
 
 __all__ = [
     "ADDRESS_BITS",
@@ -66,6 +67,7 @@ COUNTERS: tuple[tuple[str, str], ...] = (
     ("refill_requests", "refill requests emitted"),
     ("intents", "orders a rule wanted"),
     *RISK_COUNTERS,
+    *strategy.COUNTERS,
     *feed.COUNTERS,
 )
 
@@ -85,7 +87,12 @@ TABLE: tuple[Register, ...] = (
         "bit 0: memories are swept, input is taken; bit 1: a symbol is being reset, input waits",
     ),
     Register("control", 32, Access.WO, "bit 0: soft reset, everything returns to the reset state"),
-    Register("report", 2, Access.RW, "at each book event emit: bit 0 a view, bit 1 the trades"),
+    Register(
+        "report",
+        3,
+        Access.RW,
+        "at each book event emit: bit 0 a view, bit 1 the trades, bit 2 the features",
+    ),
     Register(
         "levels_n", 4, Access.RW, "N: levels of a side a decision rests on; above 10 acts as 10"
     ),
@@ -100,6 +107,7 @@ TABLE: tuple[Register, ...] = (
     *RISK_REGISTERS,
     Register("symbol_reset", 32, Access.WO, "symbol number: its book and trades are forgotten"),
     Register("cycle", 64, Access.RO, "clock cycles since reset"),
+    *strategy.REGISTERS,
     *(Register(name, 32, Access.RO, f"count: {doc}") for name, doc in COUNTERS),
     Register(
         "latency_min", 16, Access.RO, "least decision latency, cycles; 65535 before the first"

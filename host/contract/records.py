@@ -60,6 +60,7 @@ class OutKind(IntEnum):
     REFILL_REQUEST = 2
     VIEW = 3
     TRADES = 4
+    FEATURES = 5
     ALERT = 6
 
 
@@ -117,10 +118,32 @@ class Mode(IntEnum):
     ACTIVE = 2
 
 
+class FeaturesFlag(IntFlag):
+    """Flags of a features record."""
+
+    USABLE = 1
+
+
 class Rule(IntFlag):
-    """What made an intent, a bit for each strategy."""
+    """What fired, a bit for each strategy; EXIT changes what the lower bits mean (`ExitCause`)."""
 
     IMBALANCE = 1
+    VWAP = 2
+    FLOW = 4
+    WALL = 8
+    MODEL = 16
+    EXIT = 128
+
+
+class ExitCause(IntFlag):
+    """What fired where `Rule.EXIT` is set."""
+
+    STOP = 1
+    TAKE = 2
+    TRAIL = 4
+    TIME = 8
+    LIQUIDITY = 16
+    FLATTEN = 32
 
 
 class AlertFlag(IntFlag):
@@ -239,7 +262,7 @@ IN_DTYPE = np.dtype(
         ("flags", "<u1"),
         # symbol number, below the build's `symbols`
         ("symbol", "<u1"),
-        # slot of the own order: ACK, FILL, CANCEL, REJECT, CANCELLING; `Protocol` of a FRAME; else 0
+        # slot of the own order of a report or CANCELLING; `Protocol` of a FRAME; else 0
         ("tag", "<u1"),
         # price, ticks
         ("price_ticks", "<u4"),
@@ -256,7 +279,7 @@ DECISION_DTYPE = np.dtype(
         ("flags", "<u1"),
         # symbol number
         ("symbol", "<u1"),
-        # low nibble 1: limit, 2: protected market; high nibble 1: IOC, 2: FOK, 3: GTC
+        # low nibble 1: limit, 2: protected market; high one 1: IOC, 2: FOK, 3: post-only
         ("order", "<u1"),
         # number of the out record since reset, from 0
         ("seq", "<u4"),
@@ -274,7 +297,7 @@ DECISION_DTYPE = np.dtype(
         ("cycle_decision", "<u8"),
         # lowest set bit of the verdict, 255 for none
         ("first_reason", "<u1"),
-        # `Rule` bits that fired
+        # `Rule` that fired, with EXIT `ExitCause`
         ("rule", "<u1"),
         # cycles from accept of EVENT_END to the verdict
         ("latency_cycles", "<u2"),
@@ -393,6 +416,47 @@ TRADES_DTYPE = np.dtype(
         ("zero0", "<u8"),
         # 0
         ("zero1", "<u8"),
+    ]
+)
+#: one page of the features at the end of a book event, in the order of features.md
+FEATURES_DTYPE = np.dtype(
+    [
+        # `OutKind`
+        ("kind", "<u1"),
+        # flags of the kind
+        ("flags", "<u1"),
+        # symbol number
+        ("symbol", "<u1"),
+        # features 12 x page and on
+        ("page", "<u1"),
+        # number of the out record since reset, from 0
+        ("seq", "<u4"),
+        # update id of the event
+        ("update_id", "<u8"),
+        # feature 12 x page + 0; 0 beyond the last
+        ("value0", "<i4"),
+        # feature 12 x page + 1; 0 beyond the last
+        ("value1", "<i4"),
+        # feature 12 x page + 2; 0 beyond the last
+        ("value2", "<i4"),
+        # feature 12 x page + 3; 0 beyond the last
+        ("value3", "<i4"),
+        # feature 12 x page + 4; 0 beyond the last
+        ("value4", "<i4"),
+        # feature 12 x page + 5; 0 beyond the last
+        ("value5", "<i4"),
+        # feature 12 x page + 6; 0 beyond the last
+        ("value6", "<i4"),
+        # feature 12 x page + 7; 0 beyond the last
+        ("value7", "<i4"),
+        # feature 12 x page + 8; 0 beyond the last
+        ("value8", "<i4"),
+        # feature 12 x page + 9; 0 beyond the last
+        ("value9", "<i4"),
+        # feature 12 x page + 10; 0 beyond the last
+        ("value10", "<i4"),
+        # feature 12 x page + 11; 0 beyond the last
+        ("value11", "<i4"),
     ]
 )
 #: the gate calls for attention

@@ -18,7 +18,7 @@ class Register(NamedTuple):
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0x2602FD62
+CONFIG_HASH = 0xD8CE393D
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -62,6 +62,10 @@ COUNTERS = (
     "report_faults",
     "reconcile_faults",
     "kills",
+    "entries",
+    "exits",
+    "filtered",
+    "reconciles",
     "frames",
     "frames_refused",
     "sbe_starts",
@@ -107,8 +111,8 @@ REGISTERS: dict[str, Register] = {
     "status": Register(6, 32, 1, True, False),
     # bit 0: soft reset, everything returns to the reset state
     "control": Register(7, 32, 1, False, True),
-    # at each book event emit: bit 0 a view, bit 1 the trades
-    "report": Register(8, 2, 1, True, True),
+    # at each book event emit: bit 0 a view, bit 1 the trades, bit 2 the features
+    "report": Register(8, 3, 1, True, True),
     # N: levels of a side a decision rests on; above 10 acts as 10
     "levels_n": Register(9, 4, 1, True, True),
     # imbalance ratio, numerator
@@ -257,164 +261,292 @@ REGISTERS: dict[str, Register] = {
     "symbol_reset": Register(98, 32, 1, False, True),
     # clock cycles since reset
     "cycle": Register(99, 64, 1, True, False),
+    # shadow: 1: these settings rule; 0: registers rule_enable, ratio_* and order_qty do
+    "strategy_active": Register(101, 1, 1, True, True),
+    # shadow: k of flows: about 2^k events back, at most 8
+    "strategy_flow_decay": Register(102, 4, 1, True, True),
+    # shadow: k of averages, at most 8
+    "strategy_average_decay": Register(103, 4, 1, True, True),
+    # shadow: bars of 2^this microseconds
+    "strategy_bar_log2_us": Register(104, 6, 1, True, True),
+    # shadow: which micro-price table is read
+    "strategy_micro_bank": Register(105, 1, 1, True, True),
+    # shadow: entries: bit 0 may buy, bit 1 may sell
+    "strategy_sides": Register(106, 2, 1, True, True),
+    # shadow: 0 any rule, 1 all rules, 2 weights over weight_least, 3 none
+    "strategy_combine": Register(107, 2, 1, True, True),
+    # shadow: least sum of weights
+    "strategy_weight_least": Register(108, 9, 1, True, True),
+    # shadow: 6 bits a rule: imbalance, VWAP, flow, wall, model
+    "strategy_weights": Register(109, 30, 1, True, True),
+    # shadow: depth imbalance: bit 0 may buy, bit 1 may sell
+    "strategy_imbalance_sides": Register(110, 2, 1, True, True),
+    # shadow: its ratio, numerator
+    "strategy_imbalance_num": Register(111, 16, 1, True, True),
+    # shadow: its ratio, denominator
+    "strategy_imbalance_den": Register(112, 16, 1, True, True),
+    # shadow: VWAP reversion: bit 0 may buy, bit 1 may sell
+    "strategy_vwap_sides": Register(113, 2, 1, True, True),
+    # shadow: its distance from the mid, half ticks
+    "strategy_vwap_half_ticks": Register(114, 16, 1, True, True),
+    # shadow: flow momentum: bit 0 may buy, bit 1 may sell
+    "strategy_flow_sides": Register(115, 2, 1, True, True),
+    # shadow: its ratio of trade volumes, numerator
+    "strategy_flow_num": Register(116, 16, 1, True, True),
+    # shadow: its ratio of trade volumes, denominator
+    "strategy_flow_den": Register(117, 16, 1, True, True),
+    # shadow: its least leaky order flow, lots
+    "strategy_flow_lots": Register(118, 64, 1, True, True),
+    # shadow: walls: bit 0 may buy, bit 1 may sell
+    "strategy_wall_sides": Register(120, 2, 1, True, True),
+    # shadow: 0 trades away from a wall, 1 through it
+    "strategy_wall_invert": Register(121, 1, 1, True, True),
+    # shadow: least share of a wall in its side's sum, numerator
+    "strategy_wall_num": Register(122, 8, 1, True, True),
+    # shadow: least share of a wall in its side's sum, denominator
+    "strategy_wall_den": Register(123, 8, 1, True, True),
+    # shadow: greatest distance of a wall from the best price, ticks
+    "strategy_wall_ticks": Register(124, 16, 1, True, True),
+    # shadow: 0 off, 1 a rule, 2 and 3 a filter of the others
+    "strategy_model_mode": Register(125, 2, 1, True, True),
+    # shadow: model: bit 0 may buy, bit 1 may sell
+    "strategy_model_sides": Register(126, 2, 1, True, True),
+    # shadow: least score for a buy, its negative the greatest for a sell, Q15.16
+    "strategy_model_least": Register(127, 31, 1, True, True),
+    # shadow: bit 0 spread, 1 edge, 2 cancels, 3 volatility, 4 liquidity, 5 pause, 6 flat
+    "strategy_filters": Register(128, 7, 1, True, True),
+    # shadow: greatest spread, ticks
+    "strategy_spread_ticks": Register(129, 32, 1, True, True),
+    # shadow: expected gain if right, 1/16 tick
+    "strategy_edge_ticks": Register(130, 16, 1, True, True),
+    # shadow: probability where no model says one, 1/256
+    "strategy_edge_probability": Register(131, 8, 1, True, True),
+    # shadow: fees and slippage, 1/16 tick
+    "strategy_edge_cost": Register(132, 16, 1, True, True),
+    # shadow: greatest share of cancels in what left the touch, 1/256
+    "strategy_cancel_share": Register(133, 8, 1, True, True),
+    # shadow: 0 true range of bars, 1 mean change of the mid
+    "strategy_volatility_source": Register(134, 1, 1, True, True),
+    # shadow: from here on volatility is high, half ticks/256
+    "strategy_volatility_high": Register(135, 32, 1, True, True),
+    # shadow: from here on it is extreme, half ticks/256
+    "strategy_volatility_extreme": Register(136, 32, 1, True, True),
+    # shadow: least sum of N on each side, lots
+    "strategy_liquidity_lots": Register(137, 64, 1, True, True),
+    # shadow: stream time after an order without an entry, microseconds
+    "strategy_pause_us": Register(139, 32, 1, True, True),
+    # shadow: 0: size is qty_most; 1: from qty_least to it by score
+    "strategy_size_scaled": Register(140, 1, 1, True, True),
+    # shadow: smallest order, lots
+    "strategy_qty_least": Register(141, 64, 1, True, True),
+    # shadow: largest order, lots
+    "strategy_qty_most": Register(143, 64, 1, True, True),
+    # shadow: score over model_least for each quarter of the size, Q15.16
+    "strategy_score_step": Register(145, 32, 1, True, True),
+    # shadow: size is divided by 2^this in high volatility
+    "strategy_high_shift": Register(146, 3, 1, True, True),
+    # shadow: byte order of entries
+    "strategy_entry_order": Register(147, 8, 1, True, True),
+    # shadow: protection of an entry's price, ticks
+    "strategy_entry_protect": Register(148, 16, 1, True, True),
+    # shadow: byte order of exits
+    "strategy_exit_order": Register(149, 8, 1, True, True),
+    # shadow: protection of an exit's price, ticks
+    "strategy_exit_protect": Register(150, 16, 1, True, True),
+    # shadow: bit 0 stop, 1 take profit, 2 trailing, 3 time, 4 liquidity
+    "strategy_exits": Register(151, 5, 1, True, True),
+    # shadow: hard stop, ticks, where stop_ranges is 0
+    "strategy_stop_ticks": Register(152, 24, 1, True, True),
+    # shadow: hard stop, 1/16 of the average true range
+    "strategy_stop_ranges": Register(153, 8, 1, True, True),
+    # shadow: take profit, ticks
+    "strategy_take_ticks": Register(154, 24, 1, True, True),
+    # shadow: gain from which the trailing stop is armed, ticks
+    "strategy_trail_ticks": Register(155, 24, 1, True, True),
+    # shadow: share of the best gain it locks, 1/8; above 8 acts as 8
+    "strategy_trail_eighths": Register(156, 4, 1, True, True),
+    # shadow: time stop, microseconds of stream time
+    "strategy_time_us": Register(157, 40, 1, True, True),
+    # shadow: liquidity exit: least sum of N on the side that would be taken, lots
+    "strategy_exit_lots": Register(159, 64, 1, True, True),
+    # shadow: stream time after an exit without a report before the next
+    "strategy_exit_retry_us": Register(161, 32, 1, True, True),
+    # shadow: 1: leave the position, enter nothing
+    "strategy_flatten": Register(162, 1, 1, True, True),
+    # symbol number: its strategy settings become the shadow, all at once
+    "strategy_commit": Register(163, 32, 1, False, True),
+    # strategy commits since reset
+    "strategy_version": Register(164, 32, 1, True, False),
+    # symbol x 256 + bank x 128 + entry of a micro-price table
+    "micro_address": Register(165, 16, 1, True, True),
+    # entry at micro_address, signed ticks in Q9.8
+    "micro_entry": Register(166, 18, 1, False, True),
     # count: records accepted
-    "records_in": Register(101, 32, 1, True, False),
+    "records_in": Register(167, 32, 1, True, False),
     # count: records of an unknown kind
-    "malformed_kind": Register(102, 32, 1, True, False),
+    "malformed_kind": Register(168, 32, 1, True, False),
     # count: records of a symbol this build does not have
-    "malformed_symbol": Register(103, 32, 1, True, False),
+    "malformed_symbol": Register(169, 32, 1, True, False),
     # count: records with a flag that means nothing to their kind
-    "malformed_flags": Register(104, 32, 1, True, False),
+    "malformed_flags": Register(170, 32, 1, True, False),
     # count: records with a tag where none belongs
-    "malformed_reserved": Register(105, 32, 1, True, False),
+    "malformed_reserved": Register(171, 32, 1, True, False),
     # count: records with an impossible price
-    "malformed_price": Register(106, 32, 1, True, False),
+    "malformed_price": Register(172, 32, 1, True, False),
     # count: records with an impossible quantity
-    "malformed_qty": Register(107, 32, 1, True, False),
+    "malformed_qty": Register(173, 32, 1, True, False),
     # count: updates and event ends outside an event of their symbol
-    "malformed_frame": Register(108, 32, 1, True, False),
+    "malformed_frame": Register(174, 32, 1, True, False),
     # count: events begun before the last one ended
-    "events_unclosed": Register(109, 32, 1, True, False),
+    "events_unclosed": Register(175, 32, 1, True, False),
     # count: trades
-    "trades": Register(110, 32, 1, True, False),
+    "trades": Register(176, 32, 1, True, False),
     # count: heartbeats
-    "heartbeats": Register(111, 32, 1, True, False),
+    "heartbeats": Register(177, 32, 1, True, False),
     # count: timer records
-    "timers": Register(112, 32, 1, True, False),
+    "timers": Register(178, 32, 1, True, False),
     # count: reports on own orders
-    "reports": Register(113, 32, 1, True, False),
+    "reports": Register(179, 32, 1, True, False),
     # count: symbols reset
-    "symbol_resets": Register(114, 32, 1, True, False),
+    "symbol_resets": Register(180, 32, 1, True, False),
     # count: sides cleared
-    "clears": Register(115, 32, 1, True, False),
+    "clears": Register(181, 32, 1, True, False),
     # count: snapshots of a side begun
-    "refill_begins": Register(116, 32, 1, True, False),
+    "refill_begins": Register(182, 32, 1, True, False),
     # count: snapshot levels taken
-    "refill_levels": Register(117, 32, 1, True, False),
+    "refill_levels": Register(183, 32, 1, True, False),
     # count: snapshots of a side completed
-    "refill_ends": Register(118, 32, 1, True, False),
+    "refill_ends": Register(184, 32, 1, True, False),
     # count: snapshot records for a side that is not loading
-    "refill_orphans": Register(119, 32, 1, True, False),
+    "refill_orphans": Register(185, 32, 1, True, False),
     # count: snapshots broken by an update, or with a level beyond their horizon
-    "refill_broken": Register(120, 32, 1, True, False),
+    "refill_broken": Register(186, 32, 1, True, False),
     # count: levels added
-    "level_inserts": Register(121, 32, 1, True, False),
+    "level_inserts": Register(187, 32, 1, True, False),
     # count: levels changed
-    "level_changes": Register(122, 32, 1, True, False),
+    "level_changes": Register(188, 32, 1, True, False),
     # count: levels removed
-    "level_deletes": Register(123, 32, 1, True, False),
+    "level_deletes": Register(189, 32, 1, True, False),
     # count: levels dropped from a full side, moving its horizon
-    "level_evicts": Register(124, 32, 1, True, False),
+    "level_evicts": Register(190, 32, 1, True, False),
     # count: updates at or beyond the horizon, ignored
-    "level_beyond": Register(125, 32, 1, True, False),
+    "level_beyond": Register(191, 32, 1, True, False),
     # count: deletes of a level that is not held
-    "level_absent": Register(126, 32, 1, True, False),
+    "level_absent": Register(192, 32, 1, True, False),
     # count: updates of a side that is unknown, ignored
-    "level_unknown": Register(127, 32, 1, True, False),
+    "level_unknown": Register(193, 32, 1, True, False),
     # count: book events evaluated
-    "events": Register(128, 32, 1, True, False),
+    "events": Register(194, 32, 1, True, False),
     # count: book events after which best bid and ask were valid
-    "events_bbo": Register(129, 32, 1, True, False),
+    "events_bbo": Register(195, 32, 1, True, False),
     # count: book events after which N levels of both sides were valid
-    "events_valid": Register(130, 32, 1, True, False),
+    "events_valid": Register(196, 32, 1, True, False),
     # count: refill requests emitted
-    "refill_requests": Register(131, 32, 1, True, False),
+    "refill_requests": Register(197, 32, 1, True, False),
     # count: orders a rule wanted
-    "intents": Register(132, 32, 1, True, False),
+    "intents": Register(198, 32, 1, True, False),
     # count: orders the gate accepted
-    "orders": Register(133, 32, 1, True, False),
+    "orders": Register(199, 32, 1, True, False),
     # count: orders the gate refused
-    "refusals": Register(134, 32, 1, True, False),
+    "refusals": Register(200, 32, 1, True, False),
     # count: reports that were unknown or impossible, and changed nothing
-    "report_faults": Register(135, 32, 1, True, False),
+    "report_faults": Register(201, 32, 1, True, False),
     # count: reconciliations that found a difference over the tolerance
-    "reconcile_faults": Register(136, 32, 1, True, False),
+    "reconcile_faults": Register(202, 32, 1, True, False),
     # count: times the kill latch was set
-    "kills": Register(137, 32, 1, True, False),
+    "kills": Register(203, 32, 1, True, False),
+    # count: entries wanted
+    "entries": Register(204, 32, 1, True, False),
+    # count: exits wanted
+    "exits": Register(205, 32, 1, True, False),
+    # count: entries that a filter held back
+    "filtered": Register(206, 32, 1, True, False),
+    # count: positions stated by the host
+    "reconciles": Register(207, 32, 1, True, False),
     # count: frames taken by a decoder
-    "frames": Register(138, 32, 1, True, False),
+    "frames": Register(208, 32, 1, True, False),
     # count: FRAME records that break a rule or name a protocol this build has not
-    "frames_refused": Register(139, 32, 1, True, False),
+    "frames_refused": Register(209, 32, 1, True, False),
     # count: update ids of snapshots sent as records
-    "sbe_starts": Register(140, 32, 1, True, False),
+    "sbe_starts": Register(210, 32, 1, True, False),
     # count: frames the SBE decoder has finished
-    "sbe_messages": Register(141, 32, 1, True, False),
+    "sbe_messages": Register(211, 32, 1, True, False),
     # count: SBE depth diffs taken
-    "sbe_diffs": Register(142, 32, 1, True, False),
+    "sbe_diffs": Register(212, 32, 1, True, False),
     # count: SBE depth snapshots taken
-    "sbe_snapshots": Register(143, 32, 1, True, False),
+    "sbe_snapshots": Register(213, 32, 1, True, False),
     # count: SBE trades messages taken
-    "sbe_trades": Register(144, 32, 1, True, False),
+    "sbe_trades": Register(214, 32, 1, True, False),
     # count: SBE best bid and ask messages taken
-    "sbe_tickers": Register(145, 32, 1, True, False),
+    "sbe_tickers": Register(215, 32, 1, True, False),
     # count: SBE messages refused: the frame ends inside them
-    "sbe_short": Register(146, 32, 1, True, False),
+    "sbe_short": Register(216, 32, 1, True, False),
     # count: SBE messages refused: the frame goes on after them
-    "sbe_long": Register(147, 32, 1, True, False),
+    "sbe_long": Register(217, 32, 1, True, False),
     # count: SBE messages refused: the frame is damaged or cut
-    "sbe_damaged": Register(148, 32, 1, True, False),
+    "sbe_damaged": Register(218, 32, 1, True, False),
     # count: SBE messages refused: another schema id
-    "sbe_schema": Register(149, 32, 1, True, False),
+    "sbe_schema": Register(219, 32, 1, True, False),
     # count: SBE messages refused: a template the decoder does not know
-    "sbe_template": Register(150, 32, 1, True, False),
+    "sbe_template": Register(220, 32, 1, True, False),
     # count: SBE messages refused: a version older than the decoder's
-    "sbe_version": Register(151, 32, 1, True, False),
+    "sbe_version": Register(221, 32, 1, True, False),
     # count: SBE messages refused: a root or group block shorter than the schema's
-    "sbe_block": Register(152, 32, 1, True, False),
+    "sbe_block": Register(222, 32, 1, True, False),
     # count: SBE messages refused: a connection without a symbol or scale
-    "sbe_tag": Register(153, 32, 1, True, False),
+    "sbe_tag": Register(223, 32, 1, True, False),
     # count: SBE messages refused: exponents other than the symbol's
-    "sbe_exponent": Register(154, 32, 1, True, False),
+    "sbe_exponent": Register(224, 32, 1, True, False),
     # count: SBE messages refused: a negative time or id, or ids out of order
-    "sbe_root": Register(155, 32, 1, True, False),
+    "sbe_root": Register(225, 32, 1, True, False),
     # count: SBE depth diffs dropped: the symbol waits for a snapshot
-    "sbe_unsynced": Register(156, 32, 1, True, False),
+    "sbe_unsynced": Register(226, 32, 1, True, False),
     # count: SBE depth diffs and snapshots dropped: older than the book
-    "sbe_stale": Register(157, 32, 1, True, False),
+    "sbe_stale": Register(227, 32, 1, True, False),
     # count: SBE depth diffs refused: updates before them are missing
-    "sbe_gap": Register(158, 32, 1, True, False),
+    "sbe_gap": Register(228, 32, 1, True, False),
     # count: SBE messages refused: a price or quantity that is no whole tick or lot
-    "sbe_value": Register(159, 32, 1, True, False),
+    "sbe_value": Register(229, 32, 1, True, False),
     # count: levels made from SBE messages
-    "sbe_levels": Register(160, 32, 1, True, False),
+    "sbe_levels": Register(230, 32, 1, True, False),
     # count: trades left out: no whole tick or lot, no quantity, a wrong field
-    "sbe_trades_refused": Register(161, 32, 1, True, False),
+    "sbe_trades_refused": Register(231, 32, 1, True, False),
     # count: symbols marked as gap because of a refused SBE message
-    "sbe_marks": Register(162, 32, 1, True, False),
+    "sbe_marks": Register(232, 32, 1, True, False),
     # count: best bid and ask messages compared with a view of the same update id
-    "sbe_bbo_checked": Register(163, 32, 1, True, False),
+    "sbe_bbo_checked": Register(233, 32, 1, True, False),
     # count: comparisons that differed
-    "sbe_bbo_mismatch": Register(164, 32, 1, True, False),
+    "sbe_bbo_mismatch": Register(234, 32, 1, True, False),
     # least decision latency, cycles; 65535 before the first
-    "latency_min": Register(165, 16, 1, True, False),
+    "latency_min": Register(235, 16, 1, True, False),
     # greatest decision latency, cycles
-    "latency_max": Register(166, 16, 1, True, False),
+    "latency_max": Register(236, 16, 1, True, False),
     # sum of decision latencies, cycles
-    "latency_sum": Register(167, 64, 1, True, False),
+    "latency_sum": Register(237, 64, 1, True, False),
     # decisions by latency; bin = cycles, last bin and over
-    "latency_histogram": Register(169, 32, 32, True, False),
+    "latency_histogram": Register(239, 32, 32, True, False),
     # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
-    "span_histogram": Register(201, 32, 32, True, False),
+    "span_histogram": Register(271, 32, 32, True, False),
     # decoders of this build: bit 0 SBE, bit 1 ITCH
-    "build_feeds": Register(233, 32, 1, True, False),
+    "build_feeds": Register(303, 32, 1, True, False),
     # shadow: the connection's messages are decoded
-    "sbe_enable": Register(234, 1, 1, True, True),
+    "sbe_enable": Register(304, 1, 1, True, True),
     # shadow: exponent of prices, two's complement
-    "sbe_price_exponent": Register(235, 8, 1, True, True),
+    "sbe_price_exponent": Register(305, 8, 1, True, True),
     # shadow: s, a tick is odd x 2^s mantissas
-    "sbe_price_shift": Register(236, 6, 1, True, True),
+    "sbe_price_shift": Register(306, 6, 1, True, True),
     # shadow: inverse of odd modulo 2^64
-    "sbe_price_inverse": Register(237, 64, 1, True, True),
+    "sbe_price_inverse": Register(307, 64, 1, True, True),
     # shadow: greatest whole quotient, (2^64 - 1) / odd
-    "sbe_price_bound": Register(239, 64, 1, True, True),
+    "sbe_price_bound": Register(309, 64, 1, True, True),
     # shadow: exponent of quantities
-    "sbe_qty_exponent": Register(241, 8, 1, True, True),
+    "sbe_qty_exponent": Register(311, 8, 1, True, True),
     # shadow: s, a lot is odd x 2^s mantissas
-    "sbe_qty_shift": Register(242, 6, 1, True, True),
+    "sbe_qty_shift": Register(312, 6, 1, True, True),
     # shadow: inverse of odd modulo 2^64
-    "sbe_qty_inverse": Register(243, 64, 1, True, True),
+    "sbe_qty_inverse": Register(313, 64, 1, True, True),
     # shadow: greatest whole quotient, (2^64 - 1) / odd
-    "sbe_qty_bound": Register(245, 64, 1, True, True),
+    "sbe_qty_bound": Register(315, 64, 1, True, True),
     # symbol number: its SBE scale becomes the shadow, all at once
-    "sbe_commit": Register(247, 32, 1, False, True),
+    "sbe_commit": Register(317, 32, 1, False, True),
 }

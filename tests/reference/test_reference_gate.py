@@ -449,7 +449,7 @@ def test_limits_version_counts_commits_of_symbols_there_are():
 
 
 def test_a_register_keeps_its_width():
-    model = trader(report=4, rule_enable=5, levels_n=17, ratio_num=0x10002, mode=6)
+    model = trader(report=8, rule_enable=5, levels_n=17, ratio_num=0x10002, mode=6)
     got = model.feed(event())
     assert [row["kind"] for row in got] == [OutKind.DECISION]  # report 0, buy on, N 1, ACTIVE
     assert got[0]["verdict"] == 0

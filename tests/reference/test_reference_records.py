@@ -103,7 +103,11 @@ def test_symbol_is_below_s(kind):
 def test_only_flags_that_mean_something_to_the_kind_are_set(kind):
     for bit in (1, 2, 4, 8, 16, 32, 64, 128):
         row = changed(WELL_FORMED[kind], flags=bit, price_ticks=0 if bit == 4 else 1)
-        if kind not in (InKind.LEVEL, InKind.TRADE, *REPORTS, InKind.REFILL_END):
+        if kind not in (
+            InKind.LEVEL,
+            InKind.TRADE,
+            *(*REPORTS, InKind.REFILL_END, InKind.RECONCILE),
+        ):
             row = changed(row, price_ticks=0)
         assert malformed(row) == (None if bit in MEANT_FLAGS[kind] else "malformed_flags")
 

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from host.contract.records import DECISION_DTYPE, IN_DTYPE, InKind, OutKind, Reason
+from host.contract.records import DECISION_DTYPE, IN_DTYPE, InKind, OutKind, Reason, Rule
 from host.contract.registers import REGISTERS
 from sim.coverage import UNSEEN, uncovered
 from sim.reference import Reference
@@ -61,10 +61,13 @@ def test_a_tenth_of_the_orders_passes_and_most_events_are_valid(default_run):
     assert counters["events_valid"] > counters["events"] // 2
 
 
-def test_the_reasons_stale_and_book_never_occur(default_run):
+def test_the_reason_book_never_occurs_and_stale_for_exits_alone(default_run):
     _, out = default_run
     decisions = out[out[:, 0] == OutKind.DECISION].view(DECISION_DTYPE).reshape(-1)
-    assert not (decisions["verdict"] & (1 << Reason.STALE | 1 << Reason.BOOK)).any()
+    assert not (decisions["verdict"] & 1 << Reason.BOOK).any()
+    stale = decisions[decisions["verdict"] & 1 << Reason.STALE != 0]
+    assert len(stale)
+    assert (stale["rule"] & int(Rule.EXIT) != 0).all()
 
 
 def test_uncovered_names_what_is_missing():
