@@ -187,7 +187,6 @@ class Mode(IntEnum):
 class Rule(IntFlag):
     """What fired, a bit for each strategy; EXIT changes what the lower bits mean (`ExitCause`)."""
 
-    NONE = 0
     IMBALANCE = 0x01  #: depth imbalance
     VWAP = 0x02  #: reversion to the trades' average price
     FLOW = 0x04  #: momentum of traded volume

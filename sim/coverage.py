@@ -92,7 +92,7 @@ def _never_fired(out: npt.NDArray[np.uint8]) -> list[str]:
     fired = decisions.reshape(-1)["rule"]
     exits = fired[fired & int(Rule.EXIT) != 0]
     entries = fired[fired & int(Rule.EXIT) == 0]
-    rules = [rule for rule in Rule if rule not in (Rule.NONE, Rule.EXIT)]
+    rules = [rule for rule in Rule if rule is not Rule.EXIT]
     return [
         *(f"{rule.name}" for rule in rules if not (entries & int(rule)).any()),
         *(f"EXIT {cause.name}" for cause in ExitCause if not (exits & int(cause)).any()),

@@ -197,11 +197,11 @@ def test_a_view_and_a_request_are_described_by_names():
 
 
 def test_codes_without_a_name_are_shown_as_they_are():
-    (row,) = rows((OutKind.DECISION, {"flags": 0x83, "verdict": 1 << 60 | 1, "rule": 9}))
+    (row,) = rows((OutKind.DECISION, {"flags": 0x83, "verdict": 1 << 60 | 1, "rule": 0x41}))
     shown = describe(row)
     assert shown["flags"] == "SIDE REFUSED 0x80"
     assert shown["verdict"] == "HALTED 0x1000000000000000"
-    assert shown["rule"] == "IMBALANCE 0x8"
+    assert shown["rule"] == "IMBALANCE 0x40"
     assert describe(bytes([9]) + bytes(63)) == {"kind": "unknown (9)", "bytes": "00" * 63}
 
 
