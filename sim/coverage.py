@@ -52,9 +52,7 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
         rows = np.ascontiguousarray(out[out[:, 0] == kind]).view(dtype).reshape(-1)
         return int(np.bitwise_or.reduce(rows[field], initial=0)) if len(rows) else 0
 
-    missing = [
-        name for name in COUNTERS if not counters[name] and not name.startswith(OF_FRAMES)
-    ]
+    missing = [name for name in COUNTERS if not counters[name] and not name.startswith(OF_FRAMES)]
     verdicts = seen(OutKind.DECISION, DECISION_DTYPE, "verdict")
     missing += [
         f"Reason.{reason.name}"
