@@ -77,7 +77,7 @@ class Events(wiring.Component):
             ),
         ]
 
-        def tell(here, kind, flags, price, value, following):  # type: ignore[no-untyped-def]
+        def tell(here, kind, flags, price, value, following):
             """Offer a record if the event has it, and go on."""
             m.d.comb += [
                 self.o.valid.eq(here),

@@ -38,7 +38,7 @@ def fold(value: Value, bits: int) -> Value:
     return folded
 
 
-def pick(way: Value, entries: list) -> Value:  # type: ignore[type-arg]
+def pick(way: Value, entries: list) -> Value:
     """The entry whose bit of `way` is set, 0 if none is; at most one may be."""
     found = Value.cast(entries[0]) & way[0].replicate(len(Value.cast(entries[0])))
     for n, entry in enumerate(entries[1:], 1):
