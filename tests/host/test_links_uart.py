@@ -19,6 +19,8 @@ from sim.stimulus import random_stream
 from sim.stimulus_run import random_settings
 from sim.uart_board import BREAK, SerialWire, UartBoard, random_harm
 
+pytestmark = pytest.mark.xdist_group("uart")
+
 CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=16)
 SIZES = (CONFIG.symbols, CONFIG.levels, CONFIG.qty_bits)
 
@@ -170,7 +172,7 @@ def test_what_is_wrong_is_counted_once_and_makes_every_symbol_invalid(board, nam
     assert (*expected, 2) == tuple(counts)
 
 
-def test_noise_of_less_than_half_a_bit_is_no_byte_and_empty_frames_are_none(board):
+def test_delimiters_with_nothing_between_them_are_no_frames(board):
     hello(board)
     out = talk(board, b"\0\0\0", reference.frame(ToBoard.READ, 1, b"\0\0"))
     assert [kind for kind, _, _ in out if kind == FromBoard.VALUE]
