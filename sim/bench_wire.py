@@ -23,12 +23,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from host.contract.records import InKind, Protocol
 from host.feeds.capture import CaptureError, CaptureReader, Frame
 from host.feeds.messages import DepthUpdate, Snapshot
 from host.feeds.session import FeedSession
 from host.feeds.venues import BINANCE
 from host.memory import collect_seldom
-from host.wire.framing import FRAME, Protocol, frame_words
+from host.wire.framing import frame_words
 from host.wire.ingress import Steps, expand
 from host.wire.sbe_encode import SbeEncoder
 from host.wire.venue import BINANCE_SBE, over_sbe
@@ -166,7 +167,7 @@ def _agree(texts: Sequence[Payload], frames: Sequence[Payload]) -> tuple[str, in
     ((name, feed),) = native.feeds.items()
     steps = {feed.instrument.symbol: Steps(*feed.instrument[2:4])}  # type: ignore[arg-type]
     expected, beats = native.take(), framed.take()
-    if not (beats["kind"] == FRAME).any():
+    if not (beats["kind"] == InKind.FRAME).any():
         raise WireBenchError("beats: expected frames, was none")
     for way, found in ((_SBE, binary.take()), (_BEATS, expand(beats, steps))):
         if not np.array_equal(found, expected):

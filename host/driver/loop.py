@@ -49,8 +49,12 @@ class Driver:
         Decisions to orders and back.
     snapshot : callable
         Asks the venue for the depth of a symbol by its name; the answer as it came.
+    now_ms : callable
+        Our clock.
     most_open : int
         Orders under way at a time.
+    snapshot_every_ms : int
+        Time between two snapshots of a symbol; each costs the venue's weight.
 
     Attributes
     ----------
@@ -65,7 +69,9 @@ class Driver:
         orders: Orders,
         bridge: Bridge,
         snapshot: Callable[[str], Awaitable[bytes]],
+        now_ms: Callable[[], int],
         most_open: int = 16,
+        snapshot_every_ms: int = 5000,
     ) -> None:
         self._link = link
         self._feed = feed
@@ -74,7 +80,9 @@ class Driver:
         self._snapshot = snapshot
         self._most_open = most_open
         self._tasks: set[asyncio.Task[None]] = set()
-        self._asking: set[str] = set()
+        self._now_ms = now_ms
+        self._snapshot_every_ms = snapshot_every_ms
+        self._asked_ms: dict[str, int] = {}
         self.counters: Counter[str] = Counter()
 
     async def run(self, frames: AsyncIterator[bytes]) -> None:
@@ -101,9 +109,14 @@ class Driver:
     def on_frame(self, payload: bytes) -> None:
         """Take a frame of the feed."""
         self._feed.feed_payload(payload)
-        for name in self._feed.needs_snapshot - self._asking:
-            self._asking.add(name)
-            self._start(self._ask_snapshot(name))
+        for name in self._feed.needs_snapshot:
+            now_ms = self._now_ms()
+            if (
+                now_ms - self._asked_ms.get(name, -self._snapshot_every_ms)
+                >= self._snapshot_every_ms
+            ):
+                self._asked_ms[name] = now_ms
+                self._start(self._ask_snapshot(name))
         self._transfer()
 
     def _transfer(self) -> None:
@@ -147,8 +160,6 @@ class Driver:
             self.counters["snapshots"] += 1
         except (VenueFault, OSError):
             self.counters["snapshots_failed"] += 1
-        finally:
-            self._asking.discard(name)
 
     def _start(self, body: Any) -> None:
         task = asyncio.get_running_loop().create_task(body)

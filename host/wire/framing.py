@@ -13,24 +13,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from host.contract.records import IN_DTYPE
+from host.contract.records import IN_DTYPE, InFlag, InKind, Protocol
 
 __all__ = [
     "BEAT_BYTES",
-    "FRAME",
-    "HOLD",
     "LONGEST_FRAME_BYTES",
-    "START",
     "Carried",
     "FrameSize",
     "FramingError",
-    "Protocol",
     "Wire",
     "frame_words",
     "split",
@@ -38,21 +34,8 @@ __all__ = [
 ]
 
 BEAT_BYTES = 16
-#: Kind of the record that a frame follows.
-FRAME = 14
-#: Its flag: the decoder leaves out the message's EVENT_END.
-HOLD = 0x40
-#: Its flag: no bytes follow, the field `value` is an update id.
-START = 0x80
 #: The most levels a depth message can count, with some room for fields of later versions.
 LONGEST_FRAME_BYTES = 1 << 22
-
-
-class Protocol(IntEnum):
-    """What a frame is written in; the record's field `tag`."""
-
-    SBE = 1  #: one message of Binance's market-data streams
-    MOLDUDP64 = 2  #: one packet of ITCH 5.0 messages
 
 
 class Wire(str, Enum):
@@ -112,7 +95,7 @@ def frame_words(payload: bytes, symbol: int, protocol: Protocol, hold: bool = Fa
     if not 1 <= size <= LONGEST_FRAME_BYTES:
         raise FrameSize(f"frame: expected 1 to {LONGEST_FRAME_BYTES} bytes, was {size}")
     padded = payload + bytes(-size % BEAT_BYTES)
-    head = _head(symbol, protocol, HOLD if hold else 0)
+    head = _head(symbol, protocol, InFlag.HOLD if hold else 0)
     return [head, size, *struct.unpack(f"<{len(padded) // 8}Q", padded)]
 
 
@@ -126,13 +109,13 @@ def start_words(update_id: int, symbol: int, protocol: Protocol) -> list[int]:
     """
     if not 0 <= update_id < 1 << 63:
         raise FramingError(f"start: expected an update id below 2^63, was {update_id}")
-    return [_head(symbol, protocol, START), update_id]
+    return [_head(symbol, protocol, InFlag.START), update_id]
 
 
 def _head(symbol: int, protocol: Protocol, flags: int) -> int:
     if not 0 <= symbol <= 255:
         raise FramingError(f"frame: expected a symbol of 0 to 255, was {symbol}")
-    return FRAME | flags << 8 | symbol << 16 | int(protocol) << 24
+    return int(InKind.FRAME) | flags << 8 | symbol << 16 | int(protocol) << 24
 
 
 def split(beats: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any] | Carried]:
@@ -156,7 +139,7 @@ def split(beats: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any] | Carried]:
     FrameSize
         A frame is empty or too long.
     """
-    marks = np.flatnonzero((beats["kind"] == FRAME) & (beats["flags"] != START))
+    marks = np.flatnonzero((beats["kind"] == InKind.FRAME) & (beats["flags"] != InFlag.START))
     at = 0
     while True:
         # what looks like a mark inside a payload is none
@@ -176,7 +159,7 @@ def _carried(beats: npt.NDArray[Any], mark: int) -> Carried:
     where = f"beat {mark}"
     if not 1 <= size <= LONGEST_FRAME_BYTES:
         raise FrameSize(f"{where}: expected 1 to {LONGEST_FRAME_BYTES} bytes, was {size}")
-    if flags & ~HOLD or int(head["price_ticks"]) or protocol not in list(Protocol):
+    if flags & ~InFlag.HOLD or int(head["price_ticks"]) or protocol not in list(Protocol)[1:]:
         raise FramingError(f"{where}: expected flags and protocol of a frame, was {head}")
     end = mark + 1 + -(-size // BEAT_BYTES)
     if end > len(beats):
@@ -184,7 +167,7 @@ def _carried(beats: npt.NDArray[Any], mark: int) -> Carried:
     raw = np.ascontiguousarray(beats[mark + 1 : end]).tobytes()
     if any(raw[size:]):
         raise FramingError(f"{where}: expected zeros after {size} bytes, was {raw[size:].hex()}")
-    return Carried(raw[:size], int(head["symbol"]), Protocol(protocol), bool(flags & HOLD))
+    return Carried(raw[:size], int(head["symbol"]), Protocol(protocol), bool(flags & InFlag.HOLD))
 
 
 assert IN_DTYPE.itemsize == BEAT_BYTES

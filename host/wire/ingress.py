@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from host.contract.records import IN_DTYPE, InFlag, InKind
-from host.wire.framing import FRAME, Carried, FramingError, Protocol, split
+from host.contract.records import IN_DTYPE, InFlag, InKind, Protocol
+from host.wire.framing import Carried, FramingError, split
 from host.wire.sbe_decode import SbeFrame, decode
 
 __all__ = ["Steps", "expand", "frame_counts"]
@@ -65,7 +65,7 @@ def expand(beats: npt.NDArray[Any], steps: Mapping[int, Steps]) -> npt.NDArray[A
         if isinstance(part, Carried):
             parts.append(np.array(_records(part, steps), IN_DTYPE))
         else:
-            parts.append(part[part["kind"] != FRAME])
+            parts.append(part[part["kind"] != InKind.FRAME])
     return np.concatenate(parts)
 
 
@@ -90,7 +90,7 @@ def frame_counts(beats: npt.NDArray[Any]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for part in split(beats):
         if not isinstance(part, Carried):
-            counts["sbe_starts"] += int(np.count_nonzero(part["kind"] == FRAME))
+            counts["sbe_starts"] += int(np.count_nonzero(part["kind"] == InKind.FRAME))
             continue
         frame = decode(part.payload)
         counts.update(("frames", "sbe_messages", _TAKEN[frame.template]))

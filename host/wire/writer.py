@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from host.contract.records import Protocol
 from host.feeds.book import DepthEvent, FullBook
 from host.feeds.writer import Print, RecordWriter
-from host.wire.framing import Protocol, frame_words, start_words
+from host.wire.framing import frame_words, start_words
 
 __all__ = ["FrameWriter"]
 

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from host.contract.records import InKind
 from host.driver.bridge import Bridge, Market
@@ -70,6 +71,7 @@ def configured(link: ModelLink, feed: FeedSession) -> None:
         link.model.write(*write)
 
 
+@pytest.mark.slow
 def test_fabric_journal_and_venue_agree_after_a_capture(tmp_path: Path) -> None:
     async def test() -> None:
         market = MarketSettings(captures=(str(CAPTURE),))
@@ -93,12 +95,12 @@ def test_fabric_journal_and_venue_agree_after_a_capture(tmp_path: Path) -> None:
                 async with http.get(url) as answer:
                     return await answer.read()
 
-            driver = Driver(link, feed, orders, bridge, snapshot)
+            driver = Driver(link, feed, orders, bridge, snapshot, clock)
             streams = "btcusdt@depth@0ms/btcusdt@trade/btcusdt@bookTicker"
             async with http.ws_connect(f"{server.ws_url}/fstream/stream?streams={streams}") as ws:
                 while not server.venue.ended:
                     server.venue.step_events(100)
-                    clock.now_ms += 50
+                    clock.now_ms += 400
                     await asyncio.sleep(0)
                     while True:
                         try:

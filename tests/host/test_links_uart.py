@@ -9,6 +9,7 @@ import pytest
 from hdl.config import BuildConfig
 from hdl.link.uart.wire import FromBoard, ToBoard
 from host.contract.records import IN_DTYPE, VIEW_DTYPE, InFlag, InKind, OutKind, ViewReason
+from host.contract.registers import REGISTERS
 from host.links import framing
 from host.links.base import LinkError
 from host.links.uart import UartLink
@@ -18,6 +19,8 @@ from sim.reference import Reference
 from sim.stimulus import random_stream
 from sim.stimulus_run import random_settings
 from sim.uart_board import BREAK, SerialWire, UartBoard, random_harm
+
+pytestmark = pytest.mark.xdist_group("uart")
 
 CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=16)
 SIZES = (CONFIG.symbols, CONFIG.levels, CONFIG.qty_bits)
@@ -128,17 +131,18 @@ def test_a_hello_begins_a_session_and_is_answered_by_frame_zero(board):
 
 def test_registers_are_read_and_written_over_the_wire(board):
     hello(board)
+    ratio = REGISTERS["ratio_num"].address.to_bytes(2, "little")
     out = talk(
         board,
         reference.frame(ToBoard.READ, 1, b"\0\0"),
-        reference.frame(ToBoard.WRITE, 2, b"\x0c\0\x34\x12\0\0"),
-        reference.frame(ToBoard.READ, 3, b"\x0c\0"),
+        reference.frame(ToBoard.WRITE, 2, ratio + b"\x34\x12\0\0"),
+        reference.frame(ToBoard.READ, 3, ratio),
         reference.frame(ToBoard.READ, 4, b"\0\x10"),  # behind the table
     )
     answers = [(kind, payload) for kind, _, payload in out if kind != FromBoard.STATUS]
     assert answers[0] == (FromBoard.VALUE, b"\0\0TAGT")
-    assert answers[1] == (FromBoard.DONE, b"\x0c\0")
-    assert answers[2][0] == FromBoard.VALUE
+    assert answers[1] == (FromBoard.DONE, ratio)
+    assert answers[2] == (FromBoard.VALUE, ratio + b"\x34\x12\0\0")
     assert answers[3] == (FromBoard.VALUE, b"\0\x10\0\0\0\0")
 
 
@@ -170,7 +174,7 @@ def test_what_is_wrong_is_counted_once_and_makes_every_symbol_invalid(board, nam
     assert (*expected, 2) == tuple(counts)
 
 
-def test_noise_of_less_than_half_a_bit_is_no_byte_and_empty_frames_are_none(board):
+def test_delimiters_with_nothing_between_them_are_no_frames(board):
     hello(board)
     out = talk(board, b"\0\0\0", reference.frame(ToBoard.READ, 1, b"\0\0"))
     assert [kind for kind, _, _ in out if kind == FromBoard.VALUE]

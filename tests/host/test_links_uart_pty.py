@@ -13,7 +13,7 @@ from sim.reference import Reference
 from sim.stimulus import random_stream
 from tests.host.test_links_uart import CONFIG, SIZES, load, look, rows, views
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("uart")]
 #: Only a bound for a link that hangs: the simulated board is slower than a real one.
 TIMEOUT_S = 20
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.contract.records import IN_DTYPE
-from host.wire.framing import Protocol, frame_words
+from host.contract.records import IN_DTYPE, Protocol
+from host.wire.framing import frame_words
 from host.wire.scales import ScaleRange, exponents_of, sbe_writes
 from tests.host.wire_frames import depth_bytes, trades_bytes
 

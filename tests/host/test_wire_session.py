@@ -8,19 +8,15 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from host.contract.records import IN_DTYPE, InKind
+from host.contract.records import IN_DTYPE, InFlag, InKind, Protocol
 from host.feeds.capture import CaptureReader
 from host.feeds.messages import Instrument
 from host.feeds.session import FeedSession
 from host.feeds.settings import FeedSettings
 from host.feeds.venues import BINANCE, VENUES
 from host.wire.framing import (
-    FRAME,
-    HOLD,
-    START,
     Carried,
     FramingError,
-    Protocol,
     frame_words,
     split,
 )
@@ -108,7 +104,7 @@ def test_a_refill_stands_inside_its_event_behind_a_held_frame():
 
 def starts(beats):
     """Update ids that begin a book."""
-    at = (beats["kind"] == FRAME) & (beats["flags"] == START)
+    at = (beats["kind"] == InKind.FRAME) & (beats["flags"] == InFlag.START)
     return beats["value"][at].tolist()
 
 
@@ -252,8 +248,8 @@ def check_frames(native, records, beats):
     tickers = len(sent) - counts["sbe_diffs"] - counts["sbe_trades"]
     assert counts["sbe_tickers"] == tickers > 0
     assert counts["frames"] == counts["sbe_messages"] == len(sent)
-    assert held and (beats["kind"] == FRAME).sum() >= len(sent)
-    assert not np.isin(records["flags"], [HOLD]).any()
+    assert held and (beats["kind"] == InKind.FRAME).sum() >= len(sent)
+    assert not np.isin(records["flags"], [InFlag.HOLD]).any()
 
 
 def test_the_bundled_minute_goes_as_frames_record_for_record():

@@ -23,7 +23,7 @@ def fields_layout() -> data.StructLayout:
             "add": 1,  # an order comes: A, F, U
             "take": 1,  # shares leave one: E, C, X, D, U
             "print": 1,  # P
-            "all": 1,  # D, U: all the order's shares leave
+            "entire": 1,  # D, U: all the order's shares leave
             "trade": 1,  # E, C: they were traded
             "priced": 1,  # C: at the message's own price
             "ref": 64,  # order that shares leave
@@ -179,7 +179,7 @@ class Decoder(wiring.Component):
             fields.add.eq(any_of(Act.ADD, Act.REPLACE)),
             fields.take.eq(any_of(Act.TAKE, Act.REPLACE)),
             fields.print.eq(any_of(Act.PRINT)),
-            fields.all.eq(is_replace | kinds["D"]),
+            fields.entire.eq(is_replace | kinds["D"]),
             fields.trade.eq(kinds["E"] | kinds["C"]),
             fields.priced.eq(kinds["C"]),
             fields.ref.eq(big_endian(octets, *spans["U"]["ref"])),

@@ -250,8 +250,8 @@ class Engine(wiring.Component):
                 level_hit.eq(levels.hit),
                 level_used.eq(levels.used),
                 *(totals[n].eq(levels.ways[n].total) for n in range(config.level_ways)),
-                rest.eq(Mux(now.all, 0, less)),
-                excess.eq(~now.all & less[32]),
+                rest.eq(Mux(now.entire, 0, less)),
+                excess.eq(~now.entire & less[32]),
             ]
 
         # --- the event begins
@@ -275,7 +275,7 @@ class Engine(wiring.Component):
             ]
 
         # --- step 5: shares leave
-        bad = Mux(now.take & ~now.add, ~now.all & no_shares, no_shares | no_price) | (
+        bad = Mux(now.take & ~now.add, ~now.entire & no_shares, no_shares | no_price) | (
             ~now.take & ~now.side_known
         )
         bad_print = now.priced & self.printable & self.print_zero
@@ -286,7 +286,7 @@ class Engine(wiring.Component):
         m.d.comb += level.eq(
             pick(old.place.way, [Cat(way.price, way.total) for way in levels.ways])
         )
-        taken = Mux(now.all, old.shares, now.shares)
+        taken = Mux(now.entire, old.shares, now.shares)
         left = Signal(config.qty_bits)
         emptied, took = Signal(), Signal()
         unknown = selected & now.take & ~found

@@ -168,34 +168,33 @@ class MoldSplitter(wiring.Component):
                         m.d.sync += [done.eq(0), over.eq(0)]
             with m.State("COMPARE"):
                 m.next = "JUDGE"
-            with m.State("JUDGE"):  # noqa: SIM117
-                # A frame may become a loss in its last beat: that is told first.
-                with m.If(~self.fence):
-                    with m.If(~joined):
-                        m.d.sync += [
-                            joined.eq(1),
-                            session.eq(head_session),
-                            expected.eq(Mux(self.first == 0, sequence, self.first)),
-                        ]
-                        m.next = "COMPARE"
+            # A frame may become a loss in its last beat: that is told first.
+            with m.State("JUDGE"), m.If(~self.fence):
+                with m.If(~joined):
+                    m.d.sync += [
+                        joined.eq(1),
+                        session.eq(head_session),
+                        expected.eq(Mux(self.first == 0, sequence, self.first)),
+                    ]
+                    m.next = "COMPARE"
+                with m.Else():
+                    m.d.sync += [number.eq(sequence), todo.eq(count)]
+                    m.next = "LENGTH"
+                    with m.If(~same_session):
+                        m.d.comb += [counts.mold_sessions.eq(1), self.lost.eq(1)]
+                        m.next = "SKIP"
                     with m.Else():
-                        m.d.sync += [number.eq(sequence), todo.eq(count)]
-                        m.next = "LENGTH"
-                        with m.If(~same_session):
-                            m.d.comb += [counts.mold_sessions.eq(1), self.lost.eq(1)]
-                            m.next = "SKIP"
+                        with m.If(ahead):
+                            m.d.comb += [counts.mold_gaps.eq(1), self.lost.eq(1)]
+                            m.d.sync += expected.eq(sequence)
+                        with m.If(count == 0):
+                            m.d.comb += counts.mold_heartbeats.eq(1)
+                            m.next = "TRAILING"
+                        with m.Elif(count == END_OF_SESSION):
+                            m.d.comb += counts.mold_ends.eq(1)
+                            m.next = "TRAILING"
                         with m.Else():
-                            with m.If(ahead):
-                                m.d.comb += [counts.mold_gaps.eq(1), self.lost.eq(1)]
-                                m.d.sync += expected.eq(sequence)
-                            with m.If(count == 0):
-                                m.d.comb += counts.mold_heartbeats.eq(1)
-                                m.next = "TRAILING"
-                            with m.Elif(count == END_OF_SESSION):
-                                m.d.comb += counts.mold_ends.eq(1)
-                                m.next = "TRAILING"
-                            with m.Else():
-                                m.d.comb += counts.mold_packets.eq(1)
+                            m.d.comb += counts.mold_packets.eq(1)
             with m.State("LENGTH"):
                 m.d.comb += [reading_length.eq(1), take.eq(Mux(here < 2, here, 2))]
                 with m.If(todo == 0):

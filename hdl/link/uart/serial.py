@@ -58,9 +58,11 @@ class SerialReceiver(wiring.Component):
         wire = Signal(3, init=7)  # through three registers; the last two are looked at
         m.d.sync += [wire.eq(Cat(self.rx, wire)), self.valid.eq(0), self.broken.eq(0)]
         phase, sample = Signal(_PHASE_BITS), Signal()
+        # Half a bit on, and the two clocks that seeing the edge and sampling take on average.
+        middle = min((1 << (_PHASE_BITS - 1)) + 2 * self.step, (1 << _PHASE_BITS) - 1)
         bit, left, bits, free = wire[2], Signal(range(_BITS + 1)), Signal(8), Signal(init=1)
         with m.If(left == 0):
-            m.d.sync += [phase.eq(1 << (_PHASE_BITS - 1)), sample.eq(0)]
+            m.d.sync += [phase.eq(middle), sample.eq(0)]
             with m.If(bit):
                 m.d.sync += free.eq(1)
             with m.Elif(free):
