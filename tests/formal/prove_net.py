@@ -35,10 +35,9 @@ def rest() -> Module:
         m.d.sync += [inside.eq(~receiver.i.p.last), quiet.eq(0)]
     with m.Elif(~inside & ~quiet.all()):
         m.d.sync += quiet.eq(quiet + 1)
-    out, begun, told = receiver.o, Signal(), Signal()
+    out, begun = receiver.o, Signal()
     with m.If(out.valid):
         m.d.sync += begun.eq(~out.p.last)
-    m.d.sync += told.eq(1)
     m.d.comb += [
         Assert(inside | (quiet < REST_CYCLES) | receiver.idle, "it comes to rest"),
         Assert(~receiver.idle | ~begun | inside, "a payload that begins ends"),
