@@ -94,7 +94,7 @@ class _Expected:
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
         model = score_of if config.model_cycles else None
-        self.reference = Reference(config.symbols, config.levels, config.qty_bits, model)
+        self.reference = Reference(config.symbols, config.levels, config.qty_bits, model=model)
         self.layout, self.settings = view_layout(config), settings_layout()
         for name, value in TOLD.items():
             self.reference.write(name, value)
