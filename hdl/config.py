@@ -20,7 +20,7 @@ class BuildConfig:
     levels : int
         Levels kept on each side of a book, 3 to 64.
     qty_bits : int
-        Width of a quantity in lots, 2 to 56.
+        Width of a quantity in lots, 2 to 64.
     price_bits : int
         Width of a price in ticks, 3 to 32; narrower ones are for proofs.
     result_depth : int
@@ -51,7 +51,7 @@ class BuildConfig:
         for name, low, high in (
             ("symbols", 1, 256),
             ("levels", 3, 64),
-            ("qty_bits", 2, 56),
+            ("qty_bits", 2, 64),
             ("price_bits", 3, 32),
             ("result_depth", 32, 1024),
             ("own_orders", 2, 128),
@@ -72,6 +72,11 @@ class BuildConfig:
     def notional_bits(self) -> int:
         """Width of price times quantity, and of lot value times quantity."""
         return self.qty_bits + 32
+
+    @property
+    def exposure_bits(self) -> int:
+        """Signed width of a worst-case position, lots."""
+        return max(64, self.qty_bits + 2)
 
     @property
     def rows(self) -> int:

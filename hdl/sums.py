@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Value
 
-__all__ = ["add_up", "compress"]
+__all__ = ["add_up", "compress", "cut"]
 
 
 def compress(terms: Sequence[Value], width: int, most: int) -> list[Value]:
@@ -26,3 +26,10 @@ def add_up(terms: Sequence[Value], width: int) -> Value:
     """Sum of some numbers, modulo 2^width, with one carry chain whatever their count."""
     left = compress(terms, width, 2)
     return sum(left)[:width] if len(left) > 1 else left[0]
+
+
+def cut(value: Value, width: int) -> Value:
+    """The number, or the greatest of so many bits where it is more; no logic where it fits."""
+    if len(value) <= width:
+        return value
+    return value[:width] | value[width:].any().replicate(width)

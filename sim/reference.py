@@ -58,6 +58,8 @@ MOST_N = 10
 #: Reasons that leave the best bid and offer valid.
 BBO_IGNORES = ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE
 MAX_U32 = (1 << 32) - 1
+#: Sums of quantities are told as no more.
+MAX_U64 = (1 << 64) - 1
 
 
 class Reference:
@@ -378,8 +380,8 @@ class Reference:
                 ask_qty_lots=ask.qty_lots,
                 bid_price_ticks=bid.price_ticks,
                 ask_price_ticks=ask.price_ticks,
-                bid_sum_lots=bid.sum_lots,
-                ask_sum_lots=ask.sum_lots,
+                bid_sum_lots=min(bid.sum_lots, MAX_U64),
+                ask_sum_lots=min(ask.sum_lots, MAX_U64),
                 bid_depth=bid.depth,
                 ask_depth=ask.depth,
                 levels_n=self._n,
@@ -396,8 +398,8 @@ class Reference:
                 window=window,
                 update_id=update_id,
                 qty_lots=tape.qty_lots,
-                buy_lots=tape.volume(False, self._now_us, window),
-                sell_lots=tape.volume(True, self._now_us, window),
+                buy_lots=min(tape.volume(False, self._now_us, window), MAX_U64),
+                sell_lots=min(tape.volume(True, self._now_us, window), MAX_U64),
                 price_ticks=tape.price_ticks,
             )
 

@@ -200,6 +200,7 @@ class GateModel:
         self, symbols: int, qty_bits: int, own_orders: int, registers: Mapping[str, int]
     ) -> None:
         self.qty_bits = qty_bits
+        self.exposure_bits = max(64, qty_bits + 2)
         self.own_orders = own_orders
         self.register = registers
         self.symbols = [_Symbol() for _ in range(symbols)]
@@ -327,11 +328,13 @@ class GateModel:
         # A fill adds to the position what it takes off what is open: its own side's worst case
         # stays, the other one's is relieved. What ends unfilled relieves its own side.
         if is_sell != (kind == FILL):
-            row.worst_short = bounded(row.worst_short - qty_lots, 64)
+            row.worst_short = bounded(row.worst_short - qty_lots, self.exposure_bits)
         else:
-            row.worst_long = bounded(row.worst_long - qty_lots, 64)
+            row.worst_long = bounded(row.worst_long - qty_lots, self.exposure_bits)
         if kind == FILL:
-            row.position = bounded(row.position + (-qty_lots if is_sell else qty_lots), 64)
+            row.position = bounded(
+                row.position + (-qty_lots if is_sell else qty_lots), self.exposure_bits
+            )
             row.earned = min(row.earned + row.limits["trade_ratio"], MAX_U32)
         own.left_lots -= qty_lots
         if own.left_lots == 0:
@@ -547,10 +550,10 @@ class GateModel:
         price, qty, sell = order.price_ticks, order.qty_lots, order.is_sell
         value = qty * limits["lot_value"]
         if sell:
-            row.worst_short = bounded(row.worst_short + qty, 64)
+            row.worst_short = bounded(row.worst_short + qty, self.exposure_bits)
             row.low_sell = min(row.low_sell, price) if row.open_orders[1] else price
         else:
-            row.worst_long = bounded(row.worst_long + qty, 64)
+            row.worst_long = bounded(row.worst_long + qty, self.exposure_bits)
             row.high_buy = max(row.high_buy, price) if row.open_orders[0] else price
         row.open_orders[sell] += 1
         row.open_value[sell] += value

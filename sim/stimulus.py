@@ -402,7 +402,8 @@ class _Script:
             elif which == "price":
                 price = 0 if price else self.rng.choice((1, MAX_U32))
             elif row[0] not in (InKind.EVENT_BEGIN, InKind.TIMER):  # there any value is a time
-                value = self.rng.choice((0, self.build.max_qty + 1, MAX_U64))
+                too_much = min(MAX_U64, self.build.max_qty + 1)  # a quantity again with 64 bits
+                value = self.rng.choice((0, too_much, MAX_U64))
         return kind, flags, symbol, tag, price, value
 
 

@@ -126,7 +126,6 @@ class Ladder(wiring.Component):
         m.submodules.hazards = hazards = Hazards(config)
         m.submodules.decide = decide = Decide(config)
         read_keys, read_qtys = key_rows.read_port(), qty_rows.read_port()
-        write_keys, write_qtys = key_rows.write_port(), qty_rows.write_port()
 
         # The token on its way through stages 1 to 6.
         stage = {n: Signal(stage_layout(config), name=f"stage{n}") for n in range(1, STAGES)}
@@ -147,7 +146,6 @@ class Ladder(wiring.Component):
         # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
         moves: Any = Signal(moves_layout(config))
         near: dict[int, Any] = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
-        shown, touched = Signal(config.view_levels), Signal()
         status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 7)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
         qtys = {n: places(f"qty{n}", levels, config.qty_bits) for n in (5, 6, 7)}
@@ -233,7 +231,6 @@ class Ladder(wiring.Component):
             near[6].eq(Mux(same[2][5], moves.as_value(), 0)),
             status[5].eq(decide.after),
             status[6].eq(status[5]),
-            shown.eq(status[5].held & (status[5].state == SideState.KNOWN).replicate(levels)),
         ]
 
         # Stage 5: move the row.
@@ -250,10 +247,26 @@ class Ladder(wiring.Component):
             after = moved(before, moves, new, resized)
             for at, row in enumerate(after):
                 m.d.sync += [chain[6][at].eq(row), chain[7][at].eq(chain[6][at])]
+        self._write_back(m, stage, status, keys[6], qtys[6])
+        return m
 
-        # Stage 6: write back.
-        asked = stage[5].operation
-        m.d.sync += touched.eq(asked.update | asked.load | asked.clear | asked.begin | asked.end)
+    def _write_back(
+        self,
+        m: Module,
+        stage: dict[int, Any],
+        status: dict[int, Any],
+        keys: list[Signal],
+        qtys: list[Signal],
+    ) -> None:
+        """Stage 6: the row that stands is told, and goes back where it was read."""
+        config, levels, statuses = self.config, self.config.levels, m.submodules.status
+        write_keys, write_qtys = m.submodules.keys.write_port(), m.submodules.qtys.write_port()
+        shown, touched = Signal(config.view_levels), Signal()
+        asked, known = stage[5].operation, status[5].state == SideState.KNOWN
+        m.d.sync += [
+            shown.eq(status[5].held & known.replicate(levels)),
+            touched.eq(asked.update | asked.load | asked.clear | asked.begin | asked.end),
+        ]
         m.d.comb += [
             statuses.write_en.eq(stage[5].valid),
             statuses.write_addr.eq(stage[5].addr),
@@ -267,11 +280,10 @@ class Ladder(wiring.Component):
             self.o.p.token.eq(stage[6].token),
             self.o.p.status.eq(status[6]),
             self.o.p.shown.eq(shown),
-            self.o.p.horizon.eq(keys[6][levels]),
+            self.o.p.horizon.eq(keys[levels]),
             self.o.p.touched.eq(touched),
         ]
-        m.d.comb += [write_keys.data[at].eq(key) for at, key in enumerate(keys[6])]
-        m.d.comb += [write_qtys.data[at].eq(qty) for at, qty in enumerate(qtys[6])]
-        m.d.comb += [self.o.p.keys[at].eq(keys[6][at]) for at in range(levels)]
-        m.d.comb += [self.o.p.qtys[at].eq(qtys[6][at]) for at in range(levels)]
-        return m
+        m.d.comb += [write_keys.data[at].eq(key) for at, key in enumerate(keys)]
+        m.d.comb += [write_qtys.data[at].eq(qty) for at, qty in enumerate(qtys)]
+        m.d.comb += [self.o.p.keys[at].eq(keys[at]) for at in range(levels)]
+        m.d.comb += [self.o.p.qtys[at].eq(qtys[at]) for at in range(levels)]

@@ -132,29 +132,15 @@ class ViewAssembler(wiring.Component):
             done.append(mem.done)
         m.d.comb += self.init_done.eq(Cat(done).all())
 
-        # Marks by symbol and side.
-        here, gap, resync = Signal(2), marks.before.gap, marks.before.resync
         m.d.comb += [
-            here.eq(Mux(token.side, 0b10, 0b01)),
             marks.ahead.eq(coming),
             marks.symbol.eq(self.token.symbol),
             marks.valid.eq(self.i_valid),
-            marks.after.eq(marks.before),
         ]
-        with m.If(token.poison):
-            m.d.comb += marks.after.gap.eq(0b11)
-        with m.Elif(token.kind == InKind.CLEAR):
-            m.d.comb += [
-                marks.after.gap.eq(gap | Mux(token.gap, here, 0)),
-                marks.after.resync.eq(resync | Mux(token.resync, here, 0)),
-            ]
-        with m.Elif(token.kind == InKind.REFILL_BEGIN):
-            m.d.comb += [
-                marks.after.gap.eq(gap & ~here),
-                marks.after.resync.eq(resync & ~here),
-            ]
+        self._mark(m, token, marks)
 
         # The verdict on the book.
+        gap, resync = marks.before.gap, marks.before.resync
         known = Cat(side.state == SideState.KNOWN for side in sides)
         empty = Cat(side.depth == 0 for side in sides)
         shallow = Cat(side.bounded & (side.depth < levels_n) for side in sides)
@@ -237,3 +223,21 @@ class ViewAssembler(wiring.Component):
                 *(shown[name].eq(whole[name]) for name in ("sum", "depth", "state", "bounded")),
             ]
         return m
+
+    @staticmethod
+    def _mark(m: Module, token: Signal, marks: Marks) -> None:
+        """What a token does to the marks of its symbol's sides."""
+        here, gap, resync = Signal(2), marks.before.gap, marks.before.resync
+        m.d.comb += [here.eq(Mux(token.side, 0b10, 0b01)), marks.after.eq(marks.before)]
+        with m.If(token.poison):
+            m.d.comb += marks.after.gap.eq(0b11)
+        with m.Elif(token.kind == InKind.CLEAR):
+            m.d.comb += [
+                marks.after.gap.eq(gap | Mux(token.gap, here, 0)),
+                marks.after.resync.eq(resync | Mux(token.resync, here, 0)),
+            ]
+        with m.Elif(token.kind == InKind.REFILL_BEGIN):
+            m.d.comb += [
+                marks.after.gap.eq(gap & ~here),
+                marks.after.resync.eq(resync & ~here),
+            ]

@@ -20,6 +20,7 @@ from hdl.records import (
     ViewReason,
 )
 from hdl.signal.catalogue import FEATURE_COUNT, FEATURE_PAGES, FEATURES_PER_RECORD
+from hdl.sums import cut
 from hdl.types import SideState, decision_layout, flow, vector_layout, view_result_layout
 
 __all__ = ["ORDER", "Emit"]
@@ -144,8 +145,8 @@ class Emit(wiring.Component):
             shown.ask_qty_lots.eq(view.ask.best.qty),
             shown.bid_price_ticks.eq(view.bid.best.price),
             shown.ask_price_ticks.eq(view.ask.best.price),
-            shown.bid_sum_lots.eq(view.bid.sum),
-            shown.ask_sum_lots.eq(view.ask.sum),
+            shown.bid_sum_lots.eq(cut(view.bid.sum, len(shown.bid_sum_lots))),
+            shown.ask_sum_lots.eq(cut(view.ask.sum, len(shown.ask_sum_lots))),
             shown.levels_n.eq(view.levels_n),
             shown.age_us.eq(view.age_us),
             tape.flags.eq(
@@ -154,8 +155,8 @@ class Emit(wiring.Component):
             ),
             tape.window.eq(view.trades.window),
             tape.qty_lots.eq(view.trades.qty),
-            tape.buy_lots.eq(view.trades.buy_volume),
-            tape.sell_lots.eq(view.trades.sell_volume),
+            tape.buy_lots.eq(cut(view.trades.buy_volume, len(tape.buy_lots))),
+            tape.sell_lots.eq(cut(view.trades.sell_volume, len(tape.sell_lots))),
             tape.price_ticks.eq(view.trades.price),
         ]
         m.d.comb += [

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines A and B to one: the first copy wins, in order, and what is lost on both is said."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -106,23 +106,10 @@ class Arbiter(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         slots, many = self.slots, 2 * self.slots
-        m.submodules.store_a = store_a = LineStore(slots, self.slot_bytes)
-        m.submodules.store_b = store_b = LineStore(slots, self.slot_bytes)
         m.submodules.sessions = sessions = Sessions(slots, self.slot_bytes)
         m.submodules.give = give = Give(slots, self.slot_bytes)
-        stores, line_counts = (store_a, store_b), (self.counts_a, self.counts_b)
+        stores, line_counts = self._stores(m, sessions, give), (self.counts_a, self.counts_b)
         wiring.connect(m, give.o, wiring.flipped(self.o))
-        for store, given, arrival in zip(
-            stores, (self.a, self.b), (sessions.a, sessions.b), strict=True
-        ):
-            wiring.connect(m, wiring.flipped(given), store.i)
-            wiring.connect(m, store.arrival, arrival)
-            m.d.comb += [
-                store.tag.eq(self.tag),
-                store.read_en.eq(give.read_en),
-                store.read_addr.eq(give.read_addr),
-            ]
-        m.d.comb += give.read_data.eq(Mux(give.line, store_b.read_data, store_a.read_data))
 
         # The table of the slots of both lines, and what each means to the expected number.
         entry = data.StructLayout({"first": 64, "end": 64, "bytes": len(sessions.stored.bytes)})
@@ -149,9 +136,8 @@ class Arbiter(wiring.Component):
         ]
 
         # Slots are freed one a line and cycle, those that were read and those with nothing new.
-        read = Signal(many)
+        read, freed = Signal(many), Signal(many)
         m.d.comb += read.eq(Mux(give.done, 1 << (give.line * slots + give.slot), 0))
-        freed = Signal(many)
         for line, (store, counts) in enumerate(zip(stores, line_counts, strict=True)):
             mine = slice(line * slots, (line + 1) * slots)
             lowest = useless[mine] & (~useless[mine] + 1)[:slots]
@@ -179,37 +165,15 @@ class Arbiter(wiring.Component):
                         known[n].eq(0),
                     ]
 
-        # How long the missing number has been waited for.
-        waited, over, full = Signal(32), Signal(), Signal()
-        with m.If(expects | ~waiting.any()):
-            m.d.sync += waited.eq(0)
-        with m.Elif(~waited.all()):
-            m.d.sync += waited.eq(waited + 1)
-        m.d.sync += over.eq((waited >= self.window) & ~expects)
-        m.d.comb += full.eq(store_a.full | store_b.full)
-
-        # The smallest number that is held ahead: slot by slot, and then of each packet that comes.
-        scan, scanned = Signal(range(many + 1)), Signal()
-        seen, seen_held, came = Signal(64), Signal(), [Signal(many, name=f"came_{n}") for n in "12"]
-        least, found = Signal(64), Signal()
-        m.d.sync += [came[0].eq(place), came[1].eq(came[0]), seen_held.eq(0)]
-        m.d.comb += scanned.eq((scan == many) & ~seen_held & ~Cat(came).any())
-        looked = Signal(many)
-        with m.If(came[1].any()):
-            m.d.comb += looked.eq(came[1])
-        with m.Elif((settled | joining) & (scan != many)):
-            m.d.comb += looked.eq(1 << scan)
-            m.d.sync += scan.eq(scan + 1)
-        for n, each in enumerate(table):
-            with m.If(looked[n]):
-                m.d.sync += [
-                    seen.eq(each.first),
-                    seen_held.eq(Mux(joining, valid[n] & ~later[n], waiting[n])),
-                ]
-        with m.If(seen_held & (~found | (seen < least))):
-            m.d.sync += [least.eq(seen), found.eq(1)]
-        with m.If(expects | forget | sessions.switch):
-            m.d.sync += [scan.eq(0), found.eq(0), seen_held.eq(0)]
+        over, full = self._overdue(m, waiting.any(), expects), stores[0].full | stores[1].full
+        least, found, scanned = self._smallest(
+            m,
+            [each.first for each in table],
+            Mux(joining, valid & ~later, waiting),
+            place,
+            goes=settled | joining,
+            anew=expects | forget | sessions.switch,
+        )
 
         state, restarting = Signal(_State), Signal()
         chosen, chosen_at = Signal(entry), Signal(range(many))
@@ -289,3 +253,60 @@ class Arbiter(wiring.Component):
                         m.d.sync += self.lost.eq(self.lost + missing)
         m.d.comb += sessions.restart.eq(forget)
         return m
+
+    def _stores(self, m: Module, sessions: Sessions, give: Give) -> tuple[LineStore, LineStore]:
+        """Where the packets of each line are kept, between the line and who reads them."""
+        m.submodules.store_a = store_a = LineStore(self.slots, self.slot_bytes)
+        m.submodules.store_b = store_b = LineStore(self.slots, self.slot_bytes)
+        for store, given, arrival in (
+            (store_a, self.a, sessions.a),
+            (store_b, self.b, sessions.b),
+        ):
+            wiring.connect(m, wiring.flipped(given), store.i)
+            wiring.connect(m, store.arrival, arrival)
+            m.d.comb += [
+                store.tag.eq(self.tag),
+                store.read_en.eq(give.read_en),
+                store.read_addr.eq(give.read_addr),
+            ]
+        m.d.comb += give.read_data.eq(Mux(give.line, store_b.read_data, store_a.read_data))
+        return store_a, store_b
+
+    def _overdue(self, m: Module, waits: Value, expects: Value) -> Signal:
+        """Whether the missing number has been waited for long enough."""
+        waited, over = Signal(32), Signal()
+        with m.If(expects | ~waits):
+            m.d.sync += waited.eq(0)
+        with m.Elif(~waited.all()):
+            m.d.sync += waited.eq(waited + 1)
+        m.d.sync += over.eq((waited >= self.window) & ~expects)
+        return over
+
+    @staticmethod
+    def _smallest(
+        m: Module, numbers: list[Value], held: Value, place: Value, goes: Value, anew: Value
+    ) -> tuple[Signal, Signal, Signal]:
+        """Smallest number that is held, that there is one, and that all have been looked at.
+
+        Slot by slot while `goes`, and then that of each packet that comes to its `place`; from the
+        first slot again after `anew`.
+        """
+        many = len(numbers)
+        scan, scanned = Signal(range(many + 1)), Signal()
+        seen, seen_held, came = Signal(64), Signal(), [Signal(many, name=f"came_{n}") for n in "12"]
+        least, found, looked = Signal(64), Signal(), Signal(many)
+        m.d.sync += [came[0].eq(place), came[1].eq(came[0]), seen_held.eq(0)]
+        m.d.comb += scanned.eq((scan == many) & ~seen_held & ~Cat(came).any())
+        with m.If(came[1].any()):
+            m.d.comb += looked.eq(came[1])
+        with m.Elif(goes & (scan != many)):
+            m.d.comb += looked.eq(1 << scan)
+            m.d.sync += scan.eq(scan + 1)
+        for n, number in enumerate(numbers):
+            with m.If(looked[n]):
+                m.d.sync += [seen.eq(number), seen_held.eq(held[n])]
+        with m.If(seen_held & (~found | (seen < least))):
+            m.d.sync += [least.eq(seen), found.eq(1)]
+        with m.If(anew):
+            m.d.sync += [scan.eq(0), found.eq(0), seen_held.eq(0)]
+        return least, found, scanned

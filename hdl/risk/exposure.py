@@ -12,26 +12,25 @@ from hdl.risk.sums import over
 
 __all__ = ["Exposure", "exposure_layout", "saturate"]
 
-_BITS = 64
 COUNT = 32  # bits of orders and of orders that fills allow
 
 
-def saturate(m: Module, value: Value, name: str) -> Signal:
-    """`value` cut to the greatest or least signed number of 64 bits."""
-    cut = Signal(signed(_BITS), name=name)
-    low, high = -(1 << (_BITS - 1)), (1 << (_BITS - 1)) - 1
+def saturate(m: Module, value: Value, bits: int, name: str) -> Signal:
+    """`value` cut to the greatest or least signed number of so many bits."""
+    cut = Signal(signed(bits), name=name)
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     m.d.comb += cut.eq(Mux(value > high, high, Mux(value < low, low, value)))
     return cut
 
 
 def exposure_layout(config: BuildConfig) -> data.StructLayout:
     """What is kept of a symbol."""
-    value = config.notional_bits + 8
+    value, lots = config.notional_bits + 8, signed(config.exposure_bits)
     return data.StructLayout(
         {
-            "long": signed(_BITS),  # position + open buys, lots
-            "short": signed(_BITS),  # open sells - position, lots
-            "position": signed(_BITS),  # lots
+            "long": lots,  # position + open buys, lots
+            "short": lots,  # open sells - position, lots
+            "position": lots,  # lots
             "buys": 8,  # open orders
             "sells": 8,
             "buy_value": value,  # of open orders, account units
@@ -111,17 +110,17 @@ class Exposure(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        layout = exposure_layout(self.config)
+        layout, bits = exposure_layout(self.config), self.config.exposure_bits
         m.submodules.rows = rows = Rows(layout, self.config.symbols)
         now, side = rows.row2, self.side
-        worst = Signal(signed(_BITS))
-        stated = Signal(signed(_BITS))
+        worst = Signal(signed(bits))
+        stated = Signal(signed(bits))
         m.d.comb += [
             rows.index.eq(self.symbol[: len(rows.index)]),
             worst.eq(Mux(side, now.short, now.long)),
             stated.eq(Mux(side, -self.qty, self.qty)),
-            self.exposes.eq(over(m, [worst, self.qty], Const(0), _BITS + 1)),
-            self.position.eq(over(m, [worst, self.qty], self.max_position, _BITS + 1)),
+            self.exposes.eq(over(m, [worst, self.qty], Const(0), bits + 1)),
+            self.position.eq(over(m, [worst, self.qty], self.max_position, bits + 1)),
             self.order_trade.eq(~over(m, [self.trade_grace, now.earned], now.spent, COUNT + 2)),
             self.open_orders.eq(now.buys + now.sells >= self.max_open),
             self.self_trade.eq(
@@ -132,8 +131,8 @@ class Exposure(wiring.Component):
                 )
             ),
             self.apart.eq(
-                over(m, [now.position, -stated], self.tolerance, _BITS + 1)
-                | over(m, [stated, -now.position], self.tolerance, _BITS + 1)
+                over(m, [now.position, -stated], self.tolerance, bits + 1)
+                | over(m, [stated, -now.position], self.tolerance, bits + 1)
             ),
             self.fault.eq(now.fault),
             self.differs.eq(now.differs),
@@ -150,8 +149,8 @@ class Exposure(wiring.Component):
         short, sells = side ^ (self.true & fill), side
         moves = self.accept | (self.true & (fill | gone))
         change = Mux(self.accept, self.qty, -self.qty)
-        moved = saturate(m, Mux(short, now.short, now.long) + change, "moved")
-        filled = saturate(m, now.position + Mux(side, -self.qty, self.qty), "filled")
+        moved = saturate(m, Mux(short, now.short, now.long) + change, bits, "moved")
+        filled = saturate(m, now.position + Mux(side, -self.qty, self.qty), bits, "filled")
         m.d.comb += [
             rows.write2.eq(self.accept | self.true | self.untrue | self.reconcile),
             rows.write_index2.eq(rows.index2),

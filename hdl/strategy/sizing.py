@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.strategy.settings import settings_layout
+from hdl.sums import cut
 from hdl.types import view_layout
 
 __all__ = ["PRICE_BITS", "STEPS", "Prices", "Sizes"]
@@ -53,11 +54,7 @@ class Sizes(wiring.Component):
             m.d.sync += kept.eq(value)
             return kept
 
-        def cut(lots: Value) -> Value:
-            """The greatest quantity of the build where there are more."""
-            return lots[:bits] | lots[bits:].any().replicate(bits)
-
-        most, least = cut(row.qty_most), cut(row.qty_least)
+        most, least = cut(row.qty_most, bits), cut(row.qty_least, bits)
         between = most - least
         span1 = later(Mux(between < 0, 0, between[:bits]), "span1")
         most1, least1 = later(most, "most1"), later(least, "least1")

@@ -115,20 +115,8 @@ class Strategy(wiring.Component):
                 value = held
             return value
 
-        # Stage 0: the settings that count.
-        common: dict[str, Value | int] = {
-            "imbalance_sides": self.rule_enable,
-            "imbalance_num": self.ratio_num,
-            "imbalance_den": self.ratio_den,
-            "sides": 3,
-            "qty_most": self.order_qty,
-            "entry_order": ORDER_LIMIT_IOC,
-        }
-        row = Signal(settings_layout())
-        for name, _ in settings_layout():
-            own = self.row[name]
-            chosen = own if name in ALWAYS else Mux(self.row.active, own, common.get(name, 0))
-            m.d.comb += row[name].eq(chosen)
+        # Stage 0.
+        row = self._settings_that_count(m)
         event = self.i.valid & view.book
         usable = event & ((view.reasons & (~int(BBO_IGNORES) & 0xFF)) == 0)
 
@@ -247,3 +235,20 @@ class Strategy(wiring.Component):
             self.counts.filtered.eq(choice.filtered),
         ]
         return m
+
+    def _settings_that_count(self, m: Module) -> Signal:
+        """The symbol's own settings, or what the registers for all symbols say."""
+        common: dict[str, Value | int] = {
+            "imbalance_sides": self.rule_enable,
+            "imbalance_num": self.ratio_num,
+            "imbalance_den": self.ratio_den,
+            "sides": 3,
+            "qty_most": self.order_qty,
+            "entry_order": ORDER_LIMIT_IOC,
+        }
+        row = Signal(settings_layout())
+        for name, _ in settings_layout():
+            own = self.row[name]
+            chosen = own if name in ALWAYS else Mux(self.row.active, own, common.get(name, 0))
+            m.d.comb += row[name].eq(chosen)
+        return row

@@ -21,7 +21,7 @@ class FeedSettings:
     levels : int
         Levels the fabric keeps a side (K), at least 1.
     qty_bits : int
-        Width of a quantity of the fabric, bits, 8 to 56.
+        Width of a quantity of the fabric, bits, 8 to 64.
     refill_at : int, optional
         A side of the fabric with fewer levels is refilled; K // 2.
     low_levels : int, optional
@@ -48,7 +48,7 @@ class FeedSettings:
         for name, low, high in (
             ("symbols", 1, 256),
             ("levels", 1, 1 << 16),
-            ("qty_bits", 8, 56),
+            ("qty_bits", 8, 64),
             ("refill_at", 0, self.levels),
             ("low_levels", 0, 1 << 16),
             ("snapshot_limit", 1, 1 << 20),

@@ -244,7 +244,7 @@ def test_a_second_snapshot_before_any_event_replaces_the_first_unless_it_is_olde
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("symbols", 0), ("symbols", 257), ("levels", 0), ("qty_bits", 57), ("refill_at", 33)]
+    [("symbols", 0), ("symbols", 257), ("levels", 0), ("qty_bits", 65), ("refill_at", 33)]
     + [("snapshot_limit", 0), ("buffer_events", 0), ("low_levels", -1)],
 )
 def test_a_setting_out_of_range_is_refused_by_name(name, value):

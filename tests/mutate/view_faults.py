@@ -96,7 +96,7 @@ _SHOWN = (
         "levels_while_loading",
         "A side that is loading shows levels.",
         LADDER,
-        "shown.eq(status[5].held & (status[5].state == SideState.KNOWN).replicate(levels))",
+        "shown.eq(status[5].held & known.replicate(levels))",
         "shown.eq(status[5].held)",
         DENSE,
     ),

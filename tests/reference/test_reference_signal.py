@@ -157,8 +157,8 @@ def test_an_event_that_is_not_usable_breaks_the_comparison_with_the_one_before()
 @pytest.mark.parametrize("decay", [0, 8])
 def test_no_feature_reaches_its_limit_however_large_the_market(decay):
     settings = SignalSettings(flow_decay=decay, average_decay=decay)
-    state = SignalState(qty_bits=56)
-    most, top = (1 << 56) - 1, (1 << 32) - 1
+    state = SignalState(qty_bits=64)
+    most, top = (1 << 64) - 1, (1 << 32) - 1
     seen = []
     for turn in range(3000):
         high = turn % 2

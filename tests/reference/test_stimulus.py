@@ -32,7 +32,7 @@ def test_fifty_thousand_records_reach_every_counter_reason_and_flag(default_run)
     assert uncovered(*default_run) == []
 
 
-@pytest.mark.parametrize("build", [(1, 3, 8), (3, 5, 56), (7, 8, 20)])
+@pytest.mark.parametrize("build", [(1, 3, 8), (3, 5, 64), (7, 8, 20)])
 def test_small_builds_reach_every_counter_reason_and_flag(build):
     assert uncovered(*run(1, 100_000, *build)) == []
 

@@ -28,7 +28,8 @@ from host.contract.records import (
     OutKind,
     ViewFlag,
 )
-from sim.reference import NO_HORIZON, Reference, Side, State
+from sim.reference import Reference
+from sim.reference_symbol import NO_HORIZON, Side, State
 from tests.unit.simulate import run
 
 __all__ = ["BOOK_COUNTS", "Fed", "Register", "check"]

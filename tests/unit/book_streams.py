@@ -6,7 +6,8 @@ import random
 import numpy as np
 
 from host.contract.records import IN_DTYPE, InFlag, InKind
-from sim.reference import NO_HORIZON, Reference, Side, State
+from sim.reference import Reference
+from sim.reference_symbol import NO_HORIZON, Side, State
 from tests.unit.fabric import record, refill
 
 __all__ = ["dense_stream"]

@@ -22,7 +22,7 @@ from sim.stimulus_strategy import random_strategy
 BUILDS = [
     BuildConfig(symbols=1, levels=3, qty_bits=8),
     BuildConfig(symbols=3, levels=5, qty_bits=16),
-    BuildConfig(symbols=5, levels=11, qty_bits=56, result_depth=33),
+    BuildConfig(symbols=5, levels=11, qty_bits=64, result_depth=33),
     BuildConfig(),
 ]
 CHUNK = 1500

@@ -34,7 +34,7 @@ class Exact(wiring.Component):
     Parameters
     ----------
     bits : int
-        Width of the result, 2 to 57.
+        Width of the result, 2 to 64.
 
     Members
     -------

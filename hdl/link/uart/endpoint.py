@@ -22,6 +22,8 @@ _RECORD_BYTES = 16
 _STATUS = data.StructLayout(
     {"expected": 8, "answer": 8, "nonce": 32, **{name: 32 for name, _ in COUNTERS}}
 )
+#: What is to be told apart from results: a status; an answer of this kind, with this in it.
+_OWED = data.StructLayout({"status": 1, "answer": 1, "kind": 8, "address": 16, "value": 32})
 
 
 class _State(enum.Enum, shape=3):  # type: ignore[call-arg]
@@ -104,10 +106,7 @@ class UartEndpoint(wiring.Component):
         text, have = Signal(8 * (_RECORD_BYTES + 4)), Signal(range(_RECORD_BYTES + 5))
         symbol, asks, quiet = Signal(8), Signal(), Signal(range(QUIET_CYCLES + 1))
         nonce, ended, heard = Signal(32), Signal(), Signal()
-        # What is owed to the host, the first first: an answer, a status, a result.
-        value, read_step = Signal(32), Signal(2)
-        owes_status, owes_answer, answer_kind = Signal(), Signal(), Signal(8)
-        address, answer_address = Signal(16), Signal(16)  # of this frame, of the answer owed
+        owed, address = Signal(_OWED), Signal(16)  # address of this frame
 
         # Bytes of a payload pass through a register of a record and a check.
         m.d.comb += [
@@ -150,7 +149,7 @@ class UartEndpoint(wiring.Component):
                         m.d.sync += symbol.eq(symbol + 1)
                     with m.If(asks & (symbol == self.symbols - 1)):
                         m.d.comb += add["uart_invalidated"].eq(1)
-                        m.d.sync += [symbol.eq(0), owes_status.eq(1), state.eq(_State.PAYLOAD)]
+                        m.d.sync += [symbol.eq(0), owed.status.eq(1), state.eq(_State.PAYLOAD)]
                         with m.If(kind == LOST):
                             m.d.sync += state.eq(_State.KIND)
             with m.Case(_State.PAYLOAD):
@@ -163,9 +162,8 @@ class UartEndpoint(wiring.Component):
                     with m.If((kind == ToBoard.RECORDS) & (have == _RECORD_BYTES - 1)):
                         m.d.sync += [state.eq(_State.RECORD), have.eq(0)]
                     with m.If(body.p.last):
-                        m.d.sync += [state.eq(_State.ANSWER), owes_status.eq(1)]
+                        m.d.sync += [state.eq(_State.ANSWER), owed.status.eq(1)]
                         m.d.sync += address.eq(text[:16])
-                        m.d.sync += read_step.eq(0)
             with m.Case(_State.RECORD):
                 m.d.comb += self.records.valid.eq(1)
                 with m.If(self.records.ready):
@@ -177,12 +175,12 @@ class UartEndpoint(wiring.Component):
                         m.d.comb += self.bus.r_en.eq(in_table)
                         m.d.sync += state.eq(_State.READ)
                     with m.Case(int(ToBoard.WRITE)):
-                        with m.If(~owes_answer):
+                        with m.If(~owed.answer):
                             m.d.comb += self.bus.w_en.eq(in_table)
                             m.d.sync += [
-                                owes_answer.eq(1),
-                                answer_kind.eq(int(FromBoard.DONE)),
-                                answer_address.eq(address),
+                                owed.answer.eq(1),
+                                owed.kind.eq(int(FromBoard.DONE)),
+                                owed.address.eq(address),
                                 state.eq(_State.KIND),
                             ]
                     with m.Case(int(ToBoard.FLUSH), int(ToBoard.HELLO)):
@@ -190,22 +188,22 @@ class UartEndpoint(wiring.Component):
                     with m.Default():
                         m.d.sync += state.eq(_State.KIND)
             with m.Case(_State.READ):
-                with m.If(~owes_answer):
+                with m.If(~owed.answer):
                     m.d.sync += [
-                        value.eq(Mux(in_table, self.bus.r_data, 0)),
-                        owes_answer.eq(1),
-                        answer_kind.eq(int(FromBoard.VALUE)),
-                        answer_address.eq(address),
+                        owed.value.eq(Mux(in_table, self.bus.r_data, 0)),
+                        owed.answer.eq(1),
+                        owed.kind.eq(int(FromBoard.VALUE)),
+                        owed.address.eq(address),
                         state.eq(_State.KIND),
                     ]
             with m.Case(_State.QUIET):
                 m.d.sync += quiet.eq(quiet + 1)
                 with m.If(self.results.valid | ~self.records.ready | ~framer.idle):
                     m.d.sync += quiet.eq(0)
-                with m.If((quiet == QUIET_CYCLES) & ~owes_answer & ~self.results.valid):
+                with m.If((quiet == QUIET_CYCLES) & ~owed.answer & ~self.results.valid):
                     m.d.sync += [
-                        owes_answer.eq(1),
-                        answer_kind.eq(int(FromBoard.STATUS)),
+                        owed.answer.eq(1),
+                        owed.kind.eq(int(FromBoard.STATUS)),
                         nonce.eq(text[:32]),
                         state.eq(_State.KIND),
                     ]
@@ -218,29 +216,37 @@ class UartEndpoint(wiring.Component):
             status.nonce.eq(nonce),
             *(status[name].eq(counts[name]) for name, _ in COUNTERS),
         ]
+        self._tell(m, framer, owed, status)
+        return m
+
+    def _tell(self, m: Module, framer: Framer, owed: Signal, status: Signal) -> None:
+        """What is owed to the host, the first first: an answer, a status, a result."""
         out = framer.i
         m.d.comb += out.p.length.eq(_STATUS.size // 8)
-        with m.If(owes_answer):
-            m.d.comb += [out.valid.eq(1), out.p.kind.eq(answer_kind)]
-            with m.Switch(answer_kind):
+        with m.If(owed.answer):
+            m.d.comb += [out.valid.eq(1), out.p.kind.eq(owed.kind)]
+            with m.Switch(owed.kind):
                 with m.Case(int(FromBoard.VALUE)):
-                    m.d.comb += [out.p.length.eq(6), out.p.payload.eq(Cat(answer_address, value))]
+                    m.d.comb += [
+                        out.p.length.eq(6),
+                        out.p.payload.eq(Cat(owed.address, owed.value)),
+                    ]
                 with m.Case(int(FromBoard.DONE)):
-                    m.d.comb += [out.p.length.eq(2), out.p.payload.eq(answer_address)]
+                    m.d.comb += [out.p.length.eq(2), out.p.payload.eq(owed.address)]
                 with m.Default():
                     m.d.comb += [status.answer.eq(1), out.p.payload.eq(status)]
             with m.If(out.ready):
-                m.d.sync += owes_answer.eq(0)
-                with m.If(answer_kind == FromBoard.STATUS):
-                    m.d.sync += owes_status.eq(0)
-        with m.Elif(owes_status):
+                m.d.sync += owed.answer.eq(0)
+                with m.If(owed.kind == FromBoard.STATUS):
+                    m.d.sync += owed.status.eq(0)
+        with m.Elif(owed.status):
             m.d.comb += [
                 out.valid.eq(1),
                 out.p.kind.eq(int(FromBoard.STATUS)),
                 out.p.payload.eq(status),
             ]
             with m.If(out.ready):
-                m.d.sync += owes_status.eq(0)
+                m.d.sync += owed.status.eq(0)
         with m.Else():
             m.d.comb += [
                 out.valid.eq(self.results.valid),
@@ -249,4 +255,3 @@ class UartEndpoint(wiring.Component):
                 out.p.payload.eq(self.results.p),
                 self.results.ready.eq(out.ready),
             ]
-        return m
