@@ -27,7 +27,7 @@ from host.contract.registers import COUNTERS
 __all__ = ["uncovered"]
 
 #: How the names of the counters of frames begin.
-OF_FRAMES = ("frames", "sbe_")
+OF_FRAMES = ("frames", "sbe_", "mold_", "itch_")
 
 
 def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[str]:

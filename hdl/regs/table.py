@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 
 from hdl.feed import registers as feed
+from hdl.feed.itch import registers as itch
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
 from hdl.regs.register import Access, Register
 
@@ -66,6 +67,7 @@ COUNTERS: tuple[tuple[str, str], ...] = (
     ("orders", "orders the gate accepted"),
     ("refusals", "orders the gate refused"),
     *feed.COUNTERS,
+    *itch.COUNTERS,
 )
 
 TABLE: tuple[Register, ...] = (
@@ -135,6 +137,7 @@ TABLE: tuple[Register, ...] = (
         32,
     ),
     *feed.REGISTERS,
+    *itch.REGISTERS,
 )
 
 
