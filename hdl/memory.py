@@ -39,6 +39,9 @@ class SweptMemory(wiring.Component):
         Value every row is swept to.
     forwarded : bool
         As in `block_ram`.
+    style : str
+        Attribute ``ram_style``: ``block``, ``distributed`` for few rows that are wide, or
+        ``auto`` to leave it to synthesis.
 
     Members
     -------
@@ -53,9 +56,15 @@ class SweptMemory(wiring.Component):
     """
 
     def __init__(
-        self, shape: ValueLike, depth: int, clear: int = 0, forwarded: bool = False
+        self,
+        shape: ValueLike,
+        depth: int,
+        clear: int = 0,
+        forwarded: bool = False,
+        style: str = "block",
     ) -> None:
-        self.shape, self.depth, self.clear, self.forwarded = shape, depth, clear, forwarded
+        self.shape, self.depth, self.clear = shape, depth, clear
+        self.attrs = block_ram(forwarded) if style == "block" else {"ram_style": style}
         addr_bits = (depth - 1).bit_length()
         super().__init__(
             {
@@ -71,7 +80,7 @@ class SweptMemory(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.rows = rows = memory.Memory(
-            shape=self.shape, depth=self.depth, init=[], attrs=block_ram(self.forwarded)
+            shape=self.shape, depth=self.depth, init=[], attrs=self.attrs
         )
         read, write = rows.read_port(), rows.write_port()
         swept = Signal(range(self.depth + 1))

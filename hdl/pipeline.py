@@ -15,21 +15,33 @@ from hdl.link.emit import Emit
 from hdl.records import IN_RECORD
 from hdl.regs.bank import BANK_BUS, Bank
 from hdl.regs.table import ID, VERSION, contract_hash
-from hdl.risk.gate import Gate
-from hdl.signal.imbalance import Imbalance
+from hdl.risk.gate import AHEAD, Gate
+from hdl.risk.losses import LATENCY, Losses
+from hdl.signal.vector import FeatureVector
 from hdl.stats.counters import Counters
 from hdl.stats.latency import Latency
-from hdl.strategy.taker import Taker
+from hdl.strategy.settings import Settings
+from hdl.strategy.strategy import Strategy, strategy_latency
 
-__all__ = ["DECISION_LATENCY", "STAGE_LATENCY", "Pipeline"]
+__all__ = ["DECISION_LATENCY", "STAGE_LATENCY", "Pipeline", "decision_latency", "stage_latency"]
 
-#: Cycles each stage takes, in the order of the pipeline.
-STAGE_LATENCY = {"decoder": 1, "book": 7, "imbalance": 2, "taker": 1, "gate": 3}
-#: Cycles from accept of an EVENT_END to its decision, always.
-DECISION_LATENCY = sum(STAGE_LATENCY.values())
-if DECISION_LATENCY >= IN_FLIGHT:
+
+def stage_latency(config: BuildConfig) -> dict[str, int]:
+    """Cycles each stage takes, in the order of the pipeline."""
+    return {"decoder": 1, "book": 7, "strategy": strategy_latency(config), "gate": 3}
+
+
+def decision_latency(config: BuildConfig) -> int:
+    """Cycles from accept of an EVENT_END to its decision, always."""
+    return sum(stage_latency(config).values())
+
+
+#: The same for a build without a model.
+STAGE_LATENCY = stage_latency(BuildConfig())
+DECISION_LATENCY = decision_latency(BuildConfig())
+if STAGE_LATENCY["strategy"] + 2 < LATENCY:
     raise ValueError(
-        f"pipeline: expected under {IN_FLIGHT} tokens in flight, was {DECISION_LATENCY}"
+        f"pipeline: expected losses within {STAGE_LATENCY['strategy'] + 2} cycles, was {LATENCY}"
     )
 
 
@@ -37,13 +49,18 @@ class Pipeline(wiring.Component):
     """The whole fabric behind streams and a register bus.
 
     What a record does is in ``docs/contract.md``.
-    Latency from accept of an EVENT_END to its decision is `DECISION_LATENCY` cycles, whatever the
+    Latency from accept of an EVENT_END to its decision is `decision_latency` cycles, whatever the
     data. Throughput is one record a cycle, held up only while the output is.
 
     Parameters
     ----------
     config : BuildConfig
         Sizes of the build.
+
+    Raises
+    ------
+    ValueError
+        More tokens would be in flight than the queues leave room for.
 
     Members
     -------
@@ -55,9 +72,16 @@ class Pipeline(wiring.Component):
         Registers.
     soft_reset : Out(1)
         The host asks for a reset of everything.
+    kill_pin : In(1)
+        External kill switch; asynchronous, high kills.
     """
 
     def __init__(self, config: BuildConfig) -> None:
+        if decision_latency(config) >= IN_FLIGHT:
+            raise ValueError(
+                f"pipeline: expected under {IN_FLIGHT} tokens in flight, "
+                f"was {decision_latency(config)}"
+            )
         self.config = config
         super().__init__(
             {
@@ -65,6 +89,7 @@ class Pipeline(wiring.Component):
                 "o": Out(stream.Signature(512)),
                 "bus": In(BANK_BUS),
                 "soft_reset": Out(1),
+                "kill_pin": In(1),
             }
         )
 
@@ -77,9 +102,11 @@ class Pipeline(wiring.Component):
         m.submodules.decoder = decoder = TickDecoder(config)
         m.submodules.book = book = Book(config)
         m.submodules.trades = trades = Trades(config, STAGE_LATENCY["book"])
-        m.submodules.imbalance = imbalance = Imbalance(config)
-        m.submodules.taker = taker = Taker(config)
+        m.submodules.settings = settings = Settings(config)
+        m.submodules.features = features = FeatureVector(config)
+        m.submodules.strategy = strategy = Strategy(config)
         m.submodules.gate = gate = Gate(config)
+        m.submodules.losses = losses = Losses(config, STAGE_LATENCY["book"])
         m.submodules.emit = emit = Emit(config)
         m.submodules.counters = counters = Counters()
         m.submodules.latency_stats = latency = Latency()
@@ -89,20 +116,27 @@ class Pipeline(wiring.Component):
         wiring.connect(m, admission.o, decoder.i)
         wiring.connect(m, decoder.o, book.i)
         m.d.comb += [trades.i.valid.eq(decoder.o.valid), trades.i.p.eq(decoder.o.p)]
-        for source, target in ((book.o, imbalance.i), (book.result, emit.views)):
+        self._connect_strategy(m)
+        self._connect_gate(m)
+        for source, target in (
+            (book.o, strategy.i),
+            (book.o, features.i),
+            (book.result, emit.views),
+        ):
             m.d.comb += [
                 target.valid.eq(source.valid),
                 target.p.eq(source.p),
                 target.p.trades.eq(trades.o.p),
             ]
-        wiring.connect(m, imbalance.o, taker.i)
-        wiring.connect(m, taker.o, gate.i)
+        wiring.connect(m, strategy.o, gate.i)
+        wiring.connect(m, features.o, emit.vectors)
         wiring.connect(m, gate.o, emit.decisions)
         wiring.connect(m, emit.o, wiring.flipped(self.o))
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
 
         cycle, init_done = Signal(64), Signal()
-        swept = (feeds.init_done, book.init_done, trades.init_done, gate.init_done)
+        stages = (feeds, book, trades, settings, features, strategy, gate, losses)
+        swept = [stage.init_done for stage in stages]
         m.d.sync += [cycle.eq(cycle + 1), init_done.eq(Cat(swept).all())]
         m.d.comb += [
             admission.room.eq(emit.room),
@@ -119,9 +153,8 @@ class Pipeline(wiring.Component):
         for stage, names in (
             (book, ("refill_level", "refill_retry", "report", "stale_us")),
             (trades, ("trade_window",)),
-            (imbalance, ("ratio_num", "ratio_den")),
-            (taker, ("order_qty",)),
-            (gate, ("mode", "rate_interval_us", "rate_burst_us", "stale_us")),
+            (strategy, ("ratio_num", "ratio_den", "rule_enable", "order_qty")),
+            (losses, ("max_day_loss", "max_window_loss", "max_drawdown", "loss_window")),
         ):
             m.d.comb += [getattr(stage, name).eq(held[name]) for name in names]
         m.d.comb += [
@@ -130,10 +163,13 @@ class Pipeline(wiring.Component):
             for name in ("exponent", "shift", "inverse", "bound")
         ]
         m.d.comb += feeds.shadow.enable.eq(held.sbe_enable)
+        m.d.comb += [gate.settings[name].eq(held[name]) for name, _ in gate.settings.shape()]
         m.d.comb += [gate.shadow[name].eq(held[f"limit_{name}"]) for name, _ in gate.shadow.shape()]
         m.d.comb += [
+            getattr(losses, name).eq(held[f"limit_{name}"]) for name in ("lot_value", "tick_value")
+        ]
+        m.d.comb += [
             book.levels_n.eq(Mux(held.levels_n > VIEW_LEVELS, VIEW_LEVELS, held.levels_n)),
-            imbalance.enable.eq(held.rule_enable),
             admission.reset.eq(bank.strobes.symbol_reset),
             admission.reset_symbol.eq(bank.written),
             feeds.commit.eq(bank.strobes.sbe_commit),
@@ -147,6 +183,14 @@ class Pipeline(wiring.Component):
             shown.itch_status.eq(feeds.itch_status),
             gate.commit.eq(bank.strobes.limit_commit),
             gate.commit_symbol.eq(bank.written),
+            losses.commit.eq(bank.strobes.limit_commit),
+            losses.commit_symbol.eq(bank.written),
+            gate.select.eq(held.limit_select),
+            gate.kill.eq(bank.strobes.kill),
+            gate.rearm.eq(bank.strobes.rearm),
+            gate.word.eq(bank.written),
+            gate.kill_pin.eq(self.kill_pin),
+            gate.room.eq(emit.room),
             self.soft_reset.eq(bank.strobes.control & bank.written[0]),
             shown.id.eq(ID),
             shown.version.eq(VERSION),
@@ -157,10 +201,12 @@ class Pipeline(wiring.Component):
             shown.build_feeds.eq(config.sbe | config.itch << 1 | config.itch_large << 2),
             shown.status.eq(Cat(init_done, admission.busy)),
             shown.limits_version.eq(gate.limits_version),
+            shown.limit_in_force.eq(gate.in_force),
+            shown.kill_causes.eq(gate.kill_causes),
             shown.cycle.eq(cycle),
         ]
 
-        for counting in (feeds, admission, decoder, book, taker, gate):
+        for counting in (feeds, admission, decoder, book, strategy, gate):
             for name, _ in counting.counts.shape():
                 m.d.comb += counters.pulses[name].eq(counting.counts[name])
         for name, _ in counters.values.shape():
@@ -170,7 +216,7 @@ class Pipeline(wiring.Component):
         m.d.comb += [
             latency.add.eq(gate.o.valid & decision.wanted),
             latency.latency.eq(decision.latency),
-            latency.span.eq(decision.cycle - decision.cycle_first),
+            latency.span.eq((decision.cycle[:32] - decision.cycle_first)[:32]),
             latency.index.eq(bank.array_index),
             bank.arrays.latency_histogram.eq(latency.latency_count),
             bank.arrays.span_histogram.eq(latency.span_count),
@@ -179,3 +225,55 @@ class Pipeline(wiring.Component):
             shown.latency_sum.eq(latency.total),
         ]
         return m
+
+    def _connect_strategy(self, m: Module) -> None:
+        """Settings of the symbol that is coming, and state and features beside its view."""
+        parts = m.submodules
+        book, settings, features = parts.book, parts.settings, parts.features
+        strategy, held = parts.strategy, parts.bank.held
+        strobes, written = parts.bank.strobes, parts.bank.written
+        m.d.comb += [
+            settings.ahead.eq(book.coming),
+            settings.commit.eq(strobes.strategy_commit),
+            settings.commit_symbol.eq(written),
+            *(
+                settings.shadow[name].eq(held[f"strategy_{name}"])
+                for name, _ in settings.shadow.shape()
+            ),
+            parts.bank.shown.strategy_version.eq(settings.version),
+            features.ahead.eq(book.coming),
+            strategy.ahead.eq(book.coming),
+            strategy.row.eq(settings.row),
+            strategy.state.eq(features.row),
+            strategy.ofi2.eq(features.ofi2),
+            strategy.distance2.eq(features.distance2),
+            strategy.volume2.eq(features.volume2),
+            *(
+                getattr(features, name).eq(settings.row[name])
+                for name in ("flow_decay", "average_decay", "bar_log2_us", "micro_bank")
+            ),
+            features.micro_write.eq(strobes.micro_entry),
+            features.micro_address.eq(held.micro_address),
+            features.micro_entry.eq(written),
+        ]
+
+    def _connect_gate(self, m: Module) -> None:
+        """Symbol and slot ahead of an intent; profit and positions in step with it."""
+        parts, to_gate = m.submodules, strategy_latency(self.config)
+        decoder, book, gate, losses = parts.decoder, parts.book, parts.gate, parts.losses
+        m.d.comb += [losses.tokens.valid.eq(decoder.o.valid), losses.tokens.p.eq(decoder.o.p)]
+        m.d.comb += [losses.views.valid.eq(book.o.valid), losses.views.p.eq(book.o.p)]
+        ahead, profit = book.o.p, losses.o
+        for at in range(to_gate - AHEAD):
+            later = Signal(gate.ahead.shape(), name=f"ahead{at}")
+            m.d.sync += [later.symbol.eq(ahead.symbol), later.tag.eq(ahead.tag)]
+            ahead = later
+        for at in range(to_gate + 2 - LATENCY):
+            late_profit = Signal.like(profit, name=f"profit{at}")
+            m.d.sync += late_profit.eq(profit)
+            profit = late_profit
+        m.d.comb += [
+            gate.ahead.symbol.eq(ahead.symbol),
+            gate.ahead.tag.eq(ahead.tag),
+            gate.losses.eq(profit),
+        ]

@@ -32,7 +32,10 @@ WORK = ROOT / "build" / "place"
 #: The clock pin, else it may be given one from which no global clock is reached.
 PINS = 'LOCATE COMP "clk" SITE "G2";\nIOBUF PORT "clk" IO_TYPE=LVCMOS33;\n'
 CELLS = {
-    "ecp5": {"LUT4": "LUT4", "CCU2C": "CCU2C", "TRELLIS_FF": "FF", "DP16KD": "DP16KD"},
+    "ecp5": {
+        **{"LUT4": "LUT4", "CCU2C": "CCU2C", "TRELLIS_FF": "FF", "DP16KD": "DP16KD"},
+        **{"MULT18X18D": "MULT18X18D", "TRELLIS_DPR16X4": "DPR16X4"},
+    },
     "xc7": {f"LUT{n}": "LUT" for n in range(1, 7)}
     | {"FDRE": "FF", "FDSE": "FF", "RAMB18E1": "RAMB18", "RAMB36E1": "RAMB36"},
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the reference model keeps of one symbol: both sides of its book, its tape, its exposure.
+"""What the reference model keeps of one symbol: both sides of its book, its tape.
 
 A side is kept by *rank*: the price of a bid, minus the price of an ask. A better level has the
 higher rank on both sides.
@@ -7,10 +7,16 @@ higher rank on both sides.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
-__all__ = ["NO_HORIZON", "Limits", "Shown", "Side", "State", "Symbol", "Tape"]
+from host.contract.records import RefillFlag, ViewReason
+from sim.reference_signal import SignalState
+from sim.reference_strategy import Strategy
+
+__all__ = ["NO_HORIZON", "Shown", "Side", "State", "Symbol", "Tape"]
 
 #: Horizon of a side that has none: every rank is above it.
 NO_HORIZON = -(1 << 33)
@@ -102,6 +108,19 @@ class Side:
         best = ranks[0]
         return Shown(self.sign * best, self.held[best], total, len(ranks), whole)
 
+    def levels(self) -> list[tuple[int, int]]:
+        """All levels as (price, quantity), best first; none unless it is KNOWN."""
+        if self.state is not State.KNOWN:
+            return []
+        return [(self.sign * rank, self.held[rank]) for rank in sorted(self.held, reverse=True)]
+
+    def wall(self) -> tuple[int, int]:
+        """Price and quantity of the largest level in the sum, the better of equals."""
+        largest = (0, 0)
+        for level in self.levels()[: self.sum_n]:
+            largest = level if level[1] > largest[1] else largest
+        return largest
+
     def wants_levels(self, refill_level: int) -> bool:
         """Whether it is known, but not to its end, and runs low."""
         low = len(self.held) < refill_level
@@ -125,6 +144,8 @@ class Tape:
         self.is_sell = False  # the aggressor sold
         self.window = 0  # the w of the last trade
         self.lots: dict[tuple[int, bool], int] = {}  # (bucket, is_sell) -> volume
+        self.most_notional = (1 << (qty_bits + 33)) - 1
+        self.notional: dict[int, int] = {}  # bucket -> price x lots of both sides
 
     def trade(
         self, price_ticks: int, qty_lots: int, is_sell: bool, now_us: int, window: int
@@ -135,6 +156,10 @@ class Tape:
         self.lots = {key: lots for key, lots in kept.items() if key[0] > now - BUCKETS}
         lots = self.lots.get((now, is_sell), 0) + qty_lots
         self.lots[now, is_sell] = min(lots, self.most_lots)
+        spent = self.notional if window == self.window else {}
+        self.notional = {at: paid for at, paid in spent.items() if at > now - BUCKETS}
+        paid = self.notional.get(now, 0) + price_ticks * qty_lots
+        self.notional[now] = min(paid, self.most_notional)
         self.known, self.window = True, window
         self.price_ticks, self.qty_lots, self.is_sell = price_ticks, qty_lots, is_sell
 
@@ -147,15 +172,12 @@ class Tape:
             lots for (at, sold), lots in self.lots.items() if sold == is_sell and at >= first
         )
 
-
-class Limits(NamedTuple):
-    """Limits of one symbol; nothing passes the default."""
-
-    permit: int = 0
-    max_qty_lots: int = 0
-    max_notional: int = 0
-    collar_ticks: int = 0
-    max_position_lots: int = 0
+    def paid(self, now_us: int, window: int) -> int:
+        """Price x lots of all trades in the window; `window` is w."""
+        if window != self.window:
+            return 0
+        first = (now_us >> window) - BUCKETS + 1
+        return sum(paid for at, paid in self.notional.items() if at >= first)
 
 
 class Symbol:
@@ -166,6 +188,48 @@ class Symbol:
         self.ask = Side(-1, capacity)
         self.tape = Tape(qty_bits)
         self.wait = 0  # book events until a refill may be asked for again
-        self.limits = Limits()
-        self.worst_long = 0
-        self.worst_short = 0
+        self.strategy = Strategy(qty_bits)
+        self.signals = SignalState(qty_bits, visible=min(10, capacity))
+        self.settings: Mapping[str, int] = Counter()  # what was never committed is 0
+
+    def view_reasons(self, n: int, stale: bool) -> int:
+        """Why the book is not valid for N levels; `ViewReason` bits, 0 for a valid one."""
+        reasons = ViewReason.STALE if stale else ViewReason(0)
+        for side in (self.bid, self.ask):
+            if side.gap:
+                reasons |= ViewReason.GAP
+            if side.resync:
+                reasons |= ViewReason.RESYNC
+            if side.state is not State.KNOWN:
+                reasons |= ViewReason.UNKNOWN
+                continue
+            if side.horizon != NO_HORIZON and len(side.held) < n:
+                reasons |= ViewReason.SHALLOW
+            if not side.held:
+                reasons |= ViewReason.EMPTY
+            if side.sum_n != n:
+                reasons |= ViewReason.RETUNE
+        known = all(side.held and side.state is State.KNOWN for side in (self.bid, self.ask))
+        if known and max(self.bid.held) >= -max(self.ask.held):
+            reasons |= ViewReason.CROSSED
+        return int(reasons)
+
+    def refill_request(self, level: int, retry: int) -> int:
+        """What to ask the host for now; `RefillFlag` bits, 0 for nothing."""
+        wanted = RefillFlag(0)
+        if self.bid.wants_levels(level):
+            wanted |= RefillFlag.BID
+        if self.ask.wants_levels(level):
+            wanted |= RefillFlag.ASK
+        if self.bid.wants_snapshot():
+            wanted |= RefillFlag.BID | RefillFlag.BID_UNKNOWN
+        if self.ask.wants_snapshot():
+            wanted |= RefillFlag.ASK | RefillFlag.ASK_UNKNOWN
+        if not wanted:
+            self.wait = 0
+            return 0
+        if self.wait:
+            self.wait -= 1
+            return 0
+        self.wait = retry
+        return int(wanted)

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is visible of a side: its first levels, and the quantity of the first N."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from collections.abc import Sequence
+from functools import reduce
+from itertools import combinations
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +14,7 @@ from hdl.book.ladder import rung_layout
 from hdl.book.row import key_to_price
 from hdl.config import BuildConfig
 from hdl.sums import compress
-from hdl.types import SideState, flow, side_layout, token_layout
+from hdl.types import SideState, flow, level_layout, side_layout, token_layout
 
 __all__ = ["LATENCY", "Touch"]
 
@@ -17,6 +22,8 @@ __all__ = ["LATENCY", "Touch"]
 LATENCY = 1
 #: Numbers whose sum is the quantity of the first N, between the two halves of the addition.
 PARTIALS = 3
+#: Levels of which the largest is found in one step.
+FAN_IN = 4
 
 
 def only(when: Value, value: Value) -> Value:
@@ -27,8 +34,32 @@ def only(when: Value, value: Value) -> Value:
     return value & when.replicate(len(value))
 
 
+def largest(levels: Sequence[tuple[Value, Value, Value]]) -> Value:
+    """Price, then quantity, of the largest level that counts, the first of equals; else 0.
+
+    Every two are compared at once, so there is one comparison and one choice behind each other.
+    That a level counts implies that those before it do.
+
+    Parameters
+    ----------
+    levels : sequence of (counts, qty, price)
+        Levels, best first.
+    """
+    after = {
+        (first, second): levels[second][0] & (levels[second][1] > levels[first][1])
+        for first, second in combinations(range(len(levels)), 2)
+    }
+    found: list[Value] = []
+    for at, (counts, qty, price) in enumerate(levels):
+        beats = [after[first, at] for first in range(at)]
+        stands = [~after[at, second] for second in range(at + 1, len(levels))]
+        best = counts & Cat(*beats, *stands).all() if len(levels) > 1 else counts
+        found.append(only(best, Cat(price, qty)))
+    return reduce(or_, found)
+
+
 class Touch(wiring.Component):
-    """Show the first levels of a KNOWN side, and add up the first N.
+    """Show the first levels of a KNOWN side, add up the first N, find the largest of them.
 
     Latency is `LATENCY` cycle, throughput one token a cycle. Half of the additions come after the
     register.
@@ -80,10 +111,12 @@ class Touch(wiring.Component):
             shown.depth.eq(only(known, status.depth)),
             shown.bounded.eq(known & status.bounded),
             shown.sum.eq(0),
+            shown.weighted.eq(0),
+            shown.wall.eq(0),
         ]
         horizon = key_to_price(row.horizon, row.token.side)
         m.d.comb += shown.horizon.eq(only(known & status.bounded, horizon))
-        counted = []
+        counted, weighted, walls = [], [], []
         for at in range(config.view_levels):
             held = row.shown[at]
             m.d.comb += [
@@ -91,15 +124,27 @@ class Touch(wiring.Component):
                 shown.levels[at].qty.eq(only(held, row.qtys[at])),
             ]
             counted.append(only(held & within[at], row.qtys[at]))
+            weighted.append(shown.levels[at].qty << (config.view_levels - 1 - at))
+            walls.append((held & within[at], row.qtys[at], shown.levels[at].price))
 
         later = Signal(side_layout(config), reset_less=True)
-        partials = [
-            Signal(config.sum_bits, name=f"partial{at}", reset_less=True) for at in range(PARTIALS)
-        ]
-        for partial, term in zip(
-            partials, compress(counted, config.sum_bits, PARTIALS), strict=False
-        ):
-            m.d.sync += partial.eq(term)
+
+        def halves(terms: Sequence[Value], width: int, name: str) -> Value:
+            """Sum of some numbers, half of the additions before a register."""
+            partials = []
+            for at, term in enumerate(compress(terms, width, PARTIALS)):
+                partial = Signal(width, name=f"{name}{at}", reset_less=True)
+                m.d.sync += partial.eq(term)
+                partials.append(partial)
+            return sum(compress(partials, width, 2))[:width]
+
+        total = halves(counted, config.sum_bits, "partial")
+        heavy = halves(weighted, config.weighted_bits, "weight")
+        left = []
+        for at in range(0, len(walls), FAN_IN):
+            wall = Signal(level_layout(config), name=f"wall{at}", reset_less=True)
+            m.d.sync += Cat(wall.price, wall.qty).eq(largest(walls[at : at + FAN_IN]))
+            left.append((Const(1, 1), wall.qty, wall.price))
         m.d.sync += [
             later.eq(shown),
             self.token.eq(row.token),
@@ -108,6 +153,8 @@ class Touch(wiring.Component):
         ]
         m.d.comb += [
             side.eq(later),
-            side.sum.eq(sum(compress(partials, config.sum_bits, 2))[: config.sum_bits]),
+            side.sum.eq(total),
+            side.weighted.eq(heavy),
+            Cat(side.wall.price, side.wall.qty).eq(largest(left)),
         ]
         return m

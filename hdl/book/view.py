@@ -66,7 +66,7 @@ class ViewAssembler(wiring.Component):
                 "levels_n": In(4),
                 "refill_level": In(7),
                 "refill_retry": In(8),
-                "report": In(2),
+                "report": In(3),
                 "stale_us": In(32),
                 "o": Out(flow(view_layout(config))),
                 "result": Out(flow(view_result_layout(config))),
@@ -198,13 +198,17 @@ class ViewAssembler(wiring.Component):
         for name in (
             "kind",
             "symbol",
+            "tag",
             "side",
             "book",
             "now_us",
             "age_us",
             "cycle_first",
             "cycle_cause",
+            "price",
+            "adopt",
             "value",
+            "forget",
         ):
             m.d.comb += view[name].eq(token[name])
         m.d.comb += [
@@ -213,6 +217,7 @@ class ViewAssembler(wiring.Component):
             view.ask.eq(ask),
             view.reasons.eq(why),
             view.has_view.eq(self.result.valid),
+            view.report.eq(report),
             self.result.valid.eq(event & (report.any() | ask_now)),
             result.symbol.eq(token.symbol),
             result.update_id.eq(token.value),

@@ -16,7 +16,8 @@ from hdl.types import flow
 __all__ = ["RECEIVE_LATENCY", "Receiver"]
 
 #: Cycles from the beat with the last byte of a payload beat to that payload beat. The last byte of
-#: the headers is in the beat before, so from there to the first payload beat it is one more.
+#: the headers is in the beat before, so from there to the first payload beat it is one more, and
+#: another one where a VLAN tag and an even number of option words stand before.
 RECEIVE_LATENCY = 7
 
 

@@ -132,7 +132,7 @@ def check_latency(run: Run, tables: Tables) -> list[str]:
         One sentence for each fault.
     """
     cycles = tables.decisions["latency_cycles"].astype(np.int64)
-    spans = (tables.decisions["cycle_decision"] - tables.decisions["cycle_first"]).astype(np.int64)
+    spans = tables.decisions["span_cycles"].astype(np.int64)
     faults: list[str] = []
     if not len(cycles):
         return faults

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "formal"
 MODULES = (
     *("feed", "sbe", "itch", "net", "side", "near", "ladder", "marks", "gate", "memory", "emit"),
+    "signal",
 )
 TIMEOUT_S = 3600
 

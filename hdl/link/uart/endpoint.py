@@ -107,7 +107,7 @@ class UartEndpoint(wiring.Component):
         # What is owed to the host, the first first: an answer, a status, a result.
         value, read_step = Signal(32), Signal(2)
         owes_status, owes_answer, answer_kind = Signal(), Signal(), Signal(8)
-        address = Signal(16)
+        address, answer_address = Signal(16), Signal(16)  # of this frame, of the answer owed
 
         # Bytes of a payload pass through a register of a record and a check.
         m.d.comb += [
@@ -171,29 +171,33 @@ class UartEndpoint(wiring.Component):
                 with m.If(self.records.ready):
                     m.d.sync += state.eq(_State.PAYLOAD)
             with m.Case(_State.ANSWER):
-                m.d.sync += [quiet.eq(0), nonce.eq(text[:32])]
+                m.d.sync += quiet.eq(0)
                 with m.Switch(kind):
                     with m.Case(int(ToBoard.READ)):
                         m.d.comb += self.bus.r_en.eq(in_table)
                         m.d.sync += state.eq(_State.READ)
                     with m.Case(int(ToBoard.WRITE)):
-                        m.d.comb += self.bus.w_en.eq(in_table)
-                        m.d.sync += [owes_answer.eq(1), answer_kind.eq(int(FromBoard.DONE))]
-                        with m.If(owes_answer):
-                            m.d.comb += self.bus.w_en.eq(0)
-                        with m.Else():
-                            m.d.sync += state.eq(_State.KIND)
+                        with m.If(~owes_answer):
+                            m.d.comb += self.bus.w_en.eq(in_table)
+                            m.d.sync += [
+                                owes_answer.eq(1),
+                                answer_kind.eq(int(FromBoard.DONE)),
+                                answer_address.eq(address),
+                                state.eq(_State.KIND),
+                            ]
                     with m.Case(int(ToBoard.FLUSH), int(ToBoard.HELLO)):
                         m.d.sync += state.eq(_State.QUIET)
                     with m.Default():
                         m.d.sync += state.eq(_State.KIND)
-            with m.Case(_State.READ), m.If(~owes_answer):
-                m.d.sync += [
-                    value.eq(Mux(in_table, self.bus.r_data, 0)),
-                    owes_answer.eq(1),
-                    answer_kind.eq(int(FromBoard.VALUE)),
-                    state.eq(_State.KIND),
-                ]
+            with m.Case(_State.READ):
+                with m.If(~owes_answer):
+                    m.d.sync += [
+                        value.eq(Mux(in_table, self.bus.r_data, 0)),
+                        owes_answer.eq(1),
+                        answer_kind.eq(int(FromBoard.VALUE)),
+                        answer_address.eq(address),
+                        state.eq(_State.KIND),
+                    ]
             with m.Case(_State.QUIET):
                 m.d.sync += quiet.eq(quiet + 1)
                 with m.If(self.results.valid | ~self.records.ready | ~framer.idle):
@@ -202,6 +206,7 @@ class UartEndpoint(wiring.Component):
                     m.d.sync += [
                         owes_answer.eq(1),
                         answer_kind.eq(int(FromBoard.STATUS)),
+                        nonce.eq(text[:32]),
                         state.eq(_State.KIND),
                     ]
                     with m.If(kind == ToBoard.HELLO):
@@ -219,9 +224,9 @@ class UartEndpoint(wiring.Component):
             m.d.comb += [out.valid.eq(1), out.p.kind.eq(answer_kind)]
             with m.Switch(answer_kind):
                 with m.Case(int(FromBoard.VALUE)):
-                    m.d.comb += [out.p.length.eq(6), out.p.payload.eq(Cat(address, value))]
+                    m.d.comb += [out.p.length.eq(6), out.p.payload.eq(Cat(answer_address, value))]
                 with m.Case(int(FromBoard.DONE)):
-                    m.d.comb += [out.p.length.eq(2), out.p.payload.eq(address)]
+                    m.d.comb += [out.p.length.eq(2), out.p.payload.eq(answer_address)]
                 with m.Default():
                     m.d.comb += [status.answer.eq(1), out.p.payload.eq(status)]
             with m.If(out.ready):

@@ -3,7 +3,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import Flow, In, Member, Out
+from amaranth.lib.wiring import In, Out
 
 __all__ = ["LEAST_CLOCKS_PER_BIT", "SerialReceiver", "SerialSender", "step_of"]
 
@@ -102,7 +102,12 @@ class SerialSender(wiring.Component):
 
     def __init__(self, clock_hz: int, baud: int) -> None:
         self.step = step_of(clock_hz, baud)
-        super().__init__({"i": In(stream.Signature(8)), "tx": Member(Flow.Out, 1, init=1)})  # type: ignore[call-arg]
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "tx": Out(1, init=1),  # type: ignore[call-arg]
+            }
+        )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
