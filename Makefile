@@ -32,7 +32,7 @@ test: $(STAMP) ## run the tests
 formal: $(STAMP) ## run the formal proofs
 	@$(PY) -m tests.formal.run $(ARGS)
 
-mutate: $(STAMP) ## break the book on purpose; each fault must be caught
+mutate: $(STAMP) ## break the hardware on purpose; each fault must be caught
 	@$(PY) -m tests.mutate.run $(ARGS)
 
 gate: $(STAMP) ## compare the risk gate with its reference on ten million random records

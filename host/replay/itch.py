@@ -22,6 +22,7 @@ from host.contract.records import (
     DECISION_DTYPE,
     IN_DTYPE,
     REFILL_REQUEST_DTYPE,
+    VIEW_DTYPE,
     DecisionFlag,
     OutKind,
     ViewFlag,
@@ -32,8 +33,10 @@ from host.feeds.scale import Scale, lot_scale, tick_scale
 from host.links import open_link
 from host.links.base import Identity, Link
 from host.replay.command import Request
+from host.replay.outputs import BBO_HEADER, remove_old
 from host.replay.run import ReplayError
 from host.replay.summary import capture_entry, version_text
+from host.replay.tables import texts
 from host.settings import SettingError, Write
 from host.wire.itch import ItchBooks, MoldError, file_messages, mold_packets
 from host.wire.itch_records import ItchRecords
@@ -112,8 +115,11 @@ def run_itch_replay(request: Request, out: Console, err: Console) -> ItchOutcome
     for name, given, fixed in (("tick", request.tick, TICK), ("lot", request.lot, LOT)):
         if given not in (None, fixed):
             raise SettingError(f"--{name}: expected {fixed} with --wire itch, was {given}")
+    remove_old(request.folder)
     messages = list(_messages(request.captures))
     names = directory(messages)
+    if not names:
+        raise ReplayError(f"{request.captures[0]}: expected a stock directory, was none")
     link = open_link(request.link, **board_options(request.wire, request.link))
     with link:
         if not reads_packets(link):
@@ -130,15 +136,13 @@ def run_itch_replay(request: Request, out: Console, err: Console) -> ItchOutcome
     if summary["decisions"]["latency_cycles"][0] != summary["decisions"]["latency_cycles"][1]:
         wrong["latency"] = 1
     wrong["total"] = (wrong["records"] or 0) + len(wrong["counters"] or {}) + wrong["latency"]
-    request.folder.mkdir(parents=True, exist_ok=True)
     path = request.folder / "summary.json"
     path.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2) + b"\n")
+    paths = [path, *_write_bbo(run, chosen, request.folder)]
     error = ""
     if not run.counters["itch_adds"]:
-        error = (
-            f"{request.captures[0]}: expected orders of {', '.join(chosen) or 'a symbol'}, was 0"
-        )
-    _tell(summary, path, out, err)
+        error = f"{request.captures[0]}: expected orders of {', '.join(chosen)}, was none"
+    _tell(summary, paths, out, err)
     if error:
         err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
     return ItchOutcome(wrong["total"], error, summary)
@@ -312,7 +316,29 @@ def _summary(
     }
 
 
-def _tell(summary: dict[str, Any], path: Path, out: Console, err: Console) -> None:
+def _write_bbo(run: _Run, chosen: dict[str, int], folder: Path) -> list[Path]:
+    """Quotes of each symbol after every event with a valid best bid and offer."""
+    rows = run.rows()
+    views = np.ascontiguousarray(rows[rows[:, 0] == OutKind.VIEW]).view(VIEW_DTYPE).reshape(-1)
+    views = views[(views["flags"] & ViewFlag.BBO_VALID) != 0]
+    price, qty = tick_scale(TICK), lot_scale(LOT, run.identity.qty_bits)
+    paths = []
+    for number, name in enumerate(chosen):
+        mine = views[views["symbol"] == number]
+        columns = (
+            map(str, mine["update_id"].tolist()),
+            texts(mine["bid_price_ticks"], price),
+            texts(mine["bid_qty_lots"], qty),
+            texts(mine["ask_price_ticks"], price),
+            texts(mine["ask_qty_lots"], qty),
+        )
+        lines = [BBO_HEADER, *(",".join(row) for row in zip(*columns, strict=True)), ""]
+        paths.append(folder / ("bbo.csv" if len(chosen) == 1 else f"bbo.{name}.csv"))
+        paths[-1].write_text("\n".join(lines))
+    return paths
+
+
+def _tell(summary: dict[str, Any], paths: Sequence[Path], out: Console, err: Console) -> None:
     counts, wrong = summary["counters"], summary["mismatches"]
     decided = summary["decisions"]
     for line in (
@@ -335,7 +361,7 @@ def _tell(summary: dict[str, Any], path: Path, out: Console, err: Console) -> No
         f"differences from the reference: {wrong['total']}"
         if wrong["records"] is not None
         else "not compared with the reference",
-        str(path),
+        *map(str, paths),
     ):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     lines = [f"mismatch: {wrong['first']}"] if wrong.get("first") else []

@@ -25,7 +25,10 @@ class WireError(ValueError):
 
 def board_options(wire: Wire, link: str) -> dict[str, Any]:
     """Options of the link that give a simulated board what the wire needs."""
-    return {wire.value: True} if wire is not Wire.NATIVE and link == "sim" else {}
+    if link != "sim" or wire is Wire.NATIVE:
+        return {}
+    # A simulated board has room for the tables of a whole day.
+    return {"sbe": True} if wire is Wire.SBE else {"itch": True, "itch_large": True}
 
 
 def reads_frames(link: Link) -> bool:

@@ -90,6 +90,8 @@ def mutated(packets, seed):
             bad += chance.randbytes(chance.randint(1, 1200))
         elif kind == 6:
             error = True
+        elif kind == 7 and len(bad) >= 20 and chance.random() < 0.3:
+            bad[18:20] = chance.choice((b"\0\0", b"\xff\xff"))
         yield bytes(bad) or b"\0", error
 
 

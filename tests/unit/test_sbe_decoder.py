@@ -319,6 +319,28 @@ def test_blocks_with_appended_fields_decode_unchanged(width):
     assert made.tickers == 3 * width * [(1, 5, 100, 1, 101, 3)]
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_bytes_behind_the_message_are_passed_over_from_version_1_on(width):
+    """Data appended by a later version: one byte, up to the beat's end, and some beats more."""
+    one, two = mantissas((100, 1)), mantissas((100, 1), (99, 2))
+    frames, taken = [], 0
+    for tail in (*range(1, width + 2), 3 * width + 1):
+        appended = bytes(range(1, tail + 1))
+        frames += [
+            at(3),
+            Frame(snapshot(4, two, one, version=1) + appended),
+            Frame(diff(5, 5, two, one, version=2) + appended),
+            Frame(trades([(3, *two[0], 1)], version=1) + appended),
+            Frame(ticker(5, two[0], one[0], version=0xFFFF) + appended),
+            Frame(diff(6, 6, two, one) + appended),
+        ]
+        taken += 1
+    made = assert_decodes(frames, width)
+    assert made.tickers == taken * [(1, 5, 100, 1, 100, 1)]
+    assert made.counts["sbe_long"] == taken
+    assert made.counts["sbe_diffs"] == made.counts["sbe_snapshots"] == taken
+
+
 def test_a_decoder_made_from_a_later_schema_takes_both_versions(tmp_path):
     """Its appended fields are not asked of messages of the first version."""
     text = BUNDLED.read_text(encoding="utf-8")
