@@ -333,7 +333,9 @@ def _write_bbo(run: _Run, chosen: dict[str, int], folder: Path) -> list[Path]:
             texts(mine["ask_qty_lots"], qty),
         )
         lines = [BBO_HEADER, *(",".join(row) for row in zip(*columns, strict=True)), ""]
-        paths.append(folder / ("bbo.csv" if len(chosen) == 1 else f"bbo.{name}.csv"))
+        # A name is the file's: what may not stand in a file name is told by the symbol's number.
+        shown = name if name.replace(".", "").isalnum() else str(number)
+        paths.append(folder / ("bbo.csv" if len(chosen) == 1 else f"bbo.{shown}.csv"))
         paths[-1].write_text("\n".join(lines))
     return paths
 
