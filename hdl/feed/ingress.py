@@ -81,7 +81,7 @@ class Ingress(wiring.Component):
         record = self.i.p
         count, tag = Signal(5), Signal(8)  # of the frame: bytes of its last beat, connection
         state, refused = Signal(_State), Signal(IN_RECORD.layout())
-        beats, final = Signal(28), Signal()  # still to come
+        beats, final = Signal(29), Signal()  # still to come
         is_frame = record.kind == InKind.FRAME
         open_ = (state == _State.RECORDS) & self.at_rest
 
