@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stream of records and frames comes back to records, whatever a FRAME announces.
 
-Theorem, for any beats on any clocks: of a FRAME that is taken, its decoder gets as many beats as hold
-the bytes it announces, the last one marked, and with the next beat records pass again; of one that
-is refused as many are skipped, none with START. Bytes of a frame go to one decoder, and none of
-them is handed on as a record.
+Theorem, for any beats on any clocks: of a FRAME that is taken, its decoder gets as many beats as
+hold the bytes it announces, the last one marked, and with the next beat records pass again; of one
+that is refused as many are skipped, none with START. Bytes of a frame go to one decoder, and none
+of them is handed on as a record.
 """
 
 from amaranth.hdl import Assert, Cover, Module, Mux, Signal
