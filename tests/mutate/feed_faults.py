@@ -21,6 +21,7 @@ EVENTS, INGRESS = "hdl/feed/itch/events.py", "hdl/feed/ingress.py"
 
 _OF_SBE = "tests/unit/test_sbe_decoder.py::test_"
 RANDOM = f"{_OF_SBE}random_and_broken_messages_give_what_the_reference_gives[0-16]"
+BEFORE = f"{_OF_SBE}a_message_refused_before_its_first_record_makes_no_tick[16]"
 LATE = f"{_OF_SBE}what_is_found_out_late_marks_the_symbol_and_ends_no_event[8]"
 APPENDED = f"{_OF_SBE}blocks_with_appended_fields_decode_unchanged[4]"
 BEHIND = f"{_OF_SBE}bytes_behind_the_message_are_passed_over_from_version_1_on[16]"
@@ -89,7 +90,7 @@ _SBE = (
         SEQUENCE,
         "            | (exponents[8:] != scale.qty.exponent),",
         "            | (exponents[8:] != exponents[8:]),",
-        RANDOM,
+        BEFORE,
     ),
     Fault(
         "sbe_rounded",

@@ -45,8 +45,12 @@ SBE_ENDS = (
 MOLD_ENDS = ("packets", "heartbeats", "ends", "sessions", "runts", "damaged", "oversize")
 
 
-def sbe(octets, seed, width=16, broken=0.5):
-    """SBE messages, a share of them broken, among records and frames that break a rule."""
+def sbe(octets, seed, width=None, broken=0.5):
+    """SBE messages, a share of them broken, among records and frames that break a rule.
+
+    The width of a beat goes by the seed if it is not given.
+    """
+    width = width or (16, 8, 4)[seed % 3]
     with Board(SBE_CONFIG, design=DESIGNS[width], random_init=seed) as board:
         board.set_stalls(Stalls(seed, *STALLS[seed % len(STALLS)]))
         reference = WireReference(SBE_CONFIG.symbols, SBE_CONFIG.levels, SBE_CONFIG.qty_bits)

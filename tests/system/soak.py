@@ -78,7 +78,7 @@ def _flow(messages: int, seed: int) -> None:
         ("itch_breaks", 0),
     ):
         assert counters[count] == expected, f"{count}: expected {expected}, was {counters[count]}"
-    print(f"flow: {', '.join(f'{name} {count:,}' for name, count in sorted(stats.items()))}")
+    print(f"flow: {', '.join(f'{name} {count}' for name, count in sorted(stats.items()))}")
 
 
 #: What may be asked for.

@@ -10,6 +10,6 @@ from tests.system import fuzz
 
 
 def test_a_quick_share_of_random_bytes():
-    total = sum((fuzz.sbe(100_000, seed, broken=0.3) for seed in range(6)), Counter())
+    total = sum((fuzz.sbe(100_000, seed, 16, broken=0.3) for seed in range(6)), Counter())
     never = {"sbe_damaged", "sbe_version"}  # a link's frames are whole; the schema's version is 0
     assert {f"sbe_{end}" for end in fuzz.SBE_ENDS if not total[f"sbe_{end}"]} <= never
