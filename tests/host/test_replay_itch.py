@@ -20,6 +20,7 @@ from host.wire.framing import Wire
 from sim.stimulus_itch import FlowSettings, order_flow
 from tests.unit.itch_messages import add, delete
 
+SMALL_BOARD = {"symbols": 3, "levels": 3, "qty_bits": 40, "sbe": True, "itch": True}
 _CAPTURE = "itch/ex20101224.TEST_ITCH_50"
 #: References of the file that are 0, which the library takes for none, are these.
 _MOVED = 1 << 40
@@ -71,8 +72,15 @@ def assert_quotes(folder, names, messages):
     return checked
 
 
+@pytest.fixture
+def small_board(monkeypatch):
+    """A board of few levels, so that refills are frequent, with the small tables."""
+    monkeypatch.setattr(itch, "open_link", lambda name, **_: SimLink(**SMALL_BOARD))
+
+
+@pytest.mark.usefixtures("small_board")
 def test_a_generated_day_gives_the_quotes_of_an_independent_library(tmp_path):
-    messages = list(order_flow(FlowSettings(3_000, seed=8, live=150, spread=30)))
+    messages = list(order_flow(FlowSettings(3_000, seed=8, live=60, spread=30)))
     path = written(tmp_path / "day.itch.gz", messages, packed=True)
     outcome, said = replayed(request(tmp_path / "out", path))
     summary = outcome.summary
@@ -88,6 +96,7 @@ def test_a_generated_day_gives_the_quotes_of_an_independent_library(tmp_path):
     assert f"messages {len(messages):,}" in said
 
 
+@pytest.mark.usefixtures("small_board")
 def test_one_symbol_of_it_may_be_chosen(tmp_path):
     messages = list(order_flow(FlowSettings(300, seed=3)))
     path = written(tmp_path / "day.itch", messages)
@@ -106,12 +115,13 @@ def test_a_board_that_answers_otherwise_shows_against_the_reference(tmp_path, mo
             out[-1:, 40] ^= 1
             return out
 
-    monkeypatch.setattr(itch, "open_link", lambda name, **options: Wrong(**options))
+    monkeypatch.setattr(itch, "open_link", lambda name, **_: Wrong(**SMALL_BOARD))
     path = written(tmp_path / "day.itch", list(order_flow(FlowSettings(300, seed=3))))
     outcome, said = replayed(request(tmp_path / "out", path))
     assert outcome.mismatches > 0 and "mismatch:" in said
 
 
+@pytest.mark.usefixtures("small_board")
 @pytest.mark.parametrize(
     ("octets", "options", "error", "said"),
     [
@@ -120,7 +130,7 @@ def test_a_board_that_answers_otherwise_shows_against_the_reference(tmp_path, mo
         (b"", {}, ReplayError, "expected a stock directory, was none"),
         (None, {"symbols": ["XYZ"]}, ReplayError, "--symbol: expected a name of the stock"),
         (None, {"tick": Decimal("0.01")}, SettingError, "--tick: expected 0.0001 with --wire itch"),
-        (None, {"refill_at": 99}, ReplayError, "--refill-at: expected 0 to 32, was 99"),
+        (None, {"refill_at": 99}, ReplayError, "--refill-at: expected 0 to 3, was 99"),
     ],
 )
 def test_what_cannot_be_replayed_is_named(tmp_path, octets, options, error, said):
@@ -131,6 +141,7 @@ def test_what_cannot_be_replayed_is_named(tmp_path, octets, options, error, said
         replayed(request(tmp_path / "out", path, **options))
 
 
+@pytest.mark.usefixtures("small_board")
 def test_a_board_without_the_feed_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(itch, "reads_packets", lambda link: False)
     path = written(tmp_path / "day.itch", list(order_flow(FlowSettings(20))))
@@ -138,6 +149,7 @@ def test_a_board_without_the_feed_is_named(tmp_path, monkeypatch):
         replayed(request(tmp_path / "out", path))
 
 
+@pytest.mark.usefixtures("small_board")
 def test_a_file_of_a_directory_alone_is_an_error_and_writes_its_summary(tmp_path):
     messages = list(order_flow(FlowSettings(0)))
     path = written(tmp_path / "day.itch", [*messages, add(1, "B", 5, 10, locate=9), delete(1)])
@@ -147,6 +159,7 @@ def test_a_file_of_a_directory_alone_is_an_error_and_writes_its_summary(tmp_path
 
 
 @pytest.mark.captures
+@pytest.mark.slow
 def test_the_file_of_artificial_messages_replays_without_a_difference(tmp_path, captures):
     path = captures / _CAPTURE
     outcome, said = replayed(request(tmp_path / "out", path))

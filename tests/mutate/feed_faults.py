@@ -161,10 +161,10 @@ _SBE = (
 _ITCH = (
     Fault(
         "itch_tag_cut",
-        "the highest bits of a reference are not compared",
+        "the upper half of a reference is not compared",
         ORDERS,
         "(read.ref == refs[1])",
-        "(read.ref[:60] == refs[1][:60])",
+        "(read.ref[:32] == refs[1][:32])",
         ROW_ORDERS,
     ),
     Fault(
@@ -197,7 +197,7 @@ _ITCH = (
         TOTALS,
         "same = Cat(level.symbol, level.sell, level.price) == key.as_value()",
         "same = Cat(level.symbol, key.sell, level.price) == key.as_value()",
-        FLOW,
+        f"{_OF_ITCH}a_price_may_rest_on_both_sides_and_for_several_symbols",
     ),
     Fault(
         "itch_replace_same_level",

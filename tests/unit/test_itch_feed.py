@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ITCH feed in a simulated board: hand-worked cases, and random flow against the reference."""
 
+from itertools import chain, count, islice
+
 import pytest
 
 from host.contract.records import InFlag, InKind
@@ -138,6 +140,15 @@ def test_an_unknown_reference_may_be_let_go_by():
     assert bench.counters()["itch_unknown"] == 4
 
 
+def test_a_price_may_rest_on_both_sides_and_for_several_symbols():
+    session = Session(opened())
+    assert session.one(add(1, "B", 5, 100)) == [level(BID, 100, 5)]
+    assert session.one(add(2, "S", 7, 100)) == [level(ASK, 100, 7)]
+    assert session.one(add(3, "B", 9, 100, locate=3)) == [level(BID, 100, 9)]
+    assert session.one(add(4, "B", 1, 100)) == [level(BID, 100, 6)]
+    assert session.one(delete(2)) == [level(ASK, 100, 0)]
+
+
 def test_an_order_is_known_by_its_reference_and_its_symbol():
     session = Session(opened(policy=1))
     session.tell(add(1, "B", 300, 10_000))
@@ -206,14 +217,10 @@ def test_events_of_a_symbol_that_does_not_trade_are_not_evaluated():
 
 
 def refs_of_one_row(reference, row, n):
-    """`n` references that fall into one row of the order table."""
-    found = []
-    ref = 1
-    while len(found) < n:
-        if reference.order_row(ref) == row:
-            found.append(ref)
-        ref += 1
-    return found
+    """`n` references that fall into one row of the order table; every second has high bits only."""
+    low = (ref for ref in count(1) if reference.order_row(ref) == row)
+    high = (ref << 44 for ref in count(1) if reference.order_row(ref << 44) == row)
+    return list(islice(chain.from_iterable(zip(high, low, strict=False)), n))
 
 
 @EVERY_BUILD
