@@ -32,7 +32,7 @@ test: $(STAMP) ## run the tests
 formal: $(STAMP) ## run the formal proofs
 	@$(PY) -m tests.formal.run $(ARGS)
 
-mutate: $(STAMP) ## break the book on purpose; each fault must be caught
+mutate: $(STAMP) ## break the hardware on purpose; each fault must be caught
 	@$(PY) -m tests.mutate.run $(ARGS)
 
 gate: $(STAMP) ## compare the risk gate with its reference on ten million random records
@@ -44,9 +44,8 @@ drill: $(STAMP) ## kill a trading process 200 times at random and compare the ac
 validity: $(STAMP) ## measure how often the book is valid, by levels a side
 	@$(PY) -m sim.validity $(ARGS)
 
-soak: $(STAMP) ## ten million mutated bytes and a million messages of ITCH, minutes
-	@TICKGATE_SOAK=10000000 TICKGATE_SOAK_MESSAGES=1000000 $(PY) -m pytest -n 0 \
-		tests/unit/test_itch_feed.py tests/system/test_itch_library.py -k "many_bytes or generated"
+soak: $(STAMP) ## ten million mutated bytes into every decoder, a million messages of ITCH; minutes
+	@$(PY) -m tests.system.soak $(ARGS)
 
 bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; write it to build/
 	@$(BENCH)/bin/python -m sim.bench_wire

@@ -7,6 +7,8 @@ __all__ = ["VIEW_LEVELS", "BuildConfig"]
 
 #: Levels of a side that leave the book, the most a decision may rest on.
 VIEW_LEVELS = 10
+#: Least width of a quantity beside the ITCH feed: two orders of 32 bits fit into a level.
+ITCH_QTY_BITS = 33
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class BuildConfig:
         Entries of the output queues; must leave room for everything in flight.
     sbe : bool
         With the decoder of SBE frames.
+    itch : bool
+        With the feed of ITCH packets; it needs `qty_bits` of 33 or more.
+    itch_large : bool
+        That feed with the tables of a large part (`hdl.feed.itch.config.LARGE`).
     own_orders : int
         Own orders that may be open at once, a power of two from 2 to 128.
     model_cycles : int
@@ -44,6 +50,8 @@ class BuildConfig:
     price_bits: int = 32
     result_depth: int = 64
     sbe: bool = False
+    itch: bool = False
+    itch_large: bool = False
     own_orders: int = 64
     model_cycles: int = 0
 
@@ -60,6 +68,12 @@ class BuildConfig:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name}: expected {low} to {high}, was {value}")
+        if self.itch and self.qty_bits < ITCH_QTY_BITS:
+            raise ValueError(
+                f"qty_bits: expected {ITCH_QTY_BITS} to 56 with ITCH, was {self.qty_bits}"
+            )
+        if self.itch_large and not self.itch:
+            raise ValueError("itch_large: expected a build with ITCH, was one without")
         if self.own_orders & (self.own_orders - 1):
             raise ValueError(f"own_orders: expected a power of two, was {self.own_orders}")
 

@@ -9,6 +9,7 @@ import argparse
 import sys
 from enum import IntEnum, IntFlag
 from pathlib import Path
+from textwrap import wrap
 
 from hdl import diagram, records
 from hdl.config import BuildConfig
@@ -129,7 +130,9 @@ def host_registers() -> str:
     for register, at in addresses():
         readable, writable = register.access is not Access.WO, register.access is not Access.RO
         place = f"{at}, {register.bits}, {register.length}, {readable}, {writable}"
-        out += [f"    # {register.doc}", f'    "{register.name}": Register({place}),']
+        marked = "    # "
+        out += wrap(register.doc, 100, initial_indent=marked, subsequent_indent=marked)
+        out.append(f'    "{register.name}": Register({place}),')
     return "\n".join([*out, "}"]) + "\n"
 
 

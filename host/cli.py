@@ -19,6 +19,7 @@ from host.feeds.venues import VENUES
 from host.links import LinkError, RegisterError
 from host.memory import collect_seldom
 from host.replay.command import Request, run_replay
+from host.replay.itch import run_itch_replay
 from host.replay.run import ReplayError
 from host.replay.summary import version_text
 from host.settings import ReplaySettings, SettingError
@@ -151,7 +152,8 @@ def replay(
         report=report,
         wire=wire,
     )
-    outcome = run_replay(request, Console(), Console(stderr=True))
+    run = run_itch_replay if wire is Wire.ITCH else run_replay
+    outcome = run(request, Console(), Console(stderr=True))
     if outcome.mismatches:
         raise typer.Exit(MISMATCH)
     if outcome.error:

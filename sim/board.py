@@ -20,6 +20,7 @@ __all__ = ["Board", "BoardError", "BuildConfig", "Stalls"]
 
 _RESET_CYCLES = 4
 _INIT_STEP = 16
+_IDLE_CYCLES, _ITCH_IDLE_CYCLES = 64, 2048
 #: Cycles the memories may take to be swept after a reset.
 INIT_LIMIT = 1 << 17
 #: Cycles a record may wait to be taken, with no output meanwhile.
@@ -88,9 +89,10 @@ class Board(RegisterFile):
         Random pauses on both streams.
     result_rows : int
         Out records taken in one call of the library.
-    idle_cycles : int
+    idle_cycles : int or None
         The streams are drained when so many cycles pass without output after the last input;
-        must be more than the fabric's latency.
+        must be more than the fabric's latency. None: 64, or enough for a packet of ITCH
+        messages that tell nothing.
     design : Design
         What is built.
 
@@ -112,14 +114,16 @@ class Board(RegisterFile):
         random_init: int | None = None,
         stalls: Stalls | None = None,
         result_rows: int = 4096,
-        idle_cycles: int = 64,
+        idle_cycles: int | None = None,
         design: Design = CORE,
     ) -> None:
         self._handle: int | None = None
+        self.config = BuildConfig() if config is None else config
+        if idle_cycles is None:
+            idle_cycles = _ITCH_IDLE_CYCLES if self.config.itch else _IDLE_CYCLES
         for name, value in (("result_rows", result_rows), ("idle_cycles", idle_cycles)):
             if value < 1:
                 raise ValueError(f"{name}: expected at least 1, was {value}")
-        self.config = BuildConfig() if config is None else config
         self.built = build(self.config, trace=trace, design=design)
         self._idle_cycles = idle_cycles
         self._results = np.empty((result_rows, OUT_BYTES), dtype=np.uint8)

@@ -37,7 +37,7 @@ UNSEEN = frozenset(
 )
 
 #: How the names of the counters of frames begin.
-OF_FRAMES = ("frames", "sbe_")
+OF_FRAMES = ("frames", "sbe_", "mold_", "itch_")
 
 
 def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[str]:

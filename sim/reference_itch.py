@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-__all__ = ["ItchReference", "ItchSizes", "Record"]
+__all__ = ["LARGE_TABLES", "ItchReference", "ItchSizes", "Record"]
 
 Record = tuple[int, int, int, int, int, int]
 
@@ -21,6 +21,8 @@ _SIZE = {
     **{"A": 36, "F": 40, "E": 31, "C": 36, "X": 23, "D": 19, "U": 35, "P": 44, "Q": 40, "B": 19},
     **{"I": 50, "N": 20, "O": 48},
 }
+#: `ItchSizes` of a build with large tables.
+LARGE_TABLES = {"order_sets": 1 << 13, "order_ways": 16, "level_sets": 1 << 11, "level_ways": 16}
 _BOOK_TYPES = "AFECXDUPH"
 _ORDER_TYPES = "AFECXDUP"
 _KEEP_UNKNOWN, _HIDE_PRINTS, _ANY_STATE = 1, 2, 4

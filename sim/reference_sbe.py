@@ -226,7 +226,7 @@ class _Message:
         for side, dimension_bytes in enumerate(DIMENSION_BYTES[template]):
             yield from self._group(side, dimension_bytes, time_us, price, qty)
         self._take(self._take(1)[0])
-        if self.at < len(self.data):
+        if self.at < len(self.data) and version == 0:  # a later one may have appended data
             raise Refused("long")
         if template == TICKER:
             mantissas = struct.unpack_from("<qqqq", root, 18)

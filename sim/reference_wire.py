@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reference model of the whole fabric with its feeds: beats in, out records out.
 
-Frames become records by `sim.reference_sbe`; what the records mean is left to `sim.reference`.
+Frames become records by `sim.reference_sbe` and `sim.reference_itch`; what the records mean is left
+to `sim.reference`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from host.contract.records import IN_DTYPE, InFlag, InKind, Protocol
 from sim.reference import MAX_U32, Records, Reference
+from sim.reference_itch import ItchReference, ItchSizes
 from sim.reference_sbe import InRecord, SbeReference, Ticker
 
 __all__ = ["BEAT_BYTES", "WireReference"]
@@ -33,6 +35,8 @@ class WireReference:
         Build parameters S, K and Q.
     sbe : bool
         The build has the SBE decoder.
+    itch : ItchSizes or None
+        Sizes of its ITCH feed, if it has one.
 
     Attributes
     ----------
@@ -41,16 +45,23 @@ class WireReference:
     """
 
     def __init__(
-        self, symbols: int = 16, levels: int = 32, qty_bits: int = 48, *, sbe: bool = True
+        self,
+        symbols: int = 16,
+        levels: int = 32,
+        qty_bits: int = 48,
+        *,
+        sbe: bool = True,
+        itch: ItchSizes | None = None,
     ) -> None:
         self._sizes = symbols, levels, qty_bits
-        self._has_sbe = sbe
+        self._has_sbe, self._itch_sizes = sbe, itch
         self._begin()
 
     def _begin(self) -> None:
         symbols, levels, qty_bits = self._sizes
         self.fabric = Reference(symbols, levels, qty_bits)
         self.sbe = SbeReference(symbols, qty_bits)
+        self.itch = None if self._itch_sizes is None else ItchReference(self._itch_sizes)
         self.records: list[InRecord] = []
         self._counts: Counter[str] = Counter()
         # FRAME under way: its record, bytes so far, and how many beats are missing
@@ -62,6 +73,8 @@ class WireReference:
     def counters(self) -> dict[str, int]:
         """Every counter register by name, saturated."""
         own = {**self.sbe.counts, **self._counts}
+        if self.itch is not None:
+            own.update(self.itch.counters)
         known = self.fabric.counters
         return {name: min(own.get(name, count), MAX_U32) for name, count in known.items()}
 
@@ -70,8 +83,19 @@ class WireReference:
         self.fabric.write(name, value)
         if name.startswith("sbe_"):
             self.sbe.write(name, value)
+        if name.startswith("itch_") and self.itch is not None:
+            self._write_itch(self.itch, name.removeprefix("itch_"), value)
         if name == "control" and value & 1:
             self._begin()
+
+    @staticmethod
+    def _write_itch(itch: ItchReference, name: str, value: int) -> None:
+        if name == "restart":
+            itch.restart()
+        elif name == "locate":
+            itch.select(value)
+        else:
+            setattr(itch, name, value)
 
     def feed(self, beats: Records) -> npt.NDArray[np.uint8]:
         """Take beats of 16 bytes and answer what the fabric must emit for them.
@@ -100,12 +124,12 @@ class WireReference:
                 self._bytes += beat
                 if not self._missing and self._frame is not None:
                     frame, self._frame = self._frame, None
-                    length = frame.value & MAX_U32
-                    made, ticker = self.sbe.message(
-                        frame.symbol,
-                        bytes(self._bytes[:length]),
-                        hold=bool(frame.flags & InFlag.HOLD),
-                    )
+                    octets = bytes(self._bytes[: frame.value & MAX_U32])
+                    if frame.tag == Protocol.MOLDUDP64 and self.itch is not None:
+                        waiting += [InRecord(*told) for told in self.itch.frame(octets)]
+                        continue
+                    hold = bool(frame.flags & InFlag.HOLD)
+                    made, ticker = self.sbe.message(frame.symbol, octets, hold=hold)
                     waiting += made
                     if ticker is not None:
                         yield waiting, ticker
@@ -125,11 +149,14 @@ class WireReference:
         length = record.value & MAX_U32
         self._missing = 0 if starts else -(-length // BEAT_BYTES)
         self._bytes.clear()
-        fits = (
-            record.value < 1 << 63 if starts else 0 < record.value <= MAX_U32
-        ) and record.flags == (InFlag.START if starts else record.flags & InFlag.HOLD)
-        known = self._has_sbe and record.tag == Protocol.SBE
-        if not (known and fits and record.price_ticks == 0 and record.symbol < self._sizes[0]):
+        sized = 0 < record.value <= MAX_U32
+        fits = (record.value < 1 << 63 if starts else sized) and record.flags == (
+            InFlag.START if starts else record.flags & InFlag.HOLD
+        )
+        is_sbe = self._has_sbe and record.tag == Protocol.SBE and fits
+        is_mold = self.itch is not None and record.tag == Protocol.MOLDUDP64
+        is_mold = is_mold and sized and record.flags == 0
+        if not ((is_sbe or is_mold) and record.price_ticks == 0 and record.symbol < self._sizes[0]):
             self._counts["frames_refused"] += 1
             return [record]
         if starts:

@@ -28,6 +28,7 @@ class _State(enum.Enum, shape=2):  # type: ignore[call-arg]
 class Ingress(wiring.Component):
     """Hand records on, and the bytes behind a FRAME to the decoder of its protocol.
 
+    An SBE frame names its symbol and may carry flag HOLD or START; a MoldUDP64 packet has no flags.
     A record behind a frame waits until the records of the frame have left. A FRAME that breaks a
     rule, or names a protocol this build has not, is handed on like any record, which the pipeline
     counts as malformed and marks its symbol for; its bytes are skipped.
@@ -48,6 +49,8 @@ class Ingress(wiring.Component):
         Records, those of frames in the place of the frame.
     sbe : Out(payload_stream(16)), hold : Out(1)
         Frames of protocol SBE, and flag HOLD of the frame.
+    itch : Out(payload_stream(16))
+        Packets of protocol MOLDUDP64.
     decoded : In(stream(in record)), at_rest : In(1)
         Records of the decoders, and that there are none.
     note : Out(note_layout)
@@ -65,6 +68,7 @@ class Ingress(wiring.Component):
                 "o": Out(record),
                 "sbe": Out(payload_stream(BEAT_BYTES)),
                 "hold": Out(1),
+                "itch": Out(payload_stream(BEAT_BYTES)),
                 "decoded": In(record),
                 "at_rest": In(1),
                 "note": Out(note_layout()),
@@ -77,23 +81,34 @@ class Ingress(wiring.Component):
         record = self.i.p
         count, tag = Signal(5), Signal(8)  # of the frame: bytes of its last beat, connection
         state, refused = Signal(_State), Signal(IN_RECORD.layout())
-        beats, final = Signal(28), Signal()  # still to come
+        beats, final = Signal(29), Signal()  # still to come
         is_frame = record.kind == InKind.FRAME
         open_ = (state == _State.RECORDS) & self.at_rest
 
         # A FRAME: what is right about it, and how many beats follow.
-        starts, good = Signal(), Signal()
+        starts, good, mold = Signal(), Signal(), Signal()
+        sbe_good, mold_good, sized = Signal(), Signal(), Signal()
         length = record.value[:32]
         many = (length + (BEAT_BYTES - 1))[4:]
         m.d.comb += [
             starts.eq((record.flags & _START) != 0),
-            good.eq(
+            sized.eq((record.value[32:] == 0) & (length != 0)),
+            sbe_good.eq(
                 (record.tag == Protocol.SBE)
                 & (1 if self.config.sbe else 0)
                 & (record.flags == Mux(starts, _START, record.flags & _HOLD))
+                & Mux(starts, ~record.value[63], sized)
+            ),
+            mold_good.eq(
+                (record.tag == Protocol.MOLDUDP64)
+                & (1 if self.config.itch else 0)
+                & (record.flags == 0)
+                & sized
+            ),
+            good.eq(
+                (sbe_good | mold_good)
                 & (record.price_ticks == 0)
                 & (record.symbol < self.config.symbols)
-                & Mux(starts, ~record.value[63], (record.value[32:] == 0) & (length != 0))
             ),
         ]
 
@@ -102,8 +117,10 @@ class Ingress(wiring.Component):
             self.o.p.eq(self.decoded.p),
             self.o.valid.eq(self.decoded.valid),
             self.decoded.ready.eq(self.o.ready),
-            self.sbe.valid.eq(self.i.valid & (state == _State.BYTES)),
+            self.sbe.valid.eq(self.i.valid & (state == _State.BYTES) & ~mold),
+            self.itch.valid.eq(self.i.valid & (state == _State.BYTES) & mold),
             self.sbe.p.eq(Cat(record, Mux(final, count, BEAT_BYTES), final, tag, Const(0, 1))),
+            self.itch.p.eq(self.sbe.p),
         ]
         with m.If(open_):
             m.d.comb += [
@@ -128,11 +145,12 @@ class Ingress(wiring.Component):
                 m.d.sync += [
                     state.eq(_State.BYTES),
                     tag.eq(record.symbol),
+                    mold.eq(record.tag == Protocol.MOLDUDP64),
                     self.hold.eq((record.flags & _HOLD) != 0),
                 ]
         with m.Switch(state):
             with m.Case(_State.BYTES):
-                m.d.comb += self.i.ready.eq(self.sbe.ready)
+                m.d.comb += self.i.ready.eq(Mux(mold, self.itch.ready, self.sbe.ready))
             with m.Case(_State.REFUSED):
                 m.d.comb += [self.o.valid.eq(1), self.o.p.eq(refused)]
                 with m.If(self.o.ready):

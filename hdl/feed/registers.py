@@ -36,7 +36,12 @@ COUNTERS: tuple[tuple[str, str], ...] = (
 )
 
 REGISTERS: tuple[Register, ...] = (
-    Register("build_feeds", 32, Access.RO, "decoders of this build: bit 0 SBE, bit 1 ITCH"),
+    Register(
+        "build_feeds",
+        32,
+        Access.RO,
+        "decoders of this build: bit 0 SBE, bit 1 ITCH, bit 2 large tables",
+    ),
     Register("sbe_enable", 1, Access.RW, "shadow: the connection's messages are decoded"),
     Register("sbe_price_exponent", 8, Access.RW, "shadow: exponent of prices, two's complement"),
     Register("sbe_price_shift", 6, Access.RW, "shadow: s, a tick is odd x 2^s mantissas"),

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator
 
 from hdl.feed import registers as feed
+from hdl.feed.itch import registers as itch
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
 from hdl.regs.register import Access, Register
 from hdl.risk.registers import COUNTERS as RISK_COUNTERS
@@ -69,6 +70,7 @@ COUNTERS: tuple[tuple[str, str], ...] = (
     *RISK_COUNTERS,
     *strategy.COUNTERS,
     *feed.COUNTERS,
+    *itch.COUNTERS,
 )
 
 TABLE: tuple[Register, ...] = (
@@ -129,6 +131,7 @@ TABLE: tuple[Register, ...] = (
         32,
     ),
     *feed.REGISTERS,
+    *itch.REGISTERS,
 )
 
 

@@ -18,7 +18,7 @@ class Register(NamedTuple):
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0xD8CE393D
+CONFIG_HASH = 0xFBC148DA
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -93,6 +93,36 @@ COUNTERS = (
     "sbe_marks",
     "sbe_bbo_checked",
     "sbe_bbo_mismatch",
+    "mold_packets",
+    "mold_heartbeats",
+    "mold_ends",
+    "mold_gaps",
+    "mold_old",
+    "mold_sessions",
+    "mold_runts",
+    "mold_truncated",
+    "mold_trailing",
+    "mold_damaged",
+    "mold_oversize",
+    "itch_messages",
+    "itch_skipped",
+    "itch_foreign",
+    "itch_lengths",
+    "itch_systems",
+    "itch_directories",
+    "itch_states",
+    "itch_unselected",
+    "itch_adds",
+    "itch_takes",
+    "itch_prints",
+    "itch_fields",
+    "itch_unknown",
+    "itch_excess",
+    "itch_duplicates",
+    "itch_order_full",
+    "itch_level_full",
+    "itch_breaks",
+    "itch_losses",
 )
 REGISTERS: dict[str, Register] = {
     # always 0x54474154, "TGAT"
@@ -517,36 +547,110 @@ REGISTERS: dict[str, Register] = {
     "sbe_bbo_checked": Register(233, 32, 1, True, False),
     # count: comparisons that differed
     "sbe_bbo_mismatch": Register(234, 32, 1, True, False),
+    # count: packets with messages
+    "mold_packets": Register(235, 32, 1, True, False),
+    # count: packets without messages
+    "mold_heartbeats": Register(236, 32, 1, True, False),
+    # count: packets that end a session
+    "mold_ends": Register(237, 32, 1, True, False),
+    # count: packets that begin after the message expected
+    "mold_gaps": Register(238, 32, 1, True, False),
+    # count: messages taken before, ignored
+    "mold_old": Register(239, 32, 1, True, False),
+    # count: packets of another session, refused
+    "mold_sessions": Register(240, 32, 1, True, False),
+    # count: frames too short for a header
+    "mold_runts": Register(241, 32, 1, True, False),
+    # count: packets that end before their last message does
+    "mold_truncated": Register(242, 32, 1, True, False),
+    # count: packets with bytes after their last message
+    "mold_trailing": Register(243, 32, 1, True, False),
+    # count: frames marked as damaged, refused
+    "mold_damaged": Register(244, 32, 1, True, False),
+    # count: frames longer than the buffer, refused
+    "mold_oversize": Register(245, 32, 1, True, False),
+    # count: messages taken
+    "itch_messages": Register(246, 32, 1, True, False),
+    # count: messages of types that are not needed
+    "itch_skipped": Register(247, 32, 1, True, False),
+    # count: messages of unknown types, skipped
+    "itch_foreign": Register(248, 32, 1, True, False),
+    # count: messages of another length than their type has, refused
+    "itch_lengths": Register(249, 32, 1, True, False),
+    # count: system events
+    "itch_systems": Register(250, 32, 1, True, False),
+    # count: entries of the stock directory
+    "itch_directories": Register(251, 32, 1, True, False),
+    # count: trading actions of selected symbols
+    "itch_states": Register(252, 32, 1, True, False),
+    # count: order messages and prints of symbols not selected
+    "itch_unselected": Register(253, 32, 1, True, False),
+    # count: orders put into the table, those of replaces too
+    "itch_adds": Register(254, 32, 1, True, False),
+    # count: orders reduced, removed or replaced
+    "itch_takes": Register(255, 32, 1, True, False),
+    # count: trades told
+    "itch_prints": Register(256, 32, 1, True, False),
+    # count: messages with an impossible field, refused
+    "itch_fields": Register(257, 32, 1, True, False),
+    # count: messages about an order that is not in the table
+    "itch_unknown": Register(258, 32, 1, True, False),
+    # count: messages that take more shares than the order has, refused
+    "itch_excess": Register(259, 32, 1, True, False),
+    # count: orders that were in the table, refused
+    "itch_duplicates": Register(260, 32, 1, True, False),
+    # count: orders without room in the order table
+    "itch_order_full": Register(261, 32, 1, True, False),
+    # count: orders without room for their level, or with too many shares for it
+    "itch_level_full": Register(262, 32, 1, True, False),
+    # count: symbols made invalid one at a time
+    "itch_breaks": Register(263, 32, 1, True, False),
+    # count: times all symbols were made invalid
+    "itch_losses": Register(264, 32, 1, True, False),
     # least decision latency, cycles; 65535 before the first
-    "latency_min": Register(235, 16, 1, True, False),
+    "latency_min": Register(265, 16, 1, True, False),
     # greatest decision latency, cycles
-    "latency_max": Register(236, 16, 1, True, False),
+    "latency_max": Register(266, 16, 1, True, False),
     # sum of decision latencies, cycles
-    "latency_sum": Register(237, 64, 1, True, False),
+    "latency_sum": Register(267, 64, 1, True, False),
     # decisions by latency; bin = cycles, last bin and over
-    "latency_histogram": Register(239, 32, 32, True, False),
+    "latency_histogram": Register(269, 32, 32, True, False),
     # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
-    "span_histogram": Register(271, 32, 32, True, False),
-    # decoders of this build: bit 0 SBE, bit 1 ITCH
-    "build_feeds": Register(303, 32, 1, True, False),
+    "span_histogram": Register(301, 32, 32, True, False),
+    # decoders of this build: bit 0 SBE, bit 1 ITCH, bit 2 large tables
+    "build_feeds": Register(333, 32, 1, True, False),
     # shadow: the connection's messages are decoded
-    "sbe_enable": Register(304, 1, 1, True, True),
+    "sbe_enable": Register(334, 1, 1, True, True),
     # shadow: exponent of prices, two's complement
-    "sbe_price_exponent": Register(305, 8, 1, True, True),
+    "sbe_price_exponent": Register(335, 8, 1, True, True),
     # shadow: s, a tick is odd x 2^s mantissas
-    "sbe_price_shift": Register(306, 6, 1, True, True),
+    "sbe_price_shift": Register(336, 6, 1, True, True),
     # shadow: inverse of odd modulo 2^64
-    "sbe_price_inverse": Register(307, 64, 1, True, True),
+    "sbe_price_inverse": Register(337, 64, 1, True, True),
     # shadow: greatest whole quotient, (2^64 - 1) / odd
-    "sbe_price_bound": Register(309, 64, 1, True, True),
+    "sbe_price_bound": Register(339, 64, 1, True, True),
     # shadow: exponent of quantities
-    "sbe_qty_exponent": Register(311, 8, 1, True, True),
+    "sbe_qty_exponent": Register(341, 8, 1, True, True),
     # shadow: s, a lot is odd x 2^s mantissas
-    "sbe_qty_shift": Register(312, 6, 1, True, True),
+    "sbe_qty_shift": Register(342, 6, 1, True, True),
     # shadow: inverse of odd modulo 2^64
-    "sbe_qty_inverse": Register(313, 64, 1, True, True),
+    "sbe_qty_inverse": Register(343, 64, 1, True, True),
     # shadow: greatest whole quotient, (2^64 - 1) / odd
-    "sbe_qty_bound": Register(315, 64, 1, True, True),
+    "sbe_qty_bound": Register(345, 64, 1, True, True),
     # symbol number: its SBE scale becomes the shadow, all at once
-    "sbe_commit": Register(317, 32, 1, False, True),
+    "sbe_commit": Register(347, 32, 1, False, True),
+    # bit 0: tables are swept, frames are taken; bit 1: updates were lost, all symbols invalid; bits
+    # 8 to 15: code of the last system event
+    "itch_status": Register(348, 32, 1, True, False),
+    # any value: tables and session forgotten, locates stay
+    "itch_restart": Register(349, 32, 1, False, True),
+    # bits 0 to 15: stock locate; 16 to 23: its symbol; 31: it is selected, else forgotten
+    "itch_locate": Register(350, 32, 1, False, True),
+    # number of the first message; 0: that of the first packet
+    "itch_first": Register(351, 64, 1, True, True),
+    # midnight of the session, microseconds since the epoch
+    "itch_midnight_us": Register(353, 64, 1, True, True),
+    # bit 0: an unknown reference leaves its symbol valid; bit 1: messages P give no trades; bit 2:
+    # events of symbols that do not trade are evaluated
+    "itch_policy": Register(355, 3, 1, True, True),
 }

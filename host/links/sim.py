@@ -28,7 +28,8 @@ class SimLink(Link):
     stalls : tuple of int or None
         Random pauses: seed, share of the cycles on the input and on the output, per mille.
     **sizes : int or bool
-        Fields of the build: ``symbols``, ``levels``, ``qty_bits``, ``result_depth``, ``sbe``.
+        Fields of the build: ``symbols``, ``levels``, ``qty_bits``, ``result_depth``, ``sbe``,
+        ``itch``, ``itch_large``.
 
     Raises
     ------

@@ -16,9 +16,10 @@ from host.contract.records import ExitCause, Rule
 from host.replay.run import ReplayError
 from host.replay.tables import Tables, first_reason_names, reason_names, texts
 
-__all__ = ["bbo_names", "remove_old", "write_bbo", "write_parquet"]
+__all__ = ["BBO_HEADER", "bbo_names", "remove_old", "write_bbo", "write_parquet"]
 
-_BBO_HEADER = "update_id,bid_price,bid_qty,ask_price,ask_qty"
+#: First line of a file of quotes.
+BBO_HEADER = "update_id,bid_price,bid_qty,ask_price,ask_qty"
 #: What a replay writes; an older run's files of these names are removed first.
 _PATTERNS = (
     "summary.json",
@@ -76,7 +77,7 @@ def write_bbo(tables: Tables, folder: Path) -> list[Path]:
     paths = []
     for name, rows in rows_by_name.items():
         path = folder / name
-        path.write_text("\n".join([_BBO_HEADER, *rows, ""]))
+        path.write_text("\n".join([BBO_HEADER, *rows, ""]))
         paths.append(path)
     return paths
 

@@ -225,6 +225,11 @@ class ItchBooks:
         self._last_us = self._last_sequence = 0
         self._locate_of = {symbol: locate for locate, symbol in symbols.items()}
 
+    @property
+    def last_us(self) -> int:
+        """Time of the last message that told something, microseconds since the epoch."""
+        return self._last_us
+
     def packet(self, octets: bytes) -> list[Change]:
         """Follow one packet; what its messages did.
 

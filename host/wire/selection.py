@@ -13,10 +13,10 @@ from host.wire.framing import Wire
 from host.wire.venue import NotBinance, over_sbe
 from host.wire.writer import FrameWriter
 
-__all__ = ["WireError", "board_options", "reads_frames", "select"]
+__all__ = ["WireError", "board_options", "reads_frames", "reads_packets", "select"]
 
-#: Register that tells the decoders of a build, and its bit for SBE.
-_BUILD_FEEDS, _SBE = "build_feeds", 1
+#: Register that tells the decoders of a build, and its bits for SBE and ITCH.
+_BUILD_FEEDS, _SBE, _ITCH = "build_feeds", 1, 2
 
 
 class WireError(ValueError):
@@ -25,12 +25,20 @@ class WireError(ValueError):
 
 def board_options(wire: Wire, link: str) -> dict[str, Any]:
     """Options of the link that give a simulated board what the wire needs."""
-    return {"sbe": True} if wire is Wire.SBE and link == "sim" else {}
+    if link != "sim" or wire is Wire.NATIVE:
+        return {}
+    # A simulated board has room for the tables of a whole day.
+    return {"sbe": True} if wire is Wire.SBE else {"itch": True, "itch_large": True}
 
 
 def reads_frames(link: Link) -> bool:
     """Whether a board has a decoder of SBE frames."""
     return _BUILD_FEEDS in REGISTERS and bool(link.read(_BUILD_FEEDS) & _SBE)
+
+
+def reads_packets(link: Link) -> bool:
+    """Whether a board has the feed of ITCH packets."""
+    return _BUILD_FEEDS in REGISTERS and bool(link.read(_BUILD_FEEDS) & _ITCH)
 
 
 def select(wire: Wire, venue: Venue, link: Link) -> tuple[Venue, type[RecordWriter]]:

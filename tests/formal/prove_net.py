@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """The receiver comes to rest, whatever the wire brings.
 
-Theorem, for every run of 24 cycles after reset: within eleven cycles of the last beat of a frame
-every block of the receiver is as after reset, whatever the frame was; a payload, once begun, ends;
-beats in mid-payload are full.
+Theorem 1, by induction: within eleven cycles of the last beat of a frame every block of the
+receiver is as after reset, whatever the frame was, and a payload that has begun has ended.
+
+Theorem 2, for every run of 24 cycles after reset: the same, and beats in mid-payload are full.
 """
 
-from amaranth.hdl import Assert, Cover, Module, Signal
+from typing import Any
+
+from amaranth.hdl import Assert, Cover, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnySeq
 
 from hdl.net.beat import BEAT
 from hdl.net.receiver import Receiver
-from tests.formal.kit import Proof, start
+from tests.formal.kit import Proof, open_up, start
 
 __all__ = ["PROOFS"]
 
 REST_CYCLES = 11
 
 
-def rest() -> Module:
-    m = start()
-    m.submodules.receiver = receiver = Receiver(frame_bytes=64)
+def _receiver(m: Module, receiver: Receiver) -> tuple[Value, Value, Value]:
+    """Any beats into the receiver: what is open at its input, cycles since, and a payload."""
+    m.submodules.receiver = receiver
     valid = AnySeq(1)
     m.d.comb += [
         receiver.i.valid.eq(valid),
@@ -38,6 +41,75 @@ def rest() -> Module:
     out, begun = receiver.o, Signal()
     with m.If(out.valid):
         m.d.sync += begun.eq(~out.p.last)
+    return inside, quiet, begun
+
+
+def _open(m: Module, valid: Value, last: Value, name: str) -> tuple[Value, Value]:
+    """Whether a frame is open on a stream, before its beat of this cycle and behind it."""
+    before, behind = Signal(name=f"{name}_before"), Signal(name=f"{name}_behind")
+    m.d.comb += behind.eq(Mux(valid, ~last, before))
+    m.d.sync += before.eq(behind)
+    return before, behind
+
+
+def returns() -> Module:
+    """What each block has open is what stands before it, or what it still holds of that."""
+    m = start()
+    receiver = Receiver(frame_bytes=64)
+    parts = open_up(receiver)
+    insides: dict[str, dict[str, Any]] = {
+        name: open_up(parts[name]) for name in ("guard", "ethernet", "ipv4", "udp")
+    }
+    guard, ethernet, ipv4, udp = insides.values()
+    inside, quiet, begun = _receiver(m, receiver)
+    streams = {name: parts[name].o for name in ("guard", "ethernet")}
+    opened = {name: _open(m, stream.valid, stream.p.last, name) for name, stream in streams.items()}
+    stages = [
+        _open(m, stage.valid, stage.beat.last, f"stage{n}")
+        for n, stage in enumerate(ipv4["stages"])
+    ]
+    held, held_behind = _open(m, udp["valid"], udp["beat"].last, "held")
+    payload = Signal()
+    m.d.comb += payload.eq(Mux(receiver.o.valid, ~receiver.o.p.last, begun))
+    kept = ethernet["kept"]
+    m.d.comb += [
+        Assert(inside | (quiet < REST_CYCLES) | receiver.idle, "it comes to rest"),
+        Assert(~receiver.idle | ~begun | inside, "a payload that begins ends"),
+        Assert(((guard["at"] != 0) | guard["cut"]) == inside),
+        Assert((guard["at"] == 0) | ~guard["cut"]),
+        Assert(guard["at"] <= parts["guard"].beats),
+        Assert(opened["guard"][1] == (guard["at"] != 0)),
+        Assert(opened["guard"][0] == (ethernet["at"] != 0)),
+        Assert(~ethernet["rest"] | (ethernet["at"] == 0)),
+        Assert(
+            ~opened["ethernet"][1]
+            | ethernet["rest"]
+            | ((ethernet["at"] == 3) & kept["mine"] & kept["ipv4"]),
+            "a datagram is open while its frame is, or its last bytes are left over",
+        ),
+        Assert(opened["ethernet"][0] == (ipv4["at"] != 0)),
+        Assert(ipv4["at"] <= 8),
+        Assert(ipv4["words"] >= 5),
+        Assert(~ipv4["rest"] | (ipv4["at"] == 0)),
+        Assert(~stages[0][1] | ipv4["rest"] | ipv4["behind"]),
+        Assert(stages[1][1] == stages[0][0]),
+        Assert(stages[2][1] == stages[1][0]),
+        Assert(stages[2][0] == udp["inside"]),
+        Assert(held_behind == udp["inside"]),
+        Assert(~udp["valid"] | (udp["is_header"] == ~held)),
+        Assert(~payload | (held & udp["good"]), "a payload is open while its datagram is"),
+        Cover(begun & (quiet == 1)),
+        Cover(receiver.idle & (quiet == REST_CYCLES)),
+        Cover(opened["ethernet"][1] & ethernet["rest"]),
+    ]
+    return m
+
+
+def rest() -> Module:
+    m = start()
+    receiver = Receiver(frame_bytes=64)
+    inside, quiet, begun = _receiver(m, receiver)
+    out = receiver.o
     m.d.comb += [
         Assert(inside | (quiet < REST_CYCLES) | receiver.idle, "it comes to rest"),
         Assert(~receiver.idle | ~begun | inside, "a payload that begins ends"),
@@ -53,8 +125,14 @@ def rest() -> Module:
 
 PROOFS = [
     Proof(
-        "net_rest",
+        "net_returns",
         "the receiver is as after reset within 11 cycles of any frame's end, each payload ends",
+        returns,
+        *("induction", REST_CYCLES + 1, 20, True),
+    ),
+    Proof(
+        "net_rest",
+        "of the same receiver: no beat is empty, and all but a payload's last are full",
         rest,
         *("bounded", 24, 20, False),
     ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Break the book on purpose: ``python -m tests.mutate.run [NAME ...]``.
+"""Break the hardware on purpose: ``python -m tests.mutate.run [NAME ...]``.
 
 Each fault of `tests.mutate.faults` is put into a copy of the tree, and the one test or proof named
 with it is run there. It must fail, and by an assertion. Before that every catcher must pass on

@@ -135,6 +135,7 @@ class Bench:
         names = ("symbols", "qty_bits", "order_sets", "order_ways", "level_sets", "level_ways")
         names += ("frame_bytes", "width")
         self.reference = ItchReference(ItchSizes(**{name: getattr(config, name) for name in names}))
+        self._followed, self._expected = [], []
 
     def write(self, name, value):
         setattr(self.reference, {"midnight": "midnight_us"}.get(name, name), value)
@@ -182,13 +183,21 @@ class Bench:
         return np.ascontiguousarray(rows[:, :16]).view(IN_DTYPE).reshape(-1)
 
     def check(self, frames):
-        """Both take the frames; records and counters must agree."""
-        actual = self.send(frames)
-        expected = []
+        """Both take the frames; records and counters must agree. The records."""
         for frame in frames:
-            octets, error = (frame, False) if isinstance(frame, bytes) else frame
-            expected += self.reference.frame(octets, error)
-        expected = np.array(expected, IN_DTYPE)
+            self.follow(*((frame, False) if isinstance(frame, bytes) else frame))
+        return self.check_followed()
+
+    def follow(self, octets, error=False):
+        """The reference takes a frame, the board later."""
+        self._followed.append((octets, error))
+        self._expected += self.reference.frame(octets, error)
+
+    def check_followed(self):
+        """The board takes what the reference took; records and counters must agree. The records."""
+        actual = self.send(self._followed)
+        expected = np.array(self._expected, IN_DTYPE)
+        self._followed, self._expected = [], []
         same = min(len(actual), len(expected))
         wrong = np.flatnonzero(actual[:same] != expected[:same])
         assert not len(wrong), (

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ITCH feed in a simulated board: hand-worked cases, and random flow against the reference."""
 
-import os
-import random
+from itertools import chain, count, islice
 
 import pytest
 
 from host.contract.records import InFlag, InKind
 from sim.board import Stalls
 from sim.stimulus_itch import FlowSettings, Packets, order_flow, packet
+from tests.system import fuzz
 from tests.system.itch_tap import SIZES, Bench
 from tests.unit.itch_messages import (
     MICROSECONDS,
@@ -140,6 +140,15 @@ def test_an_unknown_reference_may_be_let_go_by():
     assert bench.counters()["itch_unknown"] == 4
 
 
+def test_a_price_may_rest_on_both_sides_and_for_several_symbols():
+    session = Session(opened())
+    assert session.one(add(1, "B", 5, 100)) == [level(BID, 100, 5)]
+    assert session.one(add(2, "S", 7, 100)) == [level(ASK, 100, 7)]
+    assert session.one(add(3, "B", 9, 100, locate=3)) == [level(BID, 100, 9)]
+    assert session.one(add(4, "B", 1, 100)) == [level(BID, 100, 6)]
+    assert session.one(delete(2)) == [level(ASK, 100, 0)]
+
+
 def test_an_order_is_known_by_its_reference_and_its_symbol():
     session = Session(opened(policy=1))
     session.tell(add(1, "B", 300, 10_000))
@@ -208,14 +217,10 @@ def test_events_of_a_symbol_that_does_not_trade_are_not_evaluated():
 
 
 def refs_of_one_row(reference, row, n):
-    """`n` references that fall into one row of the order table."""
-    found = []
-    ref = 1
-    while len(found) < n:
-        if reference.order_row(ref) == row:
-            found.append(ref)
-        ref += 1
-    return found
+    """`n` references that fall into one row of the order table; every second has high bits only."""
+    low = (ref for ref in count(1) if reference.order_row(ref) == row)
+    high = (ref << 44 for ref in count(1) if reference.order_row(ref << 44) == row)
+    return list(islice(chain.from_iterable(zip(high, low, strict=False)), n))
 
 
 @EVERY_BUILD
@@ -407,66 +412,8 @@ def test_random_flow_is_the_reference_record_for_record(size, seed):
         assert counters[name] > 0, name
 
 
-def mutated(packets, seed):
-    """Packets with wrong bits, bytes lost or put in, cut, swapped, and frames of rubbish."""
-    chance = random.Random(seed)
-    for octets in packets:
-        bad = bytearray(octets)
-        error = False
-        kind = chance.randrange(9)
-        if kind == 0:
-            for _ in range(chance.randint(1, 4)):
-                bad[chance.randrange(len(bad))] ^= 1 << chance.randrange(8)
-        elif kind == 1:
-            del bad[chance.randrange(1, len(bad)) :]
-        elif kind == 2:
-            at = chance.randrange(len(bad))
-            bad[at:at] = chance.randbytes(chance.randint(1, 9))
-        elif kind == 3:
-            at = chance.randrange(1, len(bad))
-            del bad[at : at + chance.randint(1, 9)]
-        elif kind == 4:
-            bad = bytearray(chance.randbytes(chance.randint(1, 200)))
-        elif kind == 5:
-            bad += chance.randbytes(chance.randint(1, 1200))
-        elif kind == 6:
-            error = True
-        yield bytes(bad) or b"\0", error
-
-
-def fuzz(size, octets, seed):
-    """Mutated packets of about so many bytes, in runs between restarts."""
-    bench = opened(size, policy=5)
-    sent = run = 0
-    while sent < octets:
-        run += 1
-        flow = FlowSettings(300, seed=seed + run, live=12, spread=4, reuse_per_mille=2)
-        frames = list(mutated(Packets(order_flow(flow), most=5, seed=run), seed + run))
-        # Most numbers are put right again, so that what is behind the first gap counts too.
-        number, frames = 1, frames[: 20 + run % 60]
-        chance = random.Random(run)
-        for at, (frame, error) in enumerate(frames):
-            if len(frame) >= 20 and chance.random() < 0.95:
-                frame = b"TICKGATE01" + number.to_bytes(8, "big") + frame[18:]
-                frames[at] = frame, error
-            bench.check([frames[at]])
-            number = bench.reference.expected or 1
-            sent += len(frame)
-        bench.restart()
-    return bench.counters()
-
-
 @EVERY_BUILD
 def test_mutated_packets_are_the_reference_and_never_hang(size):
-    counters = fuzz(size, 60_000, 7)
+    counters = fuzz.itch(60_000, 7, size)
     for name in ("mold_truncated", "mold_damaged", "mold_runts", "mold_trailing", "itch_lengths"):
         assert counters[name] > 0, name
-
-
-@pytest.mark.slow
-def test_a_mutated_stream_of_many_bytes():
-    """The long share: ``make soak``."""
-    octets = int(os.environ.get("TICKGATE_SOAK", "0"))
-    if not octets:
-        pytest.skip("TICKGATE_SOAK: expected a number of bytes, was none")
-    fuzz("tiny", octets, 100)

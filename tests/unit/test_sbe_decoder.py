@@ -319,6 +319,28 @@ def test_blocks_with_appended_fields_decode_unchanged(width):
     assert made.tickers == 3 * width * [(1, 5, 100, 1, 101, 3)]
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_bytes_behind_the_message_are_passed_over_from_version_1_on(width):
+    """Data appended by a later version: one byte, up to the beat's end, and some beats more."""
+    one, two = mantissas((100, 1)), mantissas((100, 1), (99, 2))
+    frames, taken = [], 0
+    for tail in (*range(1, width + 2), 3 * width + 1):
+        appended = bytes(range(1, tail + 1))
+        frames += [
+            at(3),
+            Frame(snapshot(4, two, one, version=1) + appended),
+            Frame(diff(5, 5, two, one, version=2) + appended),
+            Frame(trades([(3, *two[0], 1)], version=1) + appended),
+            Frame(ticker(5, two[0], one[0], version=0xFFFF) + appended),
+            Frame(diff(6, 6, two, one) + appended),
+        ]
+        taken += 1
+    made = assert_decodes(frames, width)
+    assert made.tickers == taken * [(1, 5, 100, 1, 100, 1)]
+    assert made.counts["sbe_long"] == taken
+    assert made.counts["sbe_diffs"] == made.counts["sbe_snapshots"] == taken
+
+
 def test_a_decoder_made_from_a_later_schema_takes_both_versions(tmp_path):
     """Its appended fields are not asked of messages of the first version."""
     text = BUNDLED.read_text(encoding="utf-8")
@@ -416,21 +438,44 @@ def test_random_and_broken_messages_give_what_the_reference_gives(width, seed):
     assert reasons == made.counts["sbe_messages"]
 
 
+BIG = (1 << 40) + 15, 1
+
+
 def test_units_of_any_size_are_exact_or_refused():
     """Ticks and lots that are odd, even, prime, powers of two and of ten."""
-    rng = random.Random(4)
-    for price, qty in ((1, 1), (3, 10**8), (1 << 20, 7), (10**7, 1 << 40), (99991, 10**9 + 7)):
+    rng, wraps = random.Random(4), 0
+    for price, qty in ((1, 1), (3, 10**8), (1 << 20, 7), (10**7, 1 << 40), (99991, 10**9 + 7), BIG):
         levels = []
         for _ in range(30):
             ticks, lots = rng.randrange(1, 1 << 32), rng.randrange(1 << CONFIG.qty_bits)
             levels.append((min(ticks, ((1 << 63) - 1) // price) * price, lots * qty))
         frames = [at(0), Frame(diff(1, 1, levels, []))]
-        wrong = [-levels[0][0], price * (1 << 32)] + ([levels[0][0] + 1] if price > 1 else [])
+        wrong = [-levels[0][0]] + ([levels[0][0] + 1] if price > 1 else [])
+        wrong += [price << 32] if price < 1 << 31 else []
         for mantissa in wrong:
             frames += [at(0), Frame(diff(1, 1, [(mantissa, 0)], []))]
+        wrapped = small_after_wrapping(price, 32)
+        for mantissa in wrapped:
+            frames += [at(0), Frame(diff(1, 1, [(mantissa, 0)], []))]
+        wraps += len(wrapped)
         made = assert_decodes(frames, price=price, qty=qty)
         assert made.counts["sbe_levels"] == 30
-        assert made.counts["sbe_value"] == len(wrong)
+        assert made.counts["sbe_value"] == len(wrong) + len(wrapped)
+    assert wraps > 4
+
+
+def small_after_wrapping(unit, bits):
+    """Mantissas that are no multiple, but whose product with the inverse is a small number."""
+    shift = (unit & -unit).bit_length() - 1
+    odd, found = unit >> shift, []
+    quotient = -(-(((1 << 64) - 1) // odd + 1) // (1 << shift)) << shift
+    while quotient < 1 << (bits + shift) and len(found) < 5:
+        mantissa = quotient * odd % (1 << 64)
+        if mantissa < 1 << 63:
+            assert mantissa % unit
+            found.append(mantissa)
+        quotient += 1 << shift
+    return found
 
 
 def test_flags_are_those_of_the_contract():

@@ -60,6 +60,8 @@ class Follow(wiring.Component):
         Why it may not go on; NONE where it may.
     header_action : Out(Action)
         After HEADER: the message.
+    later : Out(1)
+        After HEADER: it is of a later version than the schema, which may have appended data.
     block, count : Out
         After DIMENSION: bytes of an entry, entries.
     """
@@ -80,6 +82,7 @@ class Follow(wiring.Component):
                 "done": Out(1),
                 "reason": Out(Reason),
                 "header_action": Out(Action),
+                "later": Out(1),
                 "block": Out(16),
                 "count": Out(32),
             }
@@ -150,7 +153,10 @@ class Follow(wiring.Component):
         schema = self.plan.schema
         told = {name: take_field(self.entry, field) for name, field in schema.header.items()}
         least = Signal(16)
-        m.d.comb += self.length.eq(told["blockLength"])
+        m.d.comb += [
+            self.length.eq(told["blockLength"]),
+            self.later.eq(told["version"] > schema.version),
+        ]
         with m.If(told["schemaId"] != schema.id):
             m.d.comb += self.reason.eq(Reason.SCHEMA)
         with m.Else():

@@ -134,7 +134,7 @@ class Walk(wiring.Component):
         fields_end = self._assemble(m, rotated, lane, element, walking, inside, runs_on, limit)
 
         # The next element.
-        group_block, left = Signal(16), Signal(32)
+        group_block, left, later = Signal(16), Signal(32), Signal()
         stop_next = Signal(_STOP_BITS)
         onward = Mux(inside & ~consume, stop, stop - width)
         m.d.comb += [
@@ -156,7 +156,7 @@ class Walk(wiring.Component):
                 self.before_root.eq(self.before_root & (element != Element.ROOT)),
             ]
             with m.If(element == Element.HEADER):
-                m.d.sync += self.action.eq(follow.header_action)
+                m.d.sync += [self.action.eq(follow.header_action), later.eq(follow.later)]
             with m.Elif(element == Element.DIMENSION):
                 m.d.sync += [
                     group_block.eq(follow.block),
@@ -167,20 +167,21 @@ class Walk(wiring.Component):
             with m.Elif(element == Element.ENTRY):
                 m.d.sync += [left.eq(left - 1), final.eq(left == 2)]
 
-        # Ends of the walk.
-        last_full = raw.last & full
+        # Ends of the walk. A later version may have more behind what is known; it is skipped.
+        last_full, whole, past = raw.last & full, Signal(Element), Signal(Reason)
+        m.d.comb += [
+            whole.eq(Mux(self.action == Action.TICKER, Element.BID, Element.FINISH)),
+            past.eq(Mux(refused, follow.reason, Mux(later, Reason.NONE, Reason.LONG))),
+        ]
         with m.If(inside & (refused | (follow.done & ~last_full))):
-            m.d.sync += [
-                element.eq(Mux(raw.last, Element.FINISH, Element.SKIP)),
-                self.reason.eq(Mux(refused, follow.reason, Reason.LONG)),
-            ]
+            over = Mux(past == Reason.NONE, whole, Element.FINISH)
+            m.d.sync += [element.eq(Mux(raw.last, over, Element.SKIP)), self.reason.eq(past)]
         with m.Elif(last_full & follow.done):
-            ticker = self.action == Action.TICKER
-            m.d.sync += element.eq(Mux(ticker, Element.BID, Element.FINISH))
+            m.d.sync += element.eq(whole)
         with m.Elif(last_full | cut):
             m.d.sync += [element.eq(Element.FINISH), self.reason.eq(Reason.SHORT)]
         with m.Elif(skips(element, have) & raw.last):
-            m.d.sync += element.eq(Element.FINISH)
+            m.d.sync += element.eq(Mux(self.reason == Reason.NONE, whole, Element.FINISH))
         for one, item, after in _CLOSING:
             with m.If(have & (element == one)):
                 m.d.sync += element.eq(after)
