@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Iterator
 
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
+from hdl.model.registers import COUNTERS as MODEL_COUNTERS
+from hdl.model.registers import REGISTERS as MODEL_REGISTERS
 from hdl.regs.register import Access, Register
 
 __all__ = [
@@ -64,6 +66,7 @@ COUNTERS: tuple[tuple[str, str], ...] = (
     ("intents", "orders a rule wanted"),
     ("orders", "orders the gate accepted"),
     ("refusals", "orders the gate refused"),
+    *MODEL_COUNTERS,
 )
 
 TABLE: tuple[Register, ...] = (
@@ -132,6 +135,7 @@ TABLE: tuple[Register, ...] = (
         "decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles",
         32,
     ),
+    *MODEL_REGISTERS,
 )
 
 

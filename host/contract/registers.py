@@ -18,7 +18,7 @@ class Register(NamedTuple):
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0x1191C483
+CONFIG_HASH = 0xC02B08CC
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -59,6 +59,9 @@ COUNTERS = (
     "intents",
     "orders",
     "refusals",
+    "model_loads",
+    "model_refusals",
+    "model_overruns",
 )
 REGISTERS: dict[str, Register] = {
     # always 0x54474154, "TGAT"
@@ -189,14 +192,36 @@ REGISTERS: dict[str, Register] = {
     "orders": Register(67, 32, 1, True, False),
     # count: orders the gate refused
     "refusals": Register(68, 32, 1, True, False),
+    # count: model images accepted
+    "model_loads": Register(69, 32, 1, True, False),
+    # count: model images refused or given up
+    "model_refusals": Register(70, 32, 1, True, False),
+    # count: events that came too soon behind another to be scored
+    "model_overruns": Register(71, 32, 1, True, False),
     # least decision latency, cycles; 65535 before the first
-    "latency_min": Register(69, 16, 1, True, False),
+    "latency_min": Register(72, 16, 1, True, False),
     # greatest decision latency, cycles
-    "latency_max": Register(70, 16, 1, True, False),
+    "latency_max": Register(73, 16, 1, True, False),
     # sum of decision latencies, cycles
-    "latency_sum": Register(71, 64, 1, True, False),
+    "latency_sum": Register(74, 64, 1, True, False),
     # decisions by latency; bin = cycles, last bin and over
-    "latency_histogram": Register(73, 32, 32, True, False),
+    "latency_histogram": Register(76, 32, 32, True, False),
     # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
-    "span_histogram": Register(105, 32, 32, True, False),
+    "span_histogram": Register(108, 32, 32, True, False),
+    # trees of this build, their depth << 16, features << 24; 0: no forest
+    "model_shape": Register(140, 32, 1, True, False),
+    # identity of this build's feature list
+    "model_features": Register(141, 32, 1, True, False),
+    # any: a model image begins
+    "model_begin": Register(142, 32, 1, False, True),
+    # next word of the image
+    "model_data": Register(143, 32, 1, False, True),
+    # CRC-32 of the image's words: it is put in use, or refused
+    "model_commit": Register(144, 32, 1, False, True),
+    # what became of the last image: 0 NONE, 1 RECEIVING, 2 ACCEPTED; refused for 3 MAGIC, 4 FORMAT, 5 SHAPE, 6 FEATURES, 7 RESERVED, 8 RANGE, 9 NODE, 10 LENGTH, 11 CHECKSUM, 12 ORDER
+    "model_status": Register(145, 32, 1, True, False),
+    # words taken of the last image
+    "model_words": Register(146, 32, 1, True, False),
+    # identity of the model in use; 0 without one
+    "model_id": Register(147, 32, 1, True, False),
 }
