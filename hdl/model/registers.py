@@ -29,9 +29,7 @@ REGISTERS: tuple[Register, ...] = (
         "model_status",
         32,
         Access.RO,
-        "what became of the last image: 0 NONE, 1 RECEIVING, 2 ACCEPTED; refused for 3 MAGIC, "
-        "4 FORMAT, 5 SHAPE, 6 FEATURES, 7 RESERVED, 8 RANGE, 9 NODE, 10 LENGTH, 11 CHECKSUM, "
-        "12 ORDER",
+        "what became of the last image, `ModelStatus` in model.md: 2 accepted, above 2 refused",
     ),
     Register("model_words", 32, Access.RO, "words taken of the last image"),
     Register("model_id", 32, Access.RO, "identity of the model in use; 0 without one"),

@@ -218,7 +218,7 @@ REGISTERS: dict[str, Register] = {
     "model_data": Register(143, 32, 1, False, True),
     # CRC-32 of the image's words: it is put in use, or refused
     "model_commit": Register(144, 32, 1, False, True),
-    # what became of the last image: 0 NONE, 1 RECEIVING, 2 ACCEPTED; refused for 3 MAGIC, 4 FORMAT, 5 SHAPE, 6 FEATURES, 7 RESERVED, 8 RANGE, 9 NODE, 10 LENGTH, 11 CHECKSUM, 12 ORDER
+    # what became of the last image, `ModelStatus` in model.md: 2 accepted, above 2 refused
     "model_status": Register(145, 32, 1, True, False),
     # words taken of the last image
     "model_words": Register(146, 32, 1, True, False),

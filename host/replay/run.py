@@ -64,6 +64,8 @@ class Options:
         filled, refill requests) is acted on after it.
     fills : bool
         Report accepted orders as filled, see `host.execution.assumed`.
+    writes : sequence of Write
+        Registers written after those of the settings.
     """
 
     captures: Sequence[str]
@@ -74,6 +76,7 @@ class Options:
     refill_at: int | None = None
     fill_delay_us: int = 100_000
     fills: bool = True
+    writes: Sequence[Write] = ()
 
 
 @dataclass
@@ -306,7 +309,7 @@ def replay(options: Options, link: Link, progress: Callable[[int, int], None]) -
     """
     replayer = _Replayer(options, link)
     replayer.reset()
-    replayer.write(options.settings.writes())
+    replayer.write([*options.settings.writes(), *options.writes])
     began = time.perf_counter()
     replayer.read_frames(progress)
     run = replayer.run
