@@ -10,9 +10,9 @@ so that a running counter is read whole; a written low word takes effect with th
 import hashlib
 from collections.abc import Iterator
 
-from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
 from hdl.model.registers import COUNTERS as MODEL_COUNTERS
 from hdl.model.registers import REGISTERS as MODEL_REGISTERS
+from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
 from hdl.regs.register import Access, Register
 
 __all__ = [

@@ -20,31 +20,27 @@ from host.links.base import Link
 from host.model.fit import Judged, Plan, train
 from host.model.image import Image
 from host.model.judge import SIGMAS
-from host.model.source import FeatureSettings, FeatureTable, features_of
+from host.model.source import FeatureSettings, features_of
+from host.model.table import FeatureTable
 from host.model.trees import ModelError
 
 __all__ = ["TrainRequest", "run_train", "summarise"]
 
 _FILES = ("model.tgm", "train.json", "report.html", "calibration.png", "profit.png", "features.png")
-_NOTES = (
-    (
-        "Everything but the model itself is out of sample: time is cut into parts, and each part is "
-        "judged by a model that learned only from events whose horizon and embargo were over before it "
-        "began. The model that is written was trained in the same way on everything, so nothing here "
-        "was measured with it; its kind was."
-    ),
-    (
-        "Features are those of the fabric, to the bit, and so are the scores: the image was judged, "
-        "not the floats it was made from."
-    ),
-    (
-        "A trade is bought at the ask and sold at the bid, both as they stood. No order met a queue, "
-        "moved the market, or came late. Real trading is worse than this."
-    ),
-    (
-        "A hit rate alone says nothing: beside it stands what always naming the commoner side would "
-        "reach, and below it what remains after costs."
-    ),
+_NOTES = tuple(
+    " ".join(text.split())
+    for text in (
+        """Everything but the model itself is out of sample: time is cut into parts, and each part
+        is judged by a model that learned only from events whose horizon and embargo were over
+        before it began. The model that is written was trained in the same way on everything, so
+        nothing here was measured with it; its kind was.""",
+        """Features are those of the fabric, to the bit, and so are the scores: the image was
+        judged, not the floats it was made from.""",
+        """A trade is bought at the ask and sold at the bid, both as they stood. No order met a
+        queue, moved the market, or came late. Real trading is worse than this.""",
+        """A hit rate alone says nothing: beside it stands what always naming the commoner side
+        would reach, and below it what remains after costs.""",
+    )
 )
 
 
@@ -161,6 +157,7 @@ def _percent(share: float) -> str:
 def summarise(request: TrainRequest, events: FeatureTable, judged: Judged) -> dict[str, Any]:
     """What ``train.json`` holds; its `rows` are what is printed."""
     plan, quality, trades = request.plan, judged.quality, judged.trades
+    same = judged.agreement
     seconds = (int(events.time_us[-1]) - int(events.time_us[0])) / 1e6
     usable = int(events.usable.sum())
     learned = sum(fold["judged"] for fold in judged.folds)
@@ -224,9 +221,8 @@ def summarise(request: TrainRequest, events: FeatureTable, judged: Judged) -> di
         (
             "fabric against floats",
             (
-                f"{_percent(judged.agreement.decisions)} same decision of {judged.agreement.rows:,} "
-                f"events ({judged.agreement.acting:,} acted on), scores within "
-                f"{judged.agreement.greatest_error:.1e}"
+                f"{_percent(same.decisions)} same decision of {same.rows:,} events "
+                f"({same.acting:,} acted on), scores within {same.greatest_error:.1e}"
             ),
         )
     )
@@ -271,7 +267,7 @@ def summarise(request: TrainRequest, events: FeatureTable, judged: Judged) -> di
             "net": trades.mean if len(trades) else None,
             "net_standard_error": trades.standard_error if len(trades) > 1 else None,
         },
-        "agreement": judged.agreement.decisions,
+        "agreement": same.decisions,
         "calibration": [[b.count, b.predicted, b.observed] for b in judged.bins],
         "folds": judged.folds,
         "gains": judged.gains,

@@ -17,7 +17,7 @@ from host.model.judge import Bin, Quality, Trades, calibration, judge_labels, tr
 from host.model.labels import Costs, Outcomes, outcomes, walk_forward
 from host.model.lightgbm import read_lightgbm_text
 from host.model.quantise import Agreement, agreement, quantise
-from host.model.source import FeatureTable
+from host.model.table import FeatureTable
 from host.model.trees import Forest, ModelError
 
 __all__ = ["LABEL_COSTS", "Judged", "Plan", "fit_forest", "train"]

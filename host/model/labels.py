@@ -10,7 +10,7 @@ from decimal import Decimal
 import numpy as np
 import numpy.typing as npt
 
-from host.model.source import FeatureTable
+from host.model.table import FeatureTable
 from host.model.trees import ModelError
 
 __all__ = ["Costs", "Fold", "Outcomes", "outcomes", "walk_forward"]

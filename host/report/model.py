@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from host.model.fit import Judged
-from host.model.source import FeatureTable
+from host.model.table import FeatureTable
 from host.report.page import CSS, Section, table
 from host.report.style import ASK, BID, FAIR, GOOD, INK, SOFT, context
 
@@ -91,19 +91,20 @@ def _calibration(judged: Judged) -> Figure:
 
 def _profit(events: FeatureTable, judged: Judged) -> Figure:
     figure = Figure(figsize=(_WIDTH_INCHES, 4.2), layout="constrained")
-    axes = figure.subplots()
+    before, after = figure.subplots(1, 2)
     trades = judged.trades
     minutes = (events.time_us[trades.at] - events.time_us[0]) / 60e6
-    for values, colour, name in (
-        (trades.gross_ticks, GOOD, "mid's move alone"),
-        (trades.after_spread_ticks, BID, "after the spread"),
-        (trades.net_ticks, ASK, "after spread, fees and slippage"),
+    for axes, values, colour, name in (
+        (before, trades.gross_ticks, GOOD, "mid's move alone"),
+        (before, trades.after_spread_ticks, BID, "after the spread"),
+        (after, trades.net_ticks, ASK, "after spread, fees and slippage"),
     ):
         axes.step(minutes, np.cumsum(values), where="post", color=colour, label=name)
-    axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set(xlabel="minutes of the capture", ylabel="sum, ticks")
-    axes.set_title(f"{len(trades)} trades, out of sample")
-    axes.legend(loc="lower left")
+        axes.axhline(0, color=INK, linewidth=0.8)
+        axes.set(xlabel="minutes of the capture", ylabel="sum, ticks")
+        axes.legend(loc="best")
+    before.set_title(f"{len(trades)} trades, before fees")
+    after.set_title("after all costs")
     return figure
 
 
