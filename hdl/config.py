@@ -25,6 +25,8 @@ class BuildConfig:
         Width of a price in ticks, 3 to 32; narrower ones are for proofs.
     result_depth : int
         Entries of the output queues; must leave room for everything in flight.
+    model_cycles : int
+        Cycles of a model from features to score, 0 to 8; 0 for a build without one.
 
     Raises
     ------
@@ -37,6 +39,7 @@ class BuildConfig:
     qty_bits: int = 48
     price_bits: int = 32
     result_depth: int = 64
+    model_cycles: int = 0
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -45,6 +48,7 @@ class BuildConfig:
             ("qty_bits", 2, 56),
             ("price_bits", 3, 32),
             ("result_depth", 32, 1024),
+            ("model_cycles", 0, 8),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -69,3 +73,21 @@ class BuildConfig:
     def sum_bits(self) -> int:
         """Width of the sum of the quantities that leave the book."""
         return self.qty_bits + self.view_levels.bit_length()
+
+    @property
+    def weighted_bits(self) -> int:
+        """Width of the sum of the visible quantities, each half as heavy as the one before."""
+        return self.qty_bits + self.view_levels
+
+    @property
+    def notional_bits(self) -> int:
+        """Width of price x lots of all trades in a bucket, bought and sold."""
+        return self.price_bits + self.qty_bits + 1
+
+    @property
+    def score_wait(self) -> int:
+        """Cycles for which what is found of a view waits for its score.
+
+        Features stand a cycle after all else is found, and the model takes its own.
+        """
+        return self.model_cycles + 1 if self.model_cycles else 0

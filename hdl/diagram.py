@@ -13,7 +13,7 @@ from hdl.pipeline import Pipeline
 __all__ = ["Edge", "edges", "mermaid"]
 
 _MODULE = re.compile(r"^module \\(\S+)$")
-_PORT = re.compile(r"^  wire (?:width (\d+) )?(input|output) \d+\s+\\(\S+)$")
+_PORT = re.compile(r"^  wire (?:width (\d+) )?(input|output) \d+\s+(?:signed )?\\(\S+)$")
 _CELL = re.compile(r"^  cell \\(\S+) \\(\S+)$")
 _CONNECT = re.compile(r"^    connect \\(\S+) (.+)$")
 _NET = re.compile(r"\\(\S+)")

@@ -38,7 +38,9 @@ _ENUMS: tuple[type[IntEnum | IntFlag], ...] = (
     records.TradesFlag,
     records.ViewReason,
     records.Mode,
+    records.FeaturesFlag,
     records.Rule,
+    records.ExitCause,
     records.Reason,
 )
 

@@ -22,6 +22,8 @@ class SweptMemory(wiring.Component):
         Rows.
     clear : int
         Value every row is swept to.
+    style : str
+        ``block``, or ``auto`` to leave it to synthesis: wide rows of few symbols cost less in LUTs.
 
     Members
     -------
@@ -35,8 +37,11 @@ class SweptMemory(wiring.Component):
         The sweep is over.
     """
 
-    def __init__(self, shape: ValueLike, depth: int, clear: int = 0) -> None:
+    def __init__(
+        self, shape: ValueLike, depth: int, clear: int = 0, *, style: str = "block"
+    ) -> None:
         self.shape, self.depth, self.clear = shape, depth, clear
+        self.attrs = {"ram_style": "block"} if style == "block" else {}
         addr_bits = (depth - 1).bit_length()
         super().__init__(
             {
@@ -52,7 +57,7 @@ class SweptMemory(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.rows = rows = memory.Memory(
-            shape=self.shape, depth=self.depth, init=[], attrs={"ram_style": "block"}
+            shape=self.shape, depth=self.depth, init=[], attrs=self.attrs
         )
         read, write = rows.read_port(), rows.write_port()
         swept = Signal(range(self.depth + 1))

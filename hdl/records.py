@@ -11,6 +11,8 @@ from enum import IntEnum, IntFlag
 
 from amaranth.lib import data
 
+from hdl.signal.catalogue import FEATURES_PER_RECORD
+
 __all__ = [
     "IN_FLAGS_BY_KIND",
     "IN_RECORD",
@@ -18,6 +20,8 @@ __all__ = [
     "ORDER_LIMIT_IOC",
     "OUT_RECORDS",
     "DecisionFlag",
+    "ExitCause",
+    "FeaturesFlag",
     "Field",
     "InFlag",
     "InKind",
@@ -49,6 +53,7 @@ class InKind(IntEnum):
     REJECT = 11  #: own order never lived
     HEARTBEAT = 12  #: the host is alive
     TIMER = 13  #: the host's clock
+    RECONCILE = 15  #: the host states the position of a symbol
 
 
 class InFlag(IntFlag):
@@ -77,6 +82,7 @@ IN_FLAGS_BY_KIND: dict[InKind, InFlag] = {
     InKind.REJECT: InFlag.SIDE,
     InKind.HEARTBEAT: InFlag(0),
     InKind.TIMER: InFlag(0),
+    InKind.RECONCILE: InFlag.SIDE,
 }
 
 
@@ -87,6 +93,7 @@ class OutKind(IntEnum):
     REFILL_REQUEST = 2  #: a side needs levels from the host's full book
     VIEW = 3  #: the book as the fabric sees it at the end of a book event
     TRADES = 4  #: the last trade and the window's volumes at the end of a book event
+    FEATURES = 5  #: one page of the features at the end of a book event
 
 
 class DecisionFlag(IntFlag):
@@ -121,6 +128,12 @@ class TradesFlag(IntFlag):
     KNOWN = 0x02  #: there was a trade since reset
 
 
+class FeaturesFlag(IntFlag):
+    """Flags of a features record."""
+
+    USABLE = 0x01  #: best bid and ask are exact; else all features are 0
+
+
 class ViewReason(IntFlag):
     """Why a book is not valid for N levels."""
 
@@ -142,11 +155,27 @@ class Mode(IntEnum):
     ACTIVE = 2
 
 
-class Rule(IntEnum):
-    """What made an intent."""
+class Rule(IntFlag):
+    """What fired; EXIT changes what the lower bits mean, see `ExitCause`."""
 
     NONE = 0
-    IMBALANCE = 1
+    IMBALANCE = 0x01
+    VWAP = 0x02
+    FLOW = 0x04
+    WALL = 0x08
+    MODEL = 0x10
+    EXIT = 0x80
+
+
+class ExitCause(IntFlag):
+    """What fired where `Rule.EXIT` is set."""
+
+    STOP = 0x01
+    TAKE = 0x02
+    TRAIL = 0x04
+    TIME = 0x08
+    LIQUIDITY = 0x10
+    FLATTEN = 0x20
 
 
 class Reason(IntEnum):
@@ -243,7 +272,11 @@ OUT_RECORDS: dict[OutKind, Record] = {
         64,
         (
             *_HEADER,
-            Field("order", 8, "low nibble 1: limit; high nibble 1: immediate or cancel"),
+            Field(
+                "order",
+                8,
+                "low nibble 1 limit, 2 market-on-limit; high nibble 1 IOC, 2 FOK, 3 GTC post-only",
+            ),
             Field("seq", 32, "number of the out record since reset, from 0"),
             Field("update_id", 64, "update id of the event it acted on"),
             Field("qty_lots", 64, "quantity, lots"),
@@ -251,7 +284,7 @@ OUT_RECORDS: dict[OutKind, Record] = {
             Field("decision_id", 32, "number of the decision since reset, from 1"),
             Field("verdict", 32, "bit n set: `Reason` n refuses; 0: accepted"),
             Field("first_reason", 8, "lowest set bit of the verdict, 255 for none"),
-            Field("rule", 8, "`Rule` that fired"),
+            Field("rule", 8, "`Rule` that fired, with EXIT `ExitCause`"),
             Field("latency_cycles", 16, "cycles from accept of EVENT_END to the verdict"),
             Field("cycle_first", 64, "cycle in which EVENT_BEGIN was accepted"),
             Field("cycle_decision", 64, "cycle of the verdict"),
@@ -311,6 +344,21 @@ OUT_RECORDS: dict[OutKind, Record] = {
             Field("price_ticks", 32, "price of the last trade, ticks"),
             Field("reserved", 32, "0"),
             *(Field(f"zero{n}", 64, "0") for n in range(2)),
+        ),
+    ),
+    OutKind.FEATURES: Record(
+        "features",
+        "one page of the features at the end of a book event, in the order of features.md",
+        64,
+        (
+            *_HEADER,
+            Field("page", 8, "features 12 x page and on"),
+            Field("seq", 32, "number of the out record since reset, from 0"),
+            Field("update_id", 64, "update id of the event"),
+            *(
+                Field(f"value{n}", 32, f"feature 12 x page + {n}; 0 beyond the last", signed=True)
+                for n in range(FEATURES_PER_RECORD)
+            ),
         ),
     ),
 }

@@ -7,10 +7,12 @@ Input is admitted only when the queues at the end have room for everything in fl
 (`hdl.link.admission`), so nothing inside ever has to wait.
 """
 
+from amaranth.hdl import signed
 from amaranth.lib import data, enum, stream
 
 from hdl.config import BuildConfig
 from hdl.regs.table import COUNTERS
+from hdl.signal.catalogue import FEATURE_BITS, FEATURE_COUNT
 
 __all__ = [
     "SideState",
@@ -20,10 +22,10 @@ __all__ = [
     "intent_layout",
     "level_layout",
     "side_layout",
-    "signal_layout",
     "token_layout",
     "touch_layout",
     "trade_layout",
+    "vector_layout",
     "view_layout",
     "view_result_layout",
 ]
@@ -93,6 +95,8 @@ def side_layout(config: BuildConfig) -> data.StructLayout:
             "levels": data.ArrayLayout(level_layout(config), config.view_levels),  # best first
             "horizon": config.price_bits,  # ticks, 0 without one
             "sum": config.sum_bits,  # of the first N, lots
+            "weighted": config.weighted_bits,  # of all visible, lots x 2^-i, whole
+            "wall": level_layout(config),  # largest quantity of the first N
             "n": 4,  # N of that sum
             "depth": 7,  # levels held
             "state": SideState,
@@ -124,6 +128,7 @@ def trade_layout(config: BuildConfig) -> data.StructLayout:
             "qty": config.qty_bits,  # of the last one, lots
             "buy_volume": config.qty_bits + 3,  # of the window's 8 buckets, lots
             "sell_volume": config.qty_bits + 3,
+            "notional": config.notional_bits + 3,  # of both, price x lots
             "window": 5,  # register trade_window
         }
     )
@@ -134,12 +139,27 @@ def view_layout(config: BuildConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             **_origin(),
-            "value": 64,  # update id, or lots of a report
+            "value": 64,  # update id, or lots of a trade or a report
+            "price": config.price_bits,  # of a trade or a report, ticks
+            "forget": 1,  # the symbol is being reset
+            "report": 3,  # register report at the event
             "bid": side_layout(config),
             "ask": side_layout(config),
             "trades": trade_layout(config),
             "reasons": 8,  # ViewReason
             "has_view": 1,  # an entry waits in the view queue
+        }
+    )
+
+
+def vector_layout() -> data.StructLayout:
+    """The features of a book event."""
+    return data.StructLayout(
+        {
+            "symbol": 8,
+            "usable": 1,  # best bid and offer are valid; else all features are 0
+            "report": 3,  # register report at the event
+            "features": data.ArrayLayout(signed(FEATURE_BITS), FEATURE_COUNT),
         }
     )
 
@@ -153,27 +173,11 @@ def view_result_layout(config: BuildConfig) -> data.StructLayout:
             "age_us": 32,
             "reasons": 8,
             "refill": 4,  # RefillFlag; 0: no request
-            "report": 2,  # emit the view itself, the trades
+            "report": 3,  # emit the view itself, the trades, the features
             "levels_n": 4,
             "bid": touch_layout(config),
             "ask": touch_layout(config),
             "trades": trade_layout(config),
-        }
-    )
-
-
-def signal_layout(_config: BuildConfig) -> data.StructLayout:
-    """Prices of a view and which way the rule points."""
-    return data.StructLayout(
-        {
-            **_origin(),
-            "value": 64,
-            "has_view": 1,
-            "valid": 1,  # the view is valid
-            "bid_price": 32,
-            "ask_price": 32,
-            "buy": 1,
-            "sell": 1,
         }
     )
 
@@ -188,10 +192,14 @@ def intent_layout(config: BuildConfig) -> data.StructLayout:
             "valid": 1,
             "bid_price": 32,
             "ask_price": 32,
+            "mid2": 33,  # bid + ask
             "wanted": 1,  # there is an order to judge; `side` is the order's
-            "price": 32,  # limit price, ticks
+            "price": 32,  # limit price, or of the report, ticks
             "qty": config.qty_bits,  # of the order or the report, lots
-            "rule": 8,  # Rule
+            "reduce_only": 1,  # an exit: may take from the position, never add
+            "order": 8,  # type and time in force
+            "strategy": 8,  # Rule
+            "score": signed(32),
         }
     )
 
@@ -207,7 +215,9 @@ def decision_layout(config: BuildConfig) -> data.StructLayout:
             "update_id": 64,
             "price": 32,
             "qty": config.qty_bits,
-            "rule": 8,
+            "order": 8,
+            "strategy": 8,
+            "score": signed(32),
             "verdict": 32,
             "first_reason": 8,
             "cycle_first": 64,

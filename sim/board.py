@@ -21,11 +21,11 @@ __all__ = ["Board", "BoardError", "BuildConfig", "Stalls"]
 _RESET_CYCLES = 4
 _INIT_STEP = 16
 #: Cycles the memories may take to be swept after a reset.
-INIT_LIMIT = 1 << 16
+INIT_LIMIT = 1 << 17
 #: Cycles a record may wait to be taken, with no output meanwhile.
 STALL_LIMIT = 1 << 16
 #: Records the fabric may hold back, and answers it may give to a record; more is a fault.
-_MOST_HELD, _MOST_EACH = 4096, 4
+_MOST_HELD, _MOST_EACH = 4096, 6
 
 _DRAINED, _FULL, _STUCK = 0, 1, 2
 

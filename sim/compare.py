@@ -16,11 +16,14 @@ import numpy.typing as npt
 
 from host.contract.records import (
     DECISION_DTYPE,
+    FEATURES_DTYPE,
     NO_REASON,
     REFILL_REQUEST_DTYPE,
     TRADES_DTYPE,
     VIEW_DTYPE,
     DecisionFlag,
+    ExitCause,
+    FeaturesFlag,
     OutKind,
     Reason,
     RefillFlag,
@@ -42,12 +45,14 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     int(OutKind.REFILL_REQUEST): REFILL_REQUEST_DTYPE,
     int(OutKind.VIEW): VIEW_DTYPE,
     int(OutKind.TRADES): TRADES_DTYPE,
+    int(OutKind.FEATURES): FEATURES_DTYPE,
 }
 _FLAGS: dict[int, type[IntFlag]] = {
     int(OutKind.DECISION): DecisionFlag,
     int(OutKind.REFILL_REQUEST): RefillFlag,
     int(OutKind.VIEW): ViewFlag,
     int(OutKind.TRADES): TradesFlag,
+    int(OutKind.FEATURES): FeaturesFlag,
 }
 
 
@@ -249,8 +254,10 @@ def _text(kind: int, name: str, value: int) -> str:
         return " ".join([*names, hex(rest)] if rest else names) or "accepted"
     if name == "first_reason":
         return "none" if value == NO_REASON else _code_name(Reason, value)
+    if name == "rule" and value & Rule.EXIT:
+        return f"EXIT {_flag_names(ExitCause, value & ~int(Rule.EXIT))}"
     if name == "rule":
-        return _code_name(Rule, value)
+        return _flag_names(Rule, value)
     if name == "order":
         return hex(value)
     return str(value)

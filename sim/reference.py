@@ -15,28 +15,31 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from host.contract.features import FEATURES_PER_RECORD
 from host.contract.records import (
     DECISION_DTYPE,
+    FEATURES_DTYPE,
     IN_DTYPE,
     IN_FLAGS_BY_KIND,
     NO_REASON,
-    ORDER_LIMIT_IOC,
     REFILL_REQUEST_DTYPE,
     TRADES_DTYPE,
     VIEW_DTYPE,
     DecisionFlag,
+    FeaturesFlag,
     InFlag,
     InKind,
     Mode,
     OutKind,
     Reason,
     RefillFlag,
-    Rule,
     TradesFlag,
     ViewFlag,
     ViewReason,
 )
 from host.contract.registers import COUNTERS, REGISTERS
+from sim.reference_signal import BookSide, Moment, SignalSettings, SignalState
+from sim.reference_strategy import Before, Intent, Seen, effective
 from sim.reference_symbol import NO_HORIZON, Limits, Shown, Side, State, Symbol, Tape
 
 __all__ = ["OUT_DTYPES", "Records", "Reference"]
@@ -50,21 +53,22 @@ OUT_DTYPES: dict[int, np.dtype[Any]] = {
     int(OutKind.REFILL_REQUEST): REFILL_REQUEST_DTYPE,
     int(OutKind.VIEW): VIEW_DTYPE,
     int(OutKind.TRADES): TRADES_DTYPE,
+    int(OutKind.FEATURES): FEATURES_DTYPE,
 }
 
 # Kinds and flags as plain ints: an enum costs more to compare than the rest of the loop.
 (LEVEL, TRADE, CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, REFILL_END) = map(int, list(InKind)[:7])
-(ACK, FILL, CANCEL, REJECT, HEARTBEAT, TIMER) = map(int, list(InKind)[7:])
+(ACK, FILL, CANCEL, REJECT, HEARTBEAT, TIMER, RECONCILE) = map(int, list(InKind)[7:])
 (SIDE, REFILL, WHOLE, BOOK, GAP, RESYNC) = map(int, InFlag)
 
 KINDS = frozenset(int(kind) for kind in InKind)
 REPORTS = frozenset((ACK, FILL, CANCEL, REJECT))
 #: Kinds that can be malformed without a book update being lost.
-BOOKLESS = REPORTS | {HEARTBEAT, TIMER}
+BOOKLESS = REPORTS | {HEARTBEAT, TIMER, RECONCILE}
 FORBIDDEN_FLAGS = {int(kind): 0xFF & ~int(flags) for kind, flags in IN_FLAGS_BY_KIND.items()}
 PRICE_ABOVE_ZERO = frozenset((LEVEL, TRADE))
 PRICE_ZERO = frozenset((CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, HEARTBEAT, TIMER))
-VALUE_IS_QTY = frozenset((LEVEL, TRADE, ACK, FILL, CANCEL, REJECT))
+VALUE_IS_QTY = frozenset((LEVEL, TRADE, ACK, FILL, CANCEL, REJECT, RECONCILE))
 QTY_ABOVE_ZERO = frozenset((TRADE, FILL, CANCEL, REJECT))
 VALUE_ZERO = frozenset((CLEAR, REFILL_BEGIN, REFILL_END, HEARTBEAT))
 
@@ -103,6 +107,8 @@ class Reference:
 
     def _reset(self) -> None:
         self.limits_version = 0
+        self.strategy_version = 0
+        self._micro: dict[int, int] = {}  # address -> entry of a micro-price table
         self._register = {name: 0 for name, register in REGISTERS.items() if register.writable}
         self._counts: Counter[str] = Counter()
         self._books = [Symbol(self.levels, self.qty_bits) for _ in range(self.symbols)]
@@ -151,6 +157,18 @@ class Reference:
                     max_position_lots=self._register["limit_max_position"],
                 )
                 self.limits_version += 1
+        elif register_name == "strategy_commit":
+            if value < self.symbols:
+                self._books[value].settings = {
+                    name.removeprefix("strategy_"): held
+                    for name, held in self._register.items()
+                    if name.startswith("strategy_")
+                }
+                self.strategy_version += 1
+        elif register_name == "micro_entry":
+            address = self._register["micro_address"]
+            if address < 256 * self.symbols:
+                self._micro[address] = value - ((value >> 17) << 18)
         elif register_name == "symbol_reset":
             if value < self.symbols:
                 self._reset_symbol(value)
@@ -168,6 +186,7 @@ class Reference:
         for side in (book.bid, book.ask):
             self._clear(side)
         book.tape = Tape(self.qty_bits)
+        book.signals = SignalState(self.qty_bits, visible=min(MOST_N, self.levels))
         if self._frame_symbol == symbol:
             self._frame_symbol = None
         self._counts["symbol_resets"] += 1
@@ -239,6 +258,7 @@ class Reference:
                 counts["trades"] += 1
                 window = self._register["trade_window"]
                 book.tape.trade(price_ticks, value, bool(flags & SIDE), self._now_us, window)
+                book.signals.trade(value, bool(flags & SIDE))
             elif kind == CLEAR:
                 side = book.ask if flags & SIDE else book.bid
                 self._clear(side)
@@ -259,9 +279,18 @@ class Reference:
             elif kind == TIMER:
                 counts["timers"] += 1
                 self._now_us = max(self._now_us, value)
+            elif kind == RECONCILE:
+                counts["reconciles"] += 1
+                is_short = bool(flags & SIDE)
+                book.strategy.position.state(is_short, value, price_ticks, self._now_us)
+                book.strategy.reported = True
             else:
                 counts["reports"] += 1
                 self._report(book, kind, bool(flags & SIDE), value)
+                if kind == FILL:
+                    is_sell = bool(flags & SIDE)
+                    book.strategy.position.fill(is_sell, value, price_ticks, self._now_us)
+                book.strategy.reported |= kind != ACK
         out, self._out = self._out, []
         return _as_bytes(out)
 
@@ -317,11 +346,7 @@ class Reference:
         self._counts["events_bbo"] += bbo_valid
         self._counts["events_valid"] += valid
 
-        if valid:
-            is_sell = self._rule(bid.sum_lots, ask.sum_lots)
-            if is_sell is not None:
-                self._counts["intents"] += 1
-                self._decide(symbol, update_id, is_sell, bid, ask, age_us)
+        features = self._features(symbol, update_id, bbo_valid, valid, age_us)
 
         request = self._refill_request(book)
         if request:
@@ -373,6 +398,55 @@ class Reference:
                 price_ticks=tape.price_ticks,
             )
 
+        if self._register["report"] & 4:
+            for page in range(0, len(features), FEATURES_PER_RECORD):
+                values = features[page : page + FEATURES_PER_RECORD]
+                self._emit(
+                    kind=OutKind.FEATURES,
+                    flags=FeaturesFlag.USABLE if bbo_valid else 0,
+                    symbol=symbol,
+                    page=page // FEATURES_PER_RECORD,
+                    update_id=update_id,
+                    **{f"value{n}": value for n, value in enumerate(values)},
+                )
+
+    def _features(
+        self, symbol: int, update_id: int, usable: bool, valid: bool, age_us: int
+    ) -> list[int]:
+        """The features of an event; what the strategy wants is judged and told."""
+        book, strategy = self._books[symbol], self._books[symbol].strategy
+        if not usable:
+            return book.signals.skip()
+        tape, settings, window = book.tape, book.settings, self._register["trade_window"]
+        visible = min(MOST_N, self.levels)
+        bid, ask = (
+            BookSide(side.levels()[:visible], side.shown().sum_lots, side.wall())
+            for side in (book.bid, book.ask)
+        )
+        moment = Moment(
+            self._now_us,
+            tape.volume(False, self._now_us, window),
+            tape.volume(True, self._now_us, window),
+            tape.paid(self._now_us, window),
+            tape.price_ticks if tape.known else None,
+        )
+        shape = SignalSettings(
+            **{name: settings[name] for name in SignalSettings.__dataclass_fields__}
+        )
+        first = 256 * symbol + 128 * shape.micro_bank
+        table = [self._micro.get(first + at, 0) for at in range(128)]
+        before = Before.of(book.signals)
+        features = book.signals.event(bid, ask, moment, shape, table)
+        filtered = strategy.filtered
+        row = effective(settings, self._register)
+        intent = strategy.event(Seen(bid, ask, moment, valid, 0), before, book.signals, row)
+        self._counts["filtered"] += strategy.filtered - filtered
+        if intent is not None:
+            self._counts["intents"] += 1
+            self._counts["exits" if intent.reduce_only else "entries"] += 1
+            self._decide(symbol, update_id, intent, bid.levels[0][0], ask.levels[0][0], age_us)
+        return features
+
     def _view_reasons(self, book: Symbol, bid: Shown, ask: Shown, age_us: int) -> int:
         """Why the book is not valid for N levels; `ViewReason` bits, 0 for a valid one."""
         n = self._n
@@ -417,25 +491,22 @@ class Reference:
         book.wait = self._register["refill_retry"]
         return int(wanted)
 
-    def _rule(self, bid_lots: int, ask_lots: int) -> bool | None:
-        """The imbalance rule on the sums: True wants to sell, False to buy, None neither."""
-        num, den = self._register["ratio_num"], self._register["ratio_den"]
-        enable = self._register["rule_enable"]
-        buy = bool(enable & 1) and bid_lots * den >= ask_lots * num
-        sell = bool(enable & 2) and ask_lots * den >= bid_lots * num
-        return None if buy == sell else sell
-
     def _decide(
-        self, symbol: int, update_id: int, is_sell: bool, bid: Shown, ask: Shown, age_us: int
+        self,
+        symbol: int,
+        update_id: int,
+        intent: Intent,
+        bid_ticks: int,
+        ask_ticks: int,
+        age_us: int,
     ) -> None:
         """Judge an intent, and take an accepted order into the exposure."""
         book = self._books[symbol]
-        qty_lots = min(self._register["order_qty"], (1 << self.qty_bits) - 1)
-        price_ticks = bid.price_ticks if is_sell else ask.price_ticks
+        is_sell, qty_lots, price_ticks = intent.is_sell, intent.qty_lots, intent.price_ticks
         worst = (book.worst_short if is_sell else book.worst_long) + qty_lots
         mode, limits = self._register["mode"], book.limits
         interval_us = self._register["rate_interval_us"]
-        from_mid_x2 = abs(2 * price_ticks - (bid.price_ticks + ask.price_ticks))
+        from_mid_x2 = abs(2 * price_ticks - (bid_ticks + ask_ticks))
         refused = {
             Reason.HALTED: mode not in (Mode.REDUCE_ONLY, Mode.ACTIVE),
             Reason.REDUCE_ONLY: mode == Mode.REDUCE_ONLY and worst > 0,
@@ -464,14 +535,14 @@ class Reference:
             kind=OutKind.DECISION,
             flags=(DecisionFlag.SIDE if is_sell else 0) | (DecisionFlag.REFUSED if bits else 0),
             symbol=symbol,
-            order=ORDER_LIMIT_IOC,
+            order=intent.order,
             update_id=update_id,
             qty_lots=qty_lots,
             price_ticks=price_ticks,
             decision_id=self._decisions & MAX_U32,
             verdict=sum(1 << bit for bit in bits),
             first_reason=min(bits, default=NO_REASON),
-            rule=Rule.IMBALANCE,
+            rule=intent.fired,
             limits_version=self.limits_version & MAX_U32,
         )
 

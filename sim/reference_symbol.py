@@ -7,8 +7,13 @@ higher rank on both sides.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
+
+from sim.reference_signal import SignalState
+from sim.reference_strategy import Strategy
 
 __all__ = ["NO_HORIZON", "Limits", "Shown", "Side", "State", "Symbol", "Tape"]
 
@@ -102,6 +107,19 @@ class Side:
         best = ranks[0]
         return Shown(self.sign * best, self.held[best], total, len(ranks), whole)
 
+    def levels(self) -> list[tuple[int, int]]:
+        """All levels as (price, quantity), best first; none unless it is KNOWN."""
+        if self.state is not State.KNOWN:
+            return []
+        return [(self.sign * rank, self.held[rank]) for rank in sorted(self.held, reverse=True)]
+
+    def wall(self) -> tuple[int, int]:
+        """Price and quantity of the largest level in the sum, the better of equals."""
+        largest = (0, 0)
+        for level in self.levels()[: self.sum_n]:
+            largest = level if level[1] > largest[1] else largest
+        return largest
+
     def wants_levels(self, refill_level: int) -> bool:
         """Whether it is known, but not to its end, and runs low."""
         low = len(self.held) < refill_level
@@ -125,6 +143,8 @@ class Tape:
         self.is_sell = False  # the aggressor sold
         self.window = 0  # the w of the last trade
         self.lots: dict[tuple[int, bool], int] = {}  # (bucket, is_sell) -> volume
+        self.most_notional = (1 << (qty_bits + 33)) - 1
+        self.notional: dict[int, int] = {}  # bucket -> price x lots of both sides
 
     def trade(
         self, price_ticks: int, qty_lots: int, is_sell: bool, now_us: int, window: int
@@ -135,6 +155,10 @@ class Tape:
         self.lots = {key: lots for key, lots in kept.items() if key[0] > now - BUCKETS}
         lots = self.lots.get((now, is_sell), 0) + qty_lots
         self.lots[now, is_sell] = min(lots, self.most_lots)
+        spent = self.notional if window == self.window else {}
+        self.notional = {at: paid for at, paid in spent.items() if at > now - BUCKETS}
+        paid = self.notional.get(now, 0) + price_ticks * qty_lots
+        self.notional[now] = min(paid, self.most_notional)
         self.known, self.window = True, window
         self.price_ticks, self.qty_lots, self.is_sell = price_ticks, qty_lots, is_sell
 
@@ -146,6 +170,13 @@ class Tape:
         return sum(
             lots for (at, sold), lots in self.lots.items() if sold == is_sell and at >= first
         )
+
+    def paid(self, now_us: int, window: int) -> int:
+        """Price x lots of all trades in the window; `window` is w."""
+        if window != self.window:
+            return 0
+        first = (now_us >> window) - BUCKETS + 1
+        return sum(paid for at, paid in self.notional.items() if at >= first)
 
 
 class Limits(NamedTuple):
@@ -169,3 +200,6 @@ class Symbol:
         self.limits = Limits()
         self.worst_long = 0
         self.worst_short = 0
+        self.strategy = Strategy(qty_bits)
+        self.signals = SignalState(qty_bits, visible=min(10, capacity))
+        self.settings: Mapping[str, int] = Counter()  # what was never committed is 0

@@ -170,6 +170,7 @@ class _Script:
             "timer": 2,
             "heartbeat": 1,
             "report": 6,
+            "reconcile": 1,
         }
 
     def _begin(self) -> None:
@@ -356,13 +357,19 @@ class _Script:
         qty = self.build.max_qty if self.rng.random() < 0.15 else self._qty()
         self.pending.append((int(kind), self._side(), self.symbol, tag, price, qty))
 
+    def _reconcile(self) -> None:
+        """The host states the position, at times without a price, or flat."""
+        qty = self.build.max_qty if self.rng.random() < 0.15 else self._qty()
+        qty, price = self.rng.choice(((0, 0), (qty, self.mid), (qty, self.mid), (qty, 0)))
+        self._put(InKind.RECONCILE, self._side(), price, qty)
+
     def _broken(self, row: Row) -> Row:
         """The record with one or two fields that break a rule, where its kind has such a rule."""
         kind, flags, symbol, tag, price, value = row
         for _ in range(self.rng.choice((1, 1, 2))):
             which = self.rng.choice(("kind", "symbol", "flags", "tag", "price", "value", "value"))
             if which == "kind":
-                kind = self.rng.choice((0, 14, 15, 16, 17, 129, 255))
+                kind = self.rng.choice((0, 14, 16, 17, 129, 255))
             elif which == "symbol" and self.build.symbols < 256:
                 symbol = self.rng.choice((self.build.symbols, 255))
             elif which == "flags":

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from host.contract.records import Mode
 from sim.stimulus import MAX_U32, MAX_U64, home_ticks, random_stream
+from sim.stimulus_strategy import random_strategy
 
 __all__ = ["random_run", "random_settings"]
 
@@ -78,6 +79,10 @@ def random_settings(seed: int, symbols: int = 16, levels: int = 32, qty_bits: in
         writes.append(("limit_commit", none))
     if rng.random() < 0.25:
         writes.append(("symbol_reset", pick((5, rng.randrange(symbols)), (1, none))))
+    if rng.random() < 0.5:
+        writes += random_strategy(seed, symbols, qty_bits)
+    if rng.random() < 0.3:
+        writes.append(("report", 4 | rng.randrange(4)))
     return [(name, min(int(value), MAX_U64)) for name, value in writes]
 
 

@@ -31,6 +31,8 @@ class Book(wiring.Component):
         Row of the token that comes with the next clock: side, then symbol.
     i : In(flow(token_layout))
         Tokens.
+    coming : Out(8)
+        Symbol of the view that comes two clocks later.
     o : Out(flow(view_layout))
         Each token with both sides of its symbol after it.
     result : Out(flow(view_result_layout))
@@ -49,12 +51,13 @@ class Book(wiring.Component):
             {
                 "ahead": In(9),
                 "i": In(flow(token_layout(config))),
+                "coming": Out(8),
                 "o": Out(flow(view_layout(config))),
                 "result": Out(flow(view_result_layout(config))),
                 "levels_n": In(4),
                 "refill_level": In(7),
                 "refill_retry": In(8),
-                "report": In(2),
+                "report": In(3),
                 "stale_us": In(32),
                 "counts": Out(
                     count_layout(*COUNTS, "events", "events_bbo", "events_valid", "refill_requests")
@@ -75,6 +78,7 @@ class Book(wiring.Component):
         m.d.comb += [
             ladder.ahead.eq(self.ahead),
             touch.levels_n.eq(self.levels_n),
+            self.coming.eq(touch.ahead),
             view.ahead.eq(touch.ahead),
             view.i_valid.eq(touch.o_valid),
             view.token.eq(touch.token),

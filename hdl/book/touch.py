@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.book.ladder import rung_layout
 from hdl.book.row import key_to_price
 from hdl.config import BuildConfig
-from hdl.types import SideState, flow, side_layout, token_layout
+from hdl.types import SideState, flow, level_layout, side_layout, token_layout
 
 __all__ = ["LATENCY", "Touch"]
 
@@ -34,7 +34,7 @@ def add_up(terms: Sequence[Value], width: int) -> Value:
 
 
 class Touch(wiring.Component):
-    """Show the first levels of a KNOWN side, and add up the first N.
+    """Show the first levels of a KNOWN side, add up the first N, find the largest of them.
 
     Latency is `LATENCY` cycle, throughput one token a cycle. Half of the additions come after the
     register.
@@ -82,10 +82,12 @@ class Touch(wiring.Component):
             shown.depth.eq(Mux(known, status.depth, 0)),
             shown.bounded.eq(known & status.bounded),
             shown.sum.eq(0),
+            shown.weighted.eq(0),
+            shown.wall.eq(0),
         ]
         horizon = key_to_price(row.horizon, row.token.side)
         m.d.comb += shown.horizon.eq(Mux(known & status.bounded, horizon, 0))
-        counted = []
+        counted, weighted, walls = [], [], []
         for at in range(config.view_levels):
             held = known & status.held[at]
             m.d.comb += [
@@ -93,14 +95,44 @@ class Touch(wiring.Component):
                 shown.levels[at].qty.eq(Mux(held, row.qtys[at], 0)),
             ]
             counted.append(Mux(held & (self.levels_n > at), row.qtys[at], 0))
+            weighted.append(shown.levels[at].qty << (config.view_levels - 1 - at))
+            wall = Signal(level_layout(config), name=f"wall{at}")
+            m.d.comb += [
+                wall.qty.eq(counted[at]),
+                wall.price.eq(Mux(self.levels_n > at, shown.levels[at].price, 0)),
+            ]
+            walls.append(wall)
 
         later = Signal(side_layout(config))
-        partials = []
-        groups = -(-len(counted) // FAN_IN)
-        for at in range(groups):
-            partial = Signal(config.sum_bits, name=f"partial{at}")
-            m.d.sync += partial.eq(add_up(counted[at::groups], config.sum_bits))
-            partials.append(partial)
+
+        def halves(terms: Sequence[Value], width: int, name: str) -> Value:
+            """Sum of some numbers, half of the additions before a register."""
+            groups = -(-len(terms) // FAN_IN)
+            partials = []
+            for at in range(groups):
+                partial = Signal(width, name=f"{name}{at}")
+                m.d.sync += partial.eq(add_up(terms[at::groups], width))
+                partials.append(partial)
+            return add_up(partials, width)
+
+        def larger(levels: list[Signal], name: str) -> list[Signal]:
+            """The larger of each two neighbours, the better of equals."""
+            kept = []
+            for at in range(0, len(levels), 2):
+                pair = levels[at : at + 2]
+                winner = Signal(level_layout(config), name=f"{name}{at // 2}")
+                m.d.comb += winner.eq(Mux(pair[-1].qty > pair[0].qty, pair[-1], pair[0]))
+                kept.append(winner)
+            return kept
+
+        total = halves(counted, config.sum_bits, "partial")
+        heavy = halves(weighted, config.weighted_bits, "weight")
+        left = []
+        for at, wall in enumerate(larger(larger(walls, "pair"), "four")):
+            left.append(Signal(level_layout(config), name=f"wall_left{at}"))
+            m.d.sync += left[-1].eq(wall)
+        while len(left) > 1:
+            left = larger(left, f"of{len(left)}_")
         m.d.sync += [
             later.eq(shown),
             self.token.eq(row.token),
@@ -110,6 +142,8 @@ class Touch(wiring.Component):
         m.d.comb += [
             self.ahead.eq(row.token.symbol),
             side.eq(later),
-            side.sum.eq(add_up(partials, config.sum_bits)),
+            side.sum.eq(total),
+            side.weighted.eq(heavy),
+            side.wall.eq(left[0]),
         ]
         return m

@@ -18,7 +18,7 @@ LEAST_LATENCY = 7
 
 
 class Trades(wiring.Component):
-    """Keep the last trade of each symbol, and what was bought and sold in its window.
+    """Keep the last trade of each symbol, and the volumes and the notional of its window.
 
     ::
 
@@ -95,6 +95,7 @@ class Trades(wiring.Component):
         )
         m.submodules.lasts = lasts = SweptMemory(last_layout, config.symbols)
         m.submodules.window = window = Window(config)
+        m.submodules.notional = notional = Window(config, config.notional_bits, 1)
 
         def later(value: Signal, name: str) -> Signal:
             held = Signal.like(value, name=name)
@@ -135,15 +136,21 @@ class Trades(wiring.Component):
 
         # Stages 3 to 6.
         own, shown = step3.own, Signal(trade_layout(config))
+        product = Signal(config.price_bits + config.qty_bits)
+        m.d.sync += product.eq(step1.own.price * step1.own.qty)
         m.d.comb += [
-            window.trade.eq(step3.trade),
-            window.symbol.eq(step3.symbol),
             window.side.eq(own.side),
             window.qty.eq(own.qty),
-            window.bucket.eq(own.bucket),
-            window.last.eq(last.bucket),
-            window.fresh.eq(~last.known | (last.window != own.window) | step3.forget),
+            notional.qty.eq(later(product, "product3")),
         ]
+        for ring in (window, notional):
+            m.d.comb += [
+                ring.trade.eq(step3.trade),
+                ring.symbol.eq(step3.symbol),
+                ring.bucket.eq(own.bucket),
+                ring.last.eq(last.bucket),
+                ring.fresh.eq(~last.known | (last.window != own.window) | step3.forget),
+            ]
         for name in ("known", "side", "price", "qty"):
             m.d.comb += shown[name].eq(
                 Mux(step3.trade, own[name], Mux(step3.forget, 0, last[name]))
@@ -157,5 +164,6 @@ class Trades(wiring.Component):
             self.o.p.eq(shown),
             self.o.p.buy_volume.eq(window.volumes[0]),
             self.o.p.sell_volume.eq(window.volumes[1]),
+            self.o.p.notional.eq(notional.volumes[0]),
         ]
         return m

@@ -65,7 +65,7 @@ class ViewAssembler(wiring.Component):
                 "levels_n": In(4),
                 "refill_level": In(7),
                 "refill_retry": In(8),
-                "report": In(2),
+                "report": In(3),
                 "stale_us": In(32),
                 "o": Out(flow(view_layout(config))),
                 "result": Out(flow(view_result_layout(config))),
@@ -186,6 +186,8 @@ class ViewAssembler(wiring.Component):
             "cycle_first",
             "cycle_cause",
             "value",
+            "price",
+            "forget",
         ):
             m.d.comb += view[name].eq(token[name])
         m.d.comb += [
@@ -194,6 +196,7 @@ class ViewAssembler(wiring.Component):
             view.ask.eq(ask),
             view.reasons.eq(why),
             view.has_view.eq(self.result.valid),
+            view.report.eq(self.report),
             self.result.valid.eq(event & (self.report.any() | ask_now)),
             result.symbol.eq(token.symbol),
             result.update_id.eq(token.value),

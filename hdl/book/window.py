@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trade window: for each symbol a ring of buckets of bought and sold volume."""
+"""The trade window: for each symbol a ring of buckets of volume, or of notional."""
 
 from itertools import pairwise
 
@@ -35,40 +35,45 @@ class Window(wiring.Component):
     ----------
     config : BuildConfig
         Sizes of the build.
+    bits : int, optional
+        Width of a bucket, by default of a quantity; one holds no more.
+    sides : int
+        1 to keep one sum, 2 for one of each side.
 
     Members
     -------
     trade : In(1)
         The token is a trade.
     symbol, side, qty : In
-        Of the token.
+        Of the token; `qty` is what is added up.
     bucket, last : In(64)
         Number of its bucket, and of that of the symbol's last trade before it.
     fresh : In(1)
         There was no such trade, or its buckets do not count.
     volumes : Out
-        Volume bought and sold in the window, the token included, lots.
+        Sums of each side in the window, the token included.
     """
 
-    def __init__(self, config: BuildConfig) -> None:
-        self.config = config
+    def __init__(self, config: BuildConfig, bits: int | None = None, sides: int = 2) -> None:
+        self.config, self.sides = config, sides
+        self.bits = config.qty_bits if bits is None else bits
         super().__init__(
             {
                 "trade": In(1),
                 "symbol": In(8),
                 "side": In(1),
-                "qty": In(config.qty_bits),
+                "qty": In(self.bits),
                 "bucket": In(64),
                 "last": In(64),
                 "fresh": In(1),
-                "volumes": Out(data.ArrayLayout(config.qty_bits + _BITS, 2)),
+                "volumes": Out(data.ArrayLayout(self.bits + _BITS, sides)),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        qty_bits = self.config.qty_bits
-        ring = data.ArrayLayout(data.ArrayLayout(qty_bits, BUCKETS), 2)  # bought, sold
+        qty_bits = self.bits
+        ring = data.ArrayLayout(data.ArrayLayout(qty_bits, BUCKETS), self.sides)
         m.submodules.rows = rows = memory.Memory(shape=ring, depth=self.config.symbols, init=[])
         read, write = rows.read_port(), rows.write_port()
 
@@ -98,7 +103,7 @@ class Window(wiring.Component):
                 m.d.sync += row.eq(wrote)
 
         # Stage 2.
-        for side in range(2):
+        for side in range(self.sides):
             for at in range(BUCKETS):
                 kept, total = Signal(qty_bits), Signal(qty_bits + 1)
                 mine = stage[2].trade & (stage[2].side == side) & (place[2] == at)
@@ -119,6 +124,6 @@ class Window(wiring.Component):
             half = len(terms) // 2
             return add_up(terms[:half]) + add_up(terms[half:]) if half else terms[0]
 
-        for side in range(2):
+        for side in range(self.sides):
             m.d.sync += self.volumes[side].eq(add_up([after3[side][at] for at in range(BUCKETS)]))
         return m

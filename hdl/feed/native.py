@@ -14,9 +14,9 @@ __all__ = ["TickDecoder"]
 #: Rules of a well-formed record, in the order in which a breach is counted.
 MALFORMED = ("kind", "symbol", "flags", "reserved", "price", "qty", "frame")
 _REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT)
-_HARMLESS = (*_REPORTS, InKind.HEARTBEAT, InKind.TIMER)
+_HARMLESS = (*_REPORTS, InKind.HEARTBEAT, InKind.TIMER, InKind.RECONCILE)
 _PRICED = (InKind.LEVEL, InKind.TRADE)
-_PRICE_FREE = (*_REPORTS, InKind.REFILL_END)
+_PRICE_FREE = (*_REPORTS, InKind.REFILL_END, InKind.RECONCILE)
 _QTY_POSITIVE = (InKind.TRADE, InKind.FILL, InKind.CANCEL, InKind.REJECT)
 _QTY_ZERO = (InKind.CLEAR, InKind.REFILL_BEGIN, InKind.REFILL_END, InKind.HEARTBEAT)
 _QTY_FREE = (InKind.EVENT_BEGIN, InKind.EVENT_END, InKind.TIMER)
@@ -67,6 +67,7 @@ class TickDecoder(wiring.Component):
                         "records_in",
                         *(f"malformed_{name}" for name in MALFORMED),
                         *("events_unclosed", "trades", "heartbeats", "timers", "reports"),
+                        "reconciles",
                     )
                 ),
             }
@@ -88,7 +89,7 @@ class TickDecoder(wiring.Component):
         flag = {name: Signal(name=f"flag_{name.name}") for name in InFlag}
         for bit, is_set in flag.items():
             m.d.comb += is_set.eq((record.flags & int(bit)) != 0)
-        kind_known = (record.kind >= min(InKind)) & (record.kind <= max(InKind))
+        kind_known = Cat(record.kind == kind for kind in InKind).any()
         symbol_known = record.symbol < self.config.symbols
         flags_wrong = Signal()
         with m.Switch(record.kind):
@@ -161,6 +162,7 @@ class TickDecoder(wiring.Component):
             counts.heartbeats.eq(good & (record.kind == InKind.HEARTBEAT)),
             counts.timers.eq(good & (record.kind == InKind.TIMER)),
             counts.reports.eq(good & is_one_of(_REPORTS)),
+            counts.reconciles.eq(good & (record.kind == InKind.RECONCILE)),
         ]
         for at, name in enumerate(MALFORMED):
             m.d.comb += counts[f"malformed_{name}"].eq(self.i.valid & first_wrong[at])

@@ -12,7 +12,7 @@ from hdl.types import count_layout
 __all__ = ["IN_FLIGHT", "Admission"]
 
 #: Upper bound of the tokens between the decoder and the queues; the pipeline checks its sum.
-IN_FLIGHT = 16
+IN_FLIGHT = 24
 
 
 class Admission(wiring.Component):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way out: queues, and the 64-byte records made from them in a fixed order."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -9,29 +9,36 @@ from amaranth.lib.wiring import In, Out
 from hdl.config import BuildConfig
 from hdl.link.admission import IN_FLIGHT
 from hdl.records import (
-    ORDER_LIMIT_IOC,
     OUT_RECORDS,
     DecisionFlag,
+    FeaturesFlag,
     OutKind,
     TradesFlag,
     ViewFlag,
     ViewReason,
 )
-from hdl.types import SideState, decision_layout, flow, view_result_layout
+from hdl.signal.catalogue import FEATURE_COUNT, FEATURE_PAGES, FEATURES_PER_RECORD
+from hdl.types import SideState, decision_layout, flow, vector_layout, view_result_layout
 
 __all__ = ["Emit"]
 
 
 #: Records an entry may cause, in the order in which they leave.
-_ORDER = (OutKind.DECISION, OutKind.REFILL_REQUEST, OutKind.VIEW, OutKind.TRADES)
+_ORDER = (
+    OutKind.DECISION,
+    OutKind.REFILL_REQUEST,
+    OutKind.VIEW,
+    OutKind.TRADES,
+    *(OutKind.FEATURES,) * FEATURE_PAGES,
+)
 
 
 class Emit(wiring.Component):
-    """Queue decisions and views; emit for each event its decision, refill request, view and trades.
+    """Queue decisions, views and features; emit for each event what it caused, in a fixed order.
 
-    A view is ready before the decision of its event and waits in a queue of its own; a decision
-    entry says whether a view belongs to it. So the order of the records follows from the order of
-    the input alone. One record leaves in a cycle.
+    A view and its features are ready before the decision of their event and wait in queues of their
+    own; a decision entry says whether a view belongs to it, a view whether features do. So the
+    order of the records follows from the order of the input alone. One record leaves in a cycle.
 
     Parameters
     ----------
@@ -44,6 +51,8 @@ class Emit(wiring.Component):
         From the gate.
     views : In(flow(view_result_layout))
         From the book.
+    vectors : In(flow(vector_layout))
+        Features; those of events that do not report them are dropped.
     o : Out(stream(512))
         Out records.
     room : Out(1)
@@ -56,6 +65,7 @@ class Emit(wiring.Component):
             {
                 "decisions": In(flow(decision_layout(config))),
                 "views": In(flow(view_result_layout(config))),
+                "vectors": In(flow(vector_layout())),
                 "o": Out(stream.Signature(512)),
                 "room": Out(1),
             }
@@ -65,18 +75,23 @@ class Emit(wiring.Component):
         m = Module()
         heads: dict[str, data.View] = {}
         queues: dict[str, SyncFIFOBuffered] = {}
-        for name, source in (("decisions", self.decisions), ("views", self.views)):
+        told_features = self.vectors.valid & self.vectors.p.report[2]
+        for name, source, valid in (
+            ("decisions", self.decisions, self.decisions.valid),
+            ("views", self.views, self.views.valid),
+            ("vectors", self.vectors, told_features),
+        ):
             layout = source.p.shape()
             m.submodules[name] = queue = SyncFIFOBuffered(
                 width=layout.size, depth=self.config.result_depth
             )
-            m.d.comb += [queue.w_en.eq(source.valid), queue.w_data.eq(source.p.as_value())]
+            m.d.comb += [queue.w_en.eq(valid), queue.w_data.eq(source.p.as_value())]
             heads[name] = data.View(layout, queue.r_data)
             queues[name] = queue
         room = [q.level < self.config.result_depth - IN_FLIGHT for q in queues.values()]
-        m.d.sync += self.room.eq(room[0] & room[1])
+        m.d.sync += self.room.eq(Cat(room).all())
 
-        decision, view = heads["decisions"], heads["views"]
+        decision, view, vector = heads["decisions"], heads["views"], heads["vectors"]
         decisions, views = queues["decisions"], queues["views"]
         sent, seq, decision_id = Signal(len(_ORDER)), Signal(32), Signal(32, init=1)
 
@@ -84,7 +99,7 @@ class Emit(wiring.Component):
         drafts = {
             kind: Signal(record.layout(), name=record.name) for kind, record in OUT_RECORDS.items()
         }
-        order, refill, shown, tape = (drafts[kind] for kind in _ORDER)
+        order, refill, shown, tape, page = (drafts[kind] for kind in dict.fromkeys(_ORDER))
         refused = decision.verdict.any()
         hidden = ~int(ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE) & 0xFF
         view_flags: dict[ViewFlag, Value] = {
@@ -101,17 +116,18 @@ class Emit(wiring.Component):
                 | Mux(refused, int(DecisionFlag.REFUSED), 0)
             ),
             order.symbol.eq(decision.symbol),
-            order.order.eq(ORDER_LIMIT_IOC),
+            order.order.eq(decision.order),
             order.update_id.eq(decision.update_id),
             order.qty_lots.eq(decision.qty),
             order.price_ticks.eq(decision.price),
             order.decision_id.eq(decision_id),
             order.verdict.eq(decision.verdict),
             order.first_reason.eq(decision.first_reason),
-            order.rule.eq(decision.rule),
+            order.rule.eq(decision.strategy),
             order.latency_cycles.eq(decision.latency),
             order.cycle_first.eq(decision.cycle_first),
             order.cycle_decision.eq(decision.cycle),
+            order.score.eq(decision.score),
             order.limits_version.eq(decision.limits_version),
             refill.flags.eq(view.refill),
             shown.flags.eq(sum(Mux(holds, int(flag), 0) for flag, holds in view_flags.items())),
@@ -133,7 +149,20 @@ class Emit(wiring.Component):
             tape.sell_lots.eq(view.trades.sell_volume),
             tape.price_ticks.eq(view.trades.price),
         ]
-        for draft in (refill, shown, tape):
+        number = Signal(range(max(2, FEATURE_PAGES)))  # of the page that is next
+        values = [Signal(signed(32), name=f"value{n}") for n in range(FEATURES_PER_RECORD)]
+        m.d.comb += [
+            page.flags.eq(Mux(vector.usable, int(FeaturesFlag.USABLE), 0)),
+            page.page.eq(number),
+            *(page[f"value{n}"].eq(value) for n, value in enumerate(values)),
+        ]
+        with m.Switch(number):
+            for at in range(FEATURE_PAGES):
+                first = at * FEATURES_PER_RECORD
+                with m.Case(at):
+                    for n in range(min(FEATURES_PER_RECORD, FEATURE_COUNT - first)):
+                        m.d.comb += values[n].eq(vector.features[first + n])
+        for draft in (refill, shown, tape, page):
             m.d.comb += [draft.symbol.eq(view.symbol), draft.update_id.eq(view.update_id)]
         for draft in (refill, shown):
             m.d.comb += [
@@ -143,14 +172,19 @@ class Emit(wiring.Component):
             ]
 
         # Step through what the entry at the head has to tell: the first that is not sent yet.
-        wanted, left, after = Signal(4), Signal(4), Signal(4)
-        told = Cat(view.refill.any(), view.report)
+        wanted, left, after = (
+            Signal(len(_ORDER), name=name) for name in ("wanted", "left", "after")
+        )
+        told = Cat(view.refill.any(), view.report[:2], view.report[2].replicate(FEATURE_PAGES))
         m.d.comb += [
             wanted.eq(Cat(decision.wanted, Mux(decision.has_view, told, 0))),
             left.eq(wanted & ~sent),
             after.eq(left & (left - 1)),
             self.o.valid.eq(decisions.r_rdy & left.any()),
         ]
+        for at in reversed(range(FEATURE_PAGES)):
+            with m.If(left[len(_ORDER) - FEATURE_PAGES + at]):
+                m.d.comb += number.eq(at)
         for at in reversed(range(len(_ORDER))):
             with m.If(left[at]):
                 m.d.comb += self.o.p.eq(drafts[_ORDER[at]].as_value())
@@ -159,6 +193,7 @@ class Emit(wiring.Component):
             done.eq(decisions.r_rdy & ~after.any() & (self.o.ready | ~left.any())),
             decisions.r_en.eq(done),
             views.r_en.eq(done & decision.has_view),
+            queues["vectors"].r_en.eq(done & decision.has_view & view.report[2]),
         ]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [seq.eq(seq + 1), sent.eq(wanted & ~after)]

@@ -14,6 +14,7 @@ from hdl.model.registers import COUNTERS as MODEL_COUNTERS
 from hdl.model.registers import REGISTERS as MODEL_REGISTERS
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
 from hdl.regs.register import Access, Register
+from hdl.strategy import registers as strategy
 
 __all__ = [
     "ADDRESS_BITS",
@@ -67,6 +68,7 @@ COUNTERS: tuple[tuple[str, str], ...] = (
     ("orders", "orders the gate accepted"),
     ("refusals", "orders the gate refused"),
     *MODEL_COUNTERS,
+    *strategy.COUNTERS,
 )
 
 TABLE: tuple[Register, ...] = (
@@ -85,7 +87,12 @@ TABLE: tuple[Register, ...] = (
         "bit 0: memories are swept, input is taken; bit 1: a symbol is being reset, input waits",
     ),
     Register("control", 32, Access.WO, "bit 0: soft reset, everything returns to the reset state"),
-    Register("report", 2, Access.RW, "at each book event emit: bit 0 a view, bit 1 the trades"),
+    Register(
+        "report",
+        3,
+        Access.RW,
+        "at each book event emit: bit 0 a view, bit 1 the trades, bit 2 the features",
+    ),
     Register(
         "levels_n", 4, Access.RW, "N: levels of a side a decision rests on; above 10 acts as 10"
     ),
@@ -115,6 +122,7 @@ TABLE: tuple[Register, ...] = (
     Register("symbol_reset", 32, Access.WO, "symbol number: its book and trades are forgotten"),
     Register("limits_version", 32, Access.RO, "limit commits since reset"),
     Register("cycle", 64, Access.RO, "clock cycles since reset"),
+    *strategy.REGISTERS,
     *(Register(name, 32, Access.RO, f"count: {doc}") for name, doc in COUNTERS),
     Register(
         "latency_min", 16, Access.RO, "least decision latency, cycles; 65535 before the first"

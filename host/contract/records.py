@@ -24,6 +24,7 @@ class InKind(IntEnum):
     REJECT = 11
     HEARTBEAT = 12
     TIMER = 13
+    RECONCILE = 15
 
 
 class InFlag(IntFlag):
@@ -44,6 +45,7 @@ class OutKind(IntEnum):
     REFILL_REQUEST = 2
     VIEW = 3
     TRADES = 4
+    FEATURES = 5
 
 
 class DecisionFlag(IntFlag):
@@ -99,11 +101,32 @@ class Mode(IntEnum):
     ACTIVE = 2
 
 
-class Rule(IntEnum):
-    """What made an intent."""
+class FeaturesFlag(IntFlag):
+    """Flags of a features record."""
 
-    NONE = 0
+    USABLE = 1
+
+
+class Rule(IntFlag):
+    """What fired; EXIT changes what the lower bits mean, see `ExitCause`."""
+
     IMBALANCE = 1
+    VWAP = 2
+    FLOW = 4
+    WALL = 8
+    MODEL = 16
+    EXIT = 128
+
+
+class ExitCause(IntFlag):
+    """What fired where `Rule.EXIT` is set."""
+
+    STOP = 1
+    TAKE = 2
+    TRAIL = 4
+    TIME = 8
+    LIQUIDITY = 16
+    FLATTEN = 32
 
 
 class Reason(IntEnum):
@@ -136,6 +159,7 @@ IN_FLAGS_BY_KIND = {
     InKind.REJECT: InFlag(1),
     InKind.HEARTBEAT: InFlag(0),
     InKind.TIMER: InFlag(0),
+    InKind.RECONCILE: InFlag(1),
 }
 #: `first_reason` of an accepted order.
 NO_REASON = 255
@@ -167,7 +191,7 @@ DECISION_DTYPE = np.dtype(
         ("flags", "<u1"),
         # symbol number
         ("symbol", "<u1"),
-        # low nibble 1: limit; high nibble 1: immediate or cancel
+        # low nibble 1 limit, 2 market-on-limit; high nibble 1 IOC, 2 FOK, 3 GTC post-only
         ("order", "<u1"),
         # number of the out record since reset, from 0
         ("seq", "<u4"),
@@ -183,7 +207,7 @@ DECISION_DTYPE = np.dtype(
         ("verdict", "<u4"),
         # lowest set bit of the verdict, 255 for none
         ("first_reason", "<u1"),
-        # `Rule` that fired
+        # `Rule` that fired, with EXIT `ExitCause`
         ("rule", "<u1"),
         # cycles from accept of EVENT_END to the verdict
         ("latency_cycles", "<u2"),
@@ -302,6 +326,47 @@ TRADES_DTYPE = np.dtype(
         ("zero0", "<u8"),
         # 0
         ("zero1", "<u8"),
+    ]
+)
+#: one page of the features at the end of a book event, in the order of features.md
+FEATURES_DTYPE = np.dtype(
+    [
+        # `OutKind`
+        ("kind", "<u1"),
+        # flags of the kind
+        ("flags", "<u1"),
+        # symbol number
+        ("symbol", "<u1"),
+        # features 12 x page and on
+        ("page", "<u1"),
+        # number of the out record since reset, from 0
+        ("seq", "<u4"),
+        # update id of the event
+        ("update_id", "<u8"),
+        # feature 12 x page + 0; 0 beyond the last
+        ("value0", "<i4"),
+        # feature 12 x page + 1; 0 beyond the last
+        ("value1", "<i4"),
+        # feature 12 x page + 2; 0 beyond the last
+        ("value2", "<i4"),
+        # feature 12 x page + 3; 0 beyond the last
+        ("value3", "<i4"),
+        # feature 12 x page + 4; 0 beyond the last
+        ("value4", "<i4"),
+        # feature 12 x page + 5; 0 beyond the last
+        ("value5", "<i4"),
+        # feature 12 x page + 6; 0 beyond the last
+        ("value6", "<i4"),
+        # feature 12 x page + 7; 0 beyond the last
+        ("value7", "<i4"),
+        # feature 12 x page + 8; 0 beyond the last
+        ("value8", "<i4"),
+        # feature 12 x page + 9; 0 beyond the last
+        ("value9", "<i4"),
+        # feature 12 x page + 10; 0 beyond the last
+        ("value10", "<i4"),
+        # feature 12 x page + 11; 0 beyond the last
+        ("value11", "<i4"),
     ]
 )
 #: First fields of every out record.

@@ -18,7 +18,7 @@ class Register(NamedTuple):
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0xC02B08CC
+CONFIG_HASH = 0x164F6702
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -62,6 +62,10 @@ COUNTERS = (
     "model_loads",
     "model_refusals",
     "model_overruns",
+    "entries",
+    "exits",
+    "filtered",
+    "reconciles",
 )
 REGISTERS: dict[str, Register] = {
     # always 0x54474154, "TGAT"
@@ -80,8 +84,8 @@ REGISTERS: dict[str, Register] = {
     "status": Register(6, 32, 1, True, False),
     # bit 0: soft reset, everything returns to the reset state
     "control": Register(7, 32, 1, False, True),
-    # at each book event emit: bit 0 a view, bit 1 the trades
-    "report": Register(8, 2, 1, True, True),
+    # at each book event emit: bit 0 a view, bit 1 the trades, bit 2 the features
+    "report": Register(8, 3, 1, True, True),
     # N: levels of a side a decision rests on; above 10 acts as 10
     "levels_n": Register(9, 4, 1, True, True),
     # imbalance ratio, numerator
@@ -124,104 +128,232 @@ REGISTERS: dict[str, Register] = {
     "limits_version": Register(32, 32, 1, True, False),
     # clock cycles since reset
     "cycle": Register(33, 64, 1, True, False),
+    # shadow: 1: these settings rule; 0: registers rule_enable, ratio_* and order_qty do
+    "strategy_active": Register(35, 1, 1, True, True),
+    # shadow: k of flows: about 2^k events back, at most 8
+    "strategy_flow_decay": Register(36, 4, 1, True, True),
+    # shadow: k of averages, at most 8
+    "strategy_average_decay": Register(37, 4, 1, True, True),
+    # shadow: bars of 2^this microseconds
+    "strategy_bar_log2_us": Register(38, 6, 1, True, True),
+    # shadow: which micro-price table is read
+    "strategy_micro_bank": Register(39, 1, 1, True, True),
+    # shadow: entries: bit 0 may buy, bit 1 may sell
+    "strategy_sides": Register(40, 2, 1, True, True),
+    # shadow: 0 any rule, 1 all rules, 2 weights over weight_least, 3 none
+    "strategy_combine": Register(41, 2, 1, True, True),
+    # shadow: least sum of weights
+    "strategy_weight_least": Register(42, 9, 1, True, True),
+    # shadow: 6 bits a rule: imbalance, VWAP, flow, wall, model
+    "strategy_weights": Register(43, 30, 1, True, True),
+    # shadow: depth imbalance: bit 0 may buy, bit 1 may sell
+    "strategy_imbalance_sides": Register(44, 2, 1, True, True),
+    # shadow: its ratio, numerator
+    "strategy_imbalance_num": Register(45, 16, 1, True, True),
+    # shadow: its ratio, denominator
+    "strategy_imbalance_den": Register(46, 16, 1, True, True),
+    # shadow: VWAP reversion: bit 0 may buy, bit 1 may sell
+    "strategy_vwap_sides": Register(47, 2, 1, True, True),
+    # shadow: its distance from the mid, half ticks
+    "strategy_vwap_half_ticks": Register(48, 16, 1, True, True),
+    # shadow: flow momentum: bit 0 may buy, bit 1 may sell
+    "strategy_flow_sides": Register(49, 2, 1, True, True),
+    # shadow: its ratio of trade volumes, numerator
+    "strategy_flow_num": Register(50, 16, 1, True, True),
+    # shadow: its ratio of trade volumes, denominator
+    "strategy_flow_den": Register(51, 16, 1, True, True),
+    # shadow: its least leaky order flow, lots
+    "strategy_flow_lots": Register(52, 64, 1, True, True),
+    # shadow: walls: bit 0 may buy, bit 1 may sell
+    "strategy_wall_sides": Register(54, 2, 1, True, True),
+    # shadow: 0 trades away from a wall, 1 through it
+    "strategy_wall_invert": Register(55, 1, 1, True, True),
+    # shadow: least share of a wall in its side's sum, numerator
+    "strategy_wall_num": Register(56, 8, 1, True, True),
+    # shadow: least share of a wall in its side's sum, denominator
+    "strategy_wall_den": Register(57, 8, 1, True, True),
+    # shadow: greatest distance of a wall from the best price, ticks
+    "strategy_wall_ticks": Register(58, 16, 1, True, True),
+    # shadow: 0 off, 1 a rule, 2 and 3 a filter of the others
+    "strategy_model_mode": Register(59, 2, 1, True, True),
+    # shadow: model: bit 0 may buy, bit 1 may sell
+    "strategy_model_sides": Register(60, 2, 1, True, True),
+    # shadow: least score for a buy, its negative the greatest for a sell, Q15.16
+    "strategy_model_least": Register(61, 31, 1, True, True),
+    # shadow: bit 0 spread, 1 edge, 2 cancels, 3 volatility, 4 liquidity, 5 pause, 6 flat
+    "strategy_filters": Register(62, 7, 1, True, True),
+    # shadow: greatest spread, ticks
+    "strategy_spread_ticks": Register(63, 32, 1, True, True),
+    # shadow: expected gain if right, 1/16 tick
+    "strategy_edge_ticks": Register(64, 16, 1, True, True),
+    # shadow: probability where no model says one, 1/256
+    "strategy_edge_probability": Register(65, 8, 1, True, True),
+    # shadow: fees and slippage, 1/16 tick
+    "strategy_edge_cost": Register(66, 16, 1, True, True),
+    # shadow: greatest share of cancels in what left the touch, 1/256
+    "strategy_cancel_share": Register(67, 8, 1, True, True),
+    # shadow: 0 true range of bars, 1 mean change of the mid
+    "strategy_volatility_source": Register(68, 1, 1, True, True),
+    # shadow: from here on volatility is high, half ticks/256
+    "strategy_volatility_high": Register(69, 32, 1, True, True),
+    # shadow: from here on it is extreme, half ticks/256
+    "strategy_volatility_extreme": Register(70, 32, 1, True, True),
+    # shadow: least sum of N on each side, lots
+    "strategy_liquidity_lots": Register(71, 64, 1, True, True),
+    # shadow: stream time after an order without an entry, microseconds
+    "strategy_pause_us": Register(73, 32, 1, True, True),
+    # shadow: 0: size is qty_most; 1: from qty_least to it by score
+    "strategy_size_scaled": Register(74, 1, 1, True, True),
+    # shadow: smallest order, lots
+    "strategy_qty_least": Register(75, 64, 1, True, True),
+    # shadow: largest order, lots
+    "strategy_qty_most": Register(77, 64, 1, True, True),
+    # shadow: score over model_least for each quarter of the size, Q15.16
+    "strategy_score_step": Register(79, 32, 1, True, True),
+    # shadow: size is divided by 2^this in high volatility
+    "strategy_high_shift": Register(80, 3, 1, True, True),
+    # shadow: byte order of entries
+    "strategy_entry_order": Register(81, 8, 1, True, True),
+    # shadow: protection of an entry's price, ticks
+    "strategy_entry_protect": Register(82, 16, 1, True, True),
+    # shadow: byte order of exits
+    "strategy_exit_order": Register(83, 8, 1, True, True),
+    # shadow: protection of an exit's price, ticks
+    "strategy_exit_protect": Register(84, 16, 1, True, True),
+    # shadow: bit 0 stop, 1 take profit, 2 trailing, 3 time, 4 liquidity
+    "strategy_exits": Register(85, 5, 1, True, True),
+    # shadow: hard stop, ticks, where stop_ranges is 0
+    "strategy_stop_ticks": Register(86, 24, 1, True, True),
+    # shadow: hard stop, 1/16 of the average true range
+    "strategy_stop_ranges": Register(87, 8, 1, True, True),
+    # shadow: take profit, ticks
+    "strategy_take_ticks": Register(88, 24, 1, True, True),
+    # shadow: gain from which the trailing stop is armed, ticks
+    "strategy_trail_ticks": Register(89, 24, 1, True, True),
+    # shadow: share of the best gain it locks, 1/8; above 8 acts as 8
+    "strategy_trail_eighths": Register(90, 4, 1, True, True),
+    # shadow: time stop, microseconds of stream time
+    "strategy_time_us": Register(91, 40, 1, True, True),
+    # shadow: liquidity exit: least sum of N on the side that would be taken, lots
+    "strategy_exit_lots": Register(93, 64, 1, True, True),
+    # shadow: stream time after an exit without a report before the next
+    "strategy_exit_retry_us": Register(95, 32, 1, True, True),
+    # shadow: 1: leave the position, enter nothing
+    "strategy_flatten": Register(96, 1, 1, True, True),
+    # symbol number: its strategy settings become the shadow, all at once
+    "strategy_commit": Register(97, 32, 1, False, True),
+    # strategy commits since reset
+    "strategy_version": Register(98, 32, 1, True, False),
+    # symbol x 256 + bank x 128 + entry of a micro-price table
+    "micro_address": Register(99, 16, 1, True, True),
+    # entry at micro_address, signed ticks in Q9.8
+    "micro_entry": Register(100, 18, 1, False, True),
     # count: records accepted
-    "records_in": Register(35, 32, 1, True, False),
+    "records_in": Register(101, 32, 1, True, False),
     # count: records of an unknown kind
-    "malformed_kind": Register(36, 32, 1, True, False),
+    "malformed_kind": Register(102, 32, 1, True, False),
     # count: records of a symbol this build does not have
-    "malformed_symbol": Register(37, 32, 1, True, False),
+    "malformed_symbol": Register(103, 32, 1, True, False),
     # count: records with a flag that means nothing to their kind
-    "malformed_flags": Register(38, 32, 1, True, False),
+    "malformed_flags": Register(104, 32, 1, True, False),
     # count: records with a tag where none belongs
-    "malformed_reserved": Register(39, 32, 1, True, False),
+    "malformed_reserved": Register(105, 32, 1, True, False),
     # count: records with an impossible price
-    "malformed_price": Register(40, 32, 1, True, False),
+    "malformed_price": Register(106, 32, 1, True, False),
     # count: records with an impossible quantity
-    "malformed_qty": Register(41, 32, 1, True, False),
+    "malformed_qty": Register(107, 32, 1, True, False),
     # count: updates and event ends outside an event of their symbol
-    "malformed_frame": Register(42, 32, 1, True, False),
+    "malformed_frame": Register(108, 32, 1, True, False),
     # count: events begun before the last one ended
-    "events_unclosed": Register(43, 32, 1, True, False),
+    "events_unclosed": Register(109, 32, 1, True, False),
     # count: trades
-    "trades": Register(44, 32, 1, True, False),
+    "trades": Register(110, 32, 1, True, False),
     # count: heartbeats
-    "heartbeats": Register(45, 32, 1, True, False),
+    "heartbeats": Register(111, 32, 1, True, False),
     # count: timer records
-    "timers": Register(46, 32, 1, True, False),
+    "timers": Register(112, 32, 1, True, False),
     # count: reports on own orders
-    "reports": Register(47, 32, 1, True, False),
+    "reports": Register(113, 32, 1, True, False),
     # count: symbols reset
-    "symbol_resets": Register(48, 32, 1, True, False),
+    "symbol_resets": Register(114, 32, 1, True, False),
     # count: sides cleared
-    "clears": Register(49, 32, 1, True, False),
+    "clears": Register(115, 32, 1, True, False),
     # count: snapshots of a side begun
-    "refill_begins": Register(50, 32, 1, True, False),
+    "refill_begins": Register(116, 32, 1, True, False),
     # count: snapshot levels taken
-    "refill_levels": Register(51, 32, 1, True, False),
+    "refill_levels": Register(117, 32, 1, True, False),
     # count: snapshots of a side completed
-    "refill_ends": Register(52, 32, 1, True, False),
+    "refill_ends": Register(118, 32, 1, True, False),
     # count: snapshot records for a side that is not loading
-    "refill_orphans": Register(53, 32, 1, True, False),
+    "refill_orphans": Register(119, 32, 1, True, False),
     # count: snapshots broken by an update, or with a level beyond their horizon
-    "refill_broken": Register(54, 32, 1, True, False),
+    "refill_broken": Register(120, 32, 1, True, False),
     # count: levels added
-    "level_inserts": Register(55, 32, 1, True, False),
+    "level_inserts": Register(121, 32, 1, True, False),
     # count: levels changed
-    "level_changes": Register(56, 32, 1, True, False),
+    "level_changes": Register(122, 32, 1, True, False),
     # count: levels removed
-    "level_deletes": Register(57, 32, 1, True, False),
+    "level_deletes": Register(123, 32, 1, True, False),
     # count: levels dropped from a full side, moving its horizon
-    "level_evicts": Register(58, 32, 1, True, False),
+    "level_evicts": Register(124, 32, 1, True, False),
     # count: updates at or beyond the horizon, ignored
-    "level_beyond": Register(59, 32, 1, True, False),
+    "level_beyond": Register(125, 32, 1, True, False),
     # count: deletes of a level that is not held
-    "level_absent": Register(60, 32, 1, True, False),
+    "level_absent": Register(126, 32, 1, True, False),
     # count: updates of a side that is unknown, ignored
-    "level_unknown": Register(61, 32, 1, True, False),
+    "level_unknown": Register(127, 32, 1, True, False),
     # count: book events evaluated
-    "events": Register(62, 32, 1, True, False),
+    "events": Register(128, 32, 1, True, False),
     # count: book events after which best bid and ask were valid
-    "events_bbo": Register(63, 32, 1, True, False),
+    "events_bbo": Register(129, 32, 1, True, False),
     # count: book events after which N levels of both sides were valid
-    "events_valid": Register(64, 32, 1, True, False),
+    "events_valid": Register(130, 32, 1, True, False),
     # count: refill requests emitted
-    "refill_requests": Register(65, 32, 1, True, False),
+    "refill_requests": Register(131, 32, 1, True, False),
     # count: orders a rule wanted
-    "intents": Register(66, 32, 1, True, False),
+    "intents": Register(132, 32, 1, True, False),
     # count: orders the gate accepted
-    "orders": Register(67, 32, 1, True, False),
+    "orders": Register(133, 32, 1, True, False),
     # count: orders the gate refused
-    "refusals": Register(68, 32, 1, True, False),
+    "refusals": Register(134, 32, 1, True, False),
     # count: model images accepted
-    "model_loads": Register(69, 32, 1, True, False),
+    "model_loads": Register(135, 32, 1, True, False),
     # count: model images refused or given up
-    "model_refusals": Register(70, 32, 1, True, False),
+    "model_refusals": Register(136, 32, 1, True, False),
     # count: events that came too soon behind another to be scored
-    "model_overruns": Register(71, 32, 1, True, False),
+    "model_overruns": Register(137, 32, 1, True, False),
+    # count: entries wanted
+    "entries": Register(138, 32, 1, True, False),
+    # count: exits wanted
+    "exits": Register(139, 32, 1, True, False),
+    # count: entries that a filter held back
+    "filtered": Register(140, 32, 1, True, False),
+    # count: positions stated by the host
+    "reconciles": Register(141, 32, 1, True, False),
     # least decision latency, cycles; 65535 before the first
-    "latency_min": Register(72, 16, 1, True, False),
+    "latency_min": Register(142, 16, 1, True, False),
     # greatest decision latency, cycles
-    "latency_max": Register(73, 16, 1, True, False),
+    "latency_max": Register(143, 16, 1, True, False),
     # sum of decision latencies, cycles
-    "latency_sum": Register(74, 64, 1, True, False),
+    "latency_sum": Register(144, 64, 1, True, False),
     # decisions by latency; bin = cycles, last bin and over
-    "latency_histogram": Register(76, 32, 32, True, False),
+    "latency_histogram": Register(146, 32, 32, True, False),
     # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
-    "span_histogram": Register(108, 32, 32, True, False),
+    "span_histogram": Register(178, 32, 32, True, False),
     # trees of this build, their depth << 16, features << 24; 0: no forest
-    "model_shape": Register(140, 32, 1, True, False),
+    "model_shape": Register(210, 32, 1, True, False),
     # identity of this build's feature list
-    "model_features": Register(141, 32, 1, True, False),
+    "model_features": Register(211, 32, 1, True, False),
     # any: a model image begins
-    "model_begin": Register(142, 32, 1, False, True),
+    "model_begin": Register(212, 32, 1, False, True),
     # next word of the image
-    "model_data": Register(143, 32, 1, False, True),
+    "model_data": Register(213, 32, 1, False, True),
     # CRC-32 of the image's words: it is put in use, or refused
-    "model_commit": Register(144, 32, 1, False, True),
+    "model_commit": Register(214, 32, 1, False, True),
     # what became of the last image, `ModelStatus` in model.md: 2 accepted, above 2 refused
-    "model_status": Register(145, 32, 1, True, False),
+    "model_status": Register(215, 32, 1, True, False),
     # words taken of the last image
-    "model_words": Register(146, 32, 1, True, False),
+    "model_words": Register(216, 32, 1, True, False),
     # identity of the model in use; 0 without one
-    "model_id": Register(147, 32, 1, True, False),
+    "model_id": Register(217, 32, 1, True, False),
 }

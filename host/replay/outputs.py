@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from host.contract.records import Rule
+from host.contract.records import ExitCause, Rule
 from host.replay.run import ReplayError
 from host.replay.tables import Tables, first_reason_names, reason_names, texts
 
@@ -173,4 +173,9 @@ def _exchange(tables: Tables, rows: npt.NDArray[Any], column: str) -> npt.NDArra
 
 
 def _rule(number: int) -> str:
-    return Rule(number).name if number in set(map(int, Rule)) else str(number)
+    """Names of what fired, the parts of a bitmap with + between them."""
+    if number & Rule.EXIT:
+        names = ["EXIT", *(cause.name or "" for cause in ExitCause if number & cause)]
+    else:
+        names = [rule.name or "" for rule in Rule if rule and number & rule]
+    return "+".join(names) if names else str(number)

@@ -86,6 +86,7 @@ def _side(side: Side, config: BuildConfig) -> dict:
     """A side as the book must show it after a record."""
     shown = {"state": side.state.value, "n": side.sum_n, "depth": 0, "sum": 0}
     shown |= {"bounded": 0, "horizon": 0, "levels": [{"price": 0, "qty": 0}] * config.view_levels}
+    shown |= {"weighted": 0, "wall": {"price": 0, "qty": 0}}
     if side.state is not State.KNOWN:
         return shown
     ranks = sorted(side.held, reverse=True)
@@ -94,6 +95,11 @@ def _side(side: Side, config: BuildConfig) -> dict:
     shown["depth"] = len(ranks)
     shown["sum"] = side.shown().sum_lots
     shown["levels"] = levels + shown["levels"][len(levels) :]
+    shown["weighted"] = sum(
+        level["qty"] << (config.view_levels - 1 - at) for at, level in enumerate(levels)
+    )
+    price, qty = side.wall()
+    shown["wall"] = {"price": price, "qty": qty}
     if side.horizon != NO_HORIZON:
         shown |= {"bounded": 1, "horizon": side.sign * side.horizon}
     return shown
