@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A core with the ports of the fabric and nothing in it but registers and a whole forest."""
+"""Cores with the ports of the fabric and nothing in them but registers and a forest."""
 
 from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import fifo, wiring
@@ -23,7 +23,7 @@ class ForestCore(wiring.Component):
     Out: score (32), scored, above, below (8 each), model (32), latency in cycles (16), zeros.
     """
 
-    shape = ForestShape(trees=128, features=FEATURES)
+    shape = ForestShape(trees=16, features=FEATURES)
 
     s_tdata: In(128)
     s_tvalid: In(1)
@@ -91,8 +91,13 @@ class ForestCore(wiring.Component):
         every = Cat(lanes, lane_bits)
         for at in range(FEATURES):
             m.d.comb += forest.i.p.features[at].eq(every[18 * at : 18 * at + 18])
+        pause = Signal(range(self.shape.phases + 1))
+        with m.If(taken & last):
+            m.d.sync += pause.eq(max(0, self.shape.phases - RECORDS))
+        with m.Elif(pause != 0):
+            m.d.sync += pause.eq(pause - 1)
         m.d.comb += [
-            self.s_tready.eq(queue.level < 32),
+            self.s_tready.eq((queue.level < 32) & (pause == 0)),
             forest.i.valid.eq(taken & last),
         ]
 
@@ -112,4 +117,4 @@ class ForestCore(wiring.Component):
 
 
 class PhasedCore(ForestCore):
-    shape = ForestShape(trees=128, phases=4, features=FEATURES)
+    shape = ForestShape(trees=128, phases=8, features=FEATURES)
