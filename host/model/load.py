@@ -17,6 +17,8 @@ from host.model.xgboost import read_xgboost
 
 __all__ = ["ModelStatus", "load_model", "read_model"]
 
+_STATUS_READS = 16
+
 
 class ModelStatus(IntEnum):
     """What became of the last image sent to a board, register ``model_status``."""
@@ -65,7 +67,10 @@ def load_model(board: RegisterFile, image: Image) -> None:
     for word in words.tolist():
         board.write("model_data", word)
     board.write("model_commit", zlib.crc32(words.astype("<u4").tobytes()))
-    status = board.read("model_status")
+    for _ in range(_STATUS_READS):  # a commit takes effect some clocks after it is written
+        status = board.read("model_status")
+        if status != ModelStatus.RECEIVING:
+            break
     if status != ModelStatus.ACCEPTED:
         name = ModelStatus(status).name if status in list(ModelStatus) else str(status)
         raise ModelError(
