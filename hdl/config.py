@@ -25,6 +25,10 @@ class BuildConfig:
         Width of a price in ticks, 3 to 32; narrower ones are for proofs.
     result_depth : int
         Entries of the output queues; must leave room for everything in flight.
+    sbe : bool
+        With the decoder of SBE frames.
+    own_orders : int
+        Own orders that may be open at once, a power of two from 2 to 128.
     model_cycles : int
         Cycles of a model from features to score, 0 to 8; 0 for a build without one.
 
@@ -39,6 +43,8 @@ class BuildConfig:
     qty_bits: int = 48
     price_bits: int = 32
     result_depth: int = 64
+    sbe: bool = False
+    own_orders: int = 64
     model_cycles: int = 0
 
     def __post_init__(self) -> None:
@@ -48,11 +54,24 @@ class BuildConfig:
             ("qty_bits", 2, 56),
             ("price_bits", 3, 32),
             ("result_depth", 32, 1024),
+            ("own_orders", 2, 128),
             ("model_cycles", 0, 8),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name}: expected {low} to {high}, was {value}")
+        if self.own_orders & (self.own_orders - 1):
+            raise ValueError(f"own_orders: expected a power of two, was {self.own_orders}")
+
+    @property
+    def slot_bits(self) -> int:
+        """Width of the slot of an own order."""
+        return (self.own_orders - 1).bit_length()
+
+    @property
+    def notional_bits(self) -> int:
+        """Width of price times quantity, and of lot value times quantity."""
+        return self.qty_bits + 32
 
     @property
     def rows(self) -> int:
@@ -80,7 +99,7 @@ class BuildConfig:
         return self.qty_bits + self.view_levels
 
     @property
-    def notional_bits(self) -> int:
+    def bucket_bits(self) -> int:
         """Width of price x lots of all trades in a bucket, bought and sold."""
         return self.price_bits + self.qty_bits + 1
 

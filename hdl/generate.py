@@ -31,6 +31,7 @@ _BANNER = (
 _ENUMS: tuple[type[IntEnum | IntFlag], ...] = (
     records.InKind,
     records.InFlag,
+    records.Protocol,
     records.OutKind,
     records.DecisionFlag,
     records.RefillFlag,
@@ -41,6 +42,9 @@ _ENUMS: tuple[type[IntEnum | IntFlag], ...] = (
     records.FeaturesFlag,
     records.Rule,
     records.ExitCause,
+    records.AlertFlag,
+    records.AlertCause,
+    records.KillCause,
     records.Reason,
 )
 
@@ -77,6 +81,7 @@ def host_records() -> str:
     out += ["}", "#: `first_reason` of an accepted order.", f"NO_REASON = {records.NO_REASON}"]
     out += ["#: Byte `order` of a decision: limit order, immediate or cancel."]
     out += [f"ORDER_LIMIT_IOC = {records.ORDER_LIMIT_IOC}"]
+    out += ["#: Low byte of the `decision_id` of a refused order.", f"NO_SLOT = {records.NO_SLOT}"]
     for record in (IN_RECORD, *OUT_RECORDS.values()):
         out += _dtype(record)
     out += ["#: First fields of every out record.", "OUT_HEADER_DTYPE = np.dtype(", "    {"]

@@ -1,18 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Block RAM that is swept after reset: a reset alone leaves its contents standing."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["SweptMemory"]
+__all__ = ["SweptMemory", "block_ram"]
+
+
+def block_ram(forwarded: bool) -> dict[str, Any]:
+    """Attributes of a memory in block RAM.
+
+    Parameters
+    ----------
+    forwarded : bool
+        What a read gives in the clock of a write to the same row is never used: the reader takes
+        it from elsewhere. Otherwise synthesis for parts whose block RAM gives rubbish then puts a
+        register and a mux around each bit.
+    """
+    return {"ram_style": "block"} | ({"no_rw_check": 1} if forwarded else {})
 
 
 class SweptMemory(wiring.Component):
     """One write port, one read port, every row set to `clear` before `done` rises.
 
-    A read returns the row as it was before a write in the same cycle. Writes before `done`
-    are lost.
+    A read returns the row as it was before a write in the same cycle, or anything where the memory
+    is `forwarded`. Writes before `done` are lost.
 
     Parameters
     ----------
@@ -22,8 +37,11 @@ class SweptMemory(wiring.Component):
         Rows.
     clear : int
         Value every row is swept to.
+    forwarded : bool
+        As in `block_ram`.
     style : str
-        ``block``, or ``auto`` to leave it to synthesis: wide rows of few symbols cost less in LUTs.
+        Attribute ``ram_style``: ``block``, ``distributed`` for few rows that are wide, or
+        ``auto`` to leave it to synthesis.
 
     Members
     -------
@@ -38,10 +56,15 @@ class SweptMemory(wiring.Component):
     """
 
     def __init__(
-        self, shape: ValueLike, depth: int, clear: int = 0, *, style: str = "block"
+        self,
+        shape: ValueLike,
+        depth: int,
+        clear: int = 0,
+        forwarded: bool = False,
+        style: str = "block",
     ) -> None:
         self.shape, self.depth, self.clear = shape, depth, clear
-        self.attrs = {"ram_style": "block"} if style == "block" else {}
+        self.attrs = block_ram(forwarded) if style == "block" else {"ram_style": style}
         addr_bits = (depth - 1).bit_length()
         super().__init__(
             {
@@ -63,8 +86,9 @@ class SweptMemory(wiring.Component):
         swept = Signal(range(self.depth + 1))
         with m.If(~self.done):
             m.d.sync += swept.eq(swept + 1)
+        with m.If(swept == self.depth - 1):
+            m.d.sync += self.done.eq(1)
         m.d.comb += [
-            self.done.eq(swept == self.depth),
             read.en.eq(1),
             read.addr.eq(self.read_addr),
             self.read_data.eq(read.data),

@@ -8,13 +8,15 @@ from amaranth.lib.wiring import In, Out
 from hdl.book.book import Book
 from hdl.book.trades import Trades
 from hdl.config import VIEW_LEVELS, BuildConfig
+from hdl.feed.feeds import Feeds
 from hdl.feed.native import TickDecoder
 from hdl.link.admission import IN_FLIGHT, Admission
 from hdl.link.emit import Emit
 from hdl.records import IN_RECORD
 from hdl.regs.bank import BANK_BUS, Bank
 from hdl.regs.table import ID, VERSION, contract_hash
-from hdl.risk.gate import Gate
+from hdl.risk.gate import AHEAD, Gate
+from hdl.risk.losses import LATENCY, Losses
 from hdl.signal.vector import FeatureVector
 from hdl.stats.counters import Counters
 from hdl.stats.latency import Latency
@@ -37,6 +39,10 @@ def decision_latency(config: BuildConfig) -> int:
 #: The same for a build without a model.
 STAGE_LATENCY = stage_latency(BuildConfig())
 DECISION_LATENCY = decision_latency(BuildConfig())
+if STAGE_LATENCY["strategy"] + 2 < LATENCY:
+    raise ValueError(
+        f"pipeline: expected losses within {STAGE_LATENCY['strategy'] + 2} cycles, was {LATENCY}"
+    )
 
 
 class Pipeline(wiring.Component):
@@ -59,13 +65,15 @@ class Pipeline(wiring.Component):
     Members
     -------
     i : In(stream(in record))
-        Records from the host.
+        Records from the host, and frames of a feed in 16-byte beats behind a FRAME.
     o : Out(stream(512))
         Records to the host.
     bus : In(BANK_BUS)
         Registers.
     soft_reset : Out(1)
         The host asks for a reset of everything.
+    kill_pin : In(1)
+        External kill switch; asynchronous, high kills.
     """
 
     def __init__(self, config: BuildConfig) -> None:
@@ -81,6 +89,7 @@ class Pipeline(wiring.Component):
                 "o": Out(stream.Signature(512)),
                 "bus": In(BANK_BUS),
                 "soft_reset": Out(1),
+                "kill_pin": In(1),
             }
         )
 
@@ -88,6 +97,7 @@ class Pipeline(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.bank = bank = Bank()
+        m.submodules.feeds = feeds = Feeds(config, STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"])
         m.submodules.admission = admission = Admission(config)
         m.submodules.decoder = decoder = TickDecoder(config)
         m.submodules.book = book = Book(config)
@@ -96,14 +106,18 @@ class Pipeline(wiring.Component):
         m.submodules.features = features = FeatureVector(config)
         m.submodules.strategy = strategy = Strategy(config)
         m.submodules.gate = gate = Gate(config)
+        m.submodules.losses = losses = Losses(config, STAGE_LATENCY["book"])
         m.submodules.emit = emit = Emit(config)
         m.submodules.counters = counters = Counters()
         m.submodules.latency_stats = latency = Latency()
 
-        wiring.connect(m, wiring.flipped(self.i), admission.i)
+        wiring.connect(m, wiring.flipped(self.i), feeds.i)
+        wiring.connect(m, feeds.o, admission.i)
         wiring.connect(m, admission.o, decoder.i)
         wiring.connect(m, decoder.o, book.i)
         m.d.comb += [trades.i.valid.eq(decoder.o.valid), trades.i.p.eq(decoder.o.p)]
+        self._connect_strategy(m)
+        self._connect_gate(m)
         for source, target in (
             (book.o, strategy.i),
             (book.o, features.i),
@@ -121,7 +135,7 @@ class Pipeline(wiring.Component):
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
 
         cycle, init_done = Signal(64), Signal()
-        stages = (book, trades, settings, features, strategy, gate)
+        stages = (feeds, book, trades, settings, features, strategy, gate, losses)
         swept = [stage.init_done for stage in stages]
         m.d.sync += [cycle.eq(cycle + 1), init_done.eq(Cat(swept).all())]
         m.d.comb += [
@@ -131,6 +145,8 @@ class Pipeline(wiring.Component):
             decoder.cycle.eq(cycle),
             book.ahead.eq(decoder.ahead),
             gate.cycle.eq(cycle),
+            feeds.view.valid.eq(book.o.valid),
+            feeds.view.p.eq(book.o.p),
         ]
 
         held, shown = bank.held, bank.shown
@@ -138,22 +154,86 @@ class Pipeline(wiring.Component):
             (book, ("refill_level", "refill_retry", "report", "stale_us")),
             (trades, ("trade_window",)),
             (strategy, ("ratio_num", "ratio_den", "rule_enable", "order_qty")),
-            (gate, ("mode", "rate_interval_us", "rate_burst_us", "stale_us")),
+            (losses, ("max_day_loss", "max_window_loss", "max_drawdown", "loss_window")),
         ):
             m.d.comb += [getattr(stage, name).eq(held[name]) for name in names]
+        m.d.comb += [
+            feeds.shadow[side][name].eq(held[f"sbe_{side}_{name}"])
+            for side in ("price", "qty")
+            for name in ("exponent", "shift", "inverse", "bound")
+        ]
+        m.d.comb += feeds.shadow.enable.eq(held.sbe_enable)
+        m.d.comb += [gate.settings[name].eq(held[name]) for name, _ in gate.settings.shape()]
         m.d.comb += [gate.shadow[name].eq(held[f"limit_{name}"]) for name, _ in gate.shadow.shape()]
+        m.d.comb += [
+            getattr(losses, name).eq(held[f"limit_{name}"]) for name in ("lot_value", "tick_value")
+        ]
         m.d.comb += [
             book.levels_n.eq(Mux(held.levels_n > VIEW_LEVELS, VIEW_LEVELS, held.levels_n)),
             admission.reset.eq(bank.strobes.symbol_reset),
             admission.reset_symbol.eq(bank.written),
+            feeds.commit.eq(bank.strobes.sbe_commit),
+            feeds.commit_symbol.eq(bank.written),
+            gate.commit.eq(bank.strobes.limit_commit),
+            gate.commit_symbol.eq(bank.written),
+            losses.commit.eq(bank.strobes.limit_commit),
+            losses.commit_symbol.eq(bank.written),
+            gate.select.eq(held.limit_select),
+            gate.kill.eq(bank.strobes.kill),
+            gate.rearm.eq(bank.strobes.rearm),
+            gate.word.eq(bank.written),
+            gate.kill_pin.eq(self.kill_pin),
+            gate.room.eq(emit.room),
+            self.soft_reset.eq(bank.strobes.control & bank.written[0]),
+            shown.id.eq(ID),
+            shown.version.eq(VERSION),
+            shown.config_hash.eq(contract_hash()),
+            shown.build_symbols.eq(config.symbols),
+            shown.build_levels.eq(config.levels),
+            shown.build_qty_bits.eq(config.qty_bits),
+            shown.build_feeds.eq(1 if config.sbe else 0),
+            shown.status.eq(Cat(init_done, admission.busy)),
+            shown.limits_version.eq(gate.limits_version),
+            shown.limit_in_force.eq(gate.in_force),
+            shown.kill_causes.eq(gate.kill_causes),
+            shown.cycle.eq(cycle),
+        ]
+
+        for counting in (feeds, admission, decoder, book, strategy, gate):
+            for name, _ in counting.counts.shape():
+                m.d.comb += counters.pulses[name].eq(counting.counts[name])
+        for name, _ in counters.values.shape():
+            m.d.comb += shown[name].eq(counters.values[name])
+
+        decision = gate.o.p
+        m.d.comb += [
+            latency.add.eq(gate.o.valid & decision.wanted),
+            latency.latency.eq(decision.latency),
+            latency.span.eq((decision.cycle[:32] - decision.cycle_first)[:32]),
+            latency.index.eq(bank.array_index),
+            bank.arrays.latency_histogram.eq(latency.latency_count),
+            bank.arrays.span_histogram.eq(latency.span_count),
+            shown.latency_min.eq(latency.least),
+            shown.latency_max.eq(latency.greatest),
+            shown.latency_sum.eq(latency.total),
+        ]
+        return m
+
+    def _connect_strategy(self, m: Module) -> None:
+        """Settings of the symbol that is coming, and state and features beside its view."""
+        parts = m.submodules
+        book, settings, features = parts.book, parts.settings, parts.features
+        strategy, held = parts.strategy, parts.bank.held
+        strobes, written = parts.bank.strobes, parts.bank.written
+        m.d.comb += [
             settings.ahead.eq(book.coming),
-            settings.commit.eq(bank.strobes.strategy_commit),
-            settings.commit_symbol.eq(bank.written),
+            settings.commit.eq(strobes.strategy_commit),
+            settings.commit_symbol.eq(written),
             *(
                 settings.shadow[name].eq(held[f"strategy_{name}"])
                 for name, _ in settings.shadow.shape()
             ),
-            shown.strategy_version.eq(settings.version),
+            parts.bank.shown.strategy_version.eq(settings.version),
             features.ahead.eq(book.coming),
             strategy.ahead.eq(book.coming),
             strategy.row.eq(settings.row),
@@ -165,39 +245,28 @@ class Pipeline(wiring.Component):
                 getattr(features, name).eq(settings.row[name])
                 for name in ("flow_decay", "average_decay", "bar_log2_us", "micro_bank")
             ),
-            features.micro_write.eq(bank.strobes.micro_entry),
+            features.micro_write.eq(strobes.micro_entry),
             features.micro_address.eq(held.micro_address),
-            features.micro_entry.eq(bank.written),
-            gate.commit.eq(bank.strobes.limit_commit),
-            gate.commit_symbol.eq(bank.written),
-            self.soft_reset.eq(bank.strobes.control & bank.written[0]),
-            shown.id.eq(ID),
-            shown.version.eq(VERSION),
-            shown.config_hash.eq(contract_hash()),
-            shown.build_symbols.eq(config.symbols),
-            shown.build_levels.eq(config.levels),
-            shown.build_qty_bits.eq(config.qty_bits),
-            shown.status.eq(Cat(init_done, admission.busy)),
-            shown.limits_version.eq(gate.limits_version),
-            shown.cycle.eq(cycle),
+            features.micro_entry.eq(written),
         ]
 
-        for counting in (admission, decoder, book, strategy, gate):
-            for name, _ in counting.counts.shape():
-                m.d.comb += counters.pulses[name].eq(counting.counts[name])
-        for name, _ in counters.values.shape():
-            m.d.comb += shown[name].eq(counters.values[name])
-
-        decision = gate.o.p
+    def _connect_gate(self, m: Module) -> None:
+        """Symbol and slot ahead of an intent; profit and positions in step with it."""
+        parts, to_gate = m.submodules, strategy_latency(self.config)
+        decoder, book, gate, losses = parts.decoder, parts.book, parts.gate, parts.losses
+        m.d.comb += [losses.tokens.valid.eq(decoder.o.valid), losses.tokens.p.eq(decoder.o.p)]
+        m.d.comb += [losses.views.valid.eq(book.o.valid), losses.views.p.eq(book.o.p)]
+        ahead, profit = book.o.p, losses.o
+        for at in range(to_gate - AHEAD):
+            later = Signal(gate.ahead.shape(), name=f"ahead{at}")
+            m.d.sync += [later.symbol.eq(ahead.symbol), later.tag.eq(ahead.tag)]
+            ahead = later
+        for at in range(to_gate + 2 - LATENCY):
+            late_profit = Signal.like(profit, name=f"profit{at}")
+            m.d.sync += late_profit.eq(profit)
+            profit = late_profit
         m.d.comb += [
-            latency.add.eq(gate.o.valid & decision.wanted),
-            latency.latency.eq(decision.latency),
-            latency.span.eq(decision.cycle - decision.cycle_first),
-            latency.index.eq(bank.array_index),
-            bank.arrays.latency_histogram.eq(latency.latency_count),
-            bank.arrays.span_histogram.eq(latency.span_count),
-            shown.latency_min.eq(latency.least),
-            shown.latency_max.eq(latency.greatest),
-            shown.latency_sum.eq(latency.total),
+            gate.ahead.symbol.eq(ahead.symbol),
+            gate.ahead.tag.eq(ahead.tag),
+            gate.losses.eq(profit),
         ]
-        return m

@@ -17,16 +17,21 @@ __all__ = [
     "IN_FLAGS_BY_KIND",
     "IN_RECORD",
     "NO_REASON",
+    "NO_SLOT",
     "ORDER_LIMIT_IOC",
     "OUT_RECORDS",
+    "AlertCause",
+    "AlertFlag",
     "DecisionFlag",
     "ExitCause",
     "FeaturesFlag",
     "Field",
     "InFlag",
     "InKind",
+    "KillCause",
     "Mode",
     "OutKind",
+    "Protocol",
     "Reason",
     "Record",
     "RefillFlag",
@@ -53,18 +58,27 @@ class InKind(IntEnum):
     REJECT = 11  #: own order never lived
     HEARTBEAT = 12  #: the host is alive
     TIMER = 13  #: the host's clock
-    RECONCILE = 15  #: the host states the position of a symbol
+    FRAME = 14  #: bytes of a feed's message follow, 16 in each beat
+    RECONCILE = 15  #: the exchange's truth on a symbol: position, price of a difference
+    CREDIT = 16  #: what may be spent from now on, account units
+    DAY = 17  #: a new trading day: profit and losses are counted from here
+    REARM = 18  #: the throttle of repeated executions of a symbol starts anew
+    CANCELLING = 19  #: a cancel of an own order is on its way
 
 
 class InFlag(IntFlag):
     """Flags of an incoming record; a flag that means nothing to the kind is malformed."""
 
-    SIDE = 0x01  #: set: ask or sell; clear: bid or buy; TRADE: what the aggressor did
+    SIDE = 0x01  #: set: ask, sell or short; clear: bid, buy or long; TRADE: the aggressor's
     REFILL = 0x02  #: LEVEL: part of a snapshot
-    WHOLE = 0x04  #: REFILL_END: the side has no level beyond those sent
+    #: REFILL_END: the side has no level beyond those sent; RECONCILE: take it over, nothing of the
+    #: symbol is open
+    WHOLE = 0x04
     BOOK = 0x08  #: EVENT_END: the event changed the book; evaluate it
     GAP = 0x10  #: CLEAR: because updates were lost
     RESYNC = 0x20  #: CLEAR: because a new snapshot is on its way
+    HOLD = 0x40  #: FRAME: records that end its event follow, so it is not ended by itself
+    START = 0x80  #: FRAME: no bytes follow; the update id of a snapshot that was sent as records
 
 
 #: Flags that are allowed for each kind.
@@ -82,8 +96,21 @@ IN_FLAGS_BY_KIND: dict[InKind, InFlag] = {
     InKind.REJECT: InFlag.SIDE,
     InKind.HEARTBEAT: InFlag(0),
     InKind.TIMER: InFlag(0),
-    InKind.RECONCILE: InFlag.SIDE,
+    InKind.FRAME: InFlag.HOLD | InFlag.START,
+    InKind.RECONCILE: InFlag.SIDE | InFlag.WHOLE,
+    InKind.CREDIT: InFlag(0),
+    InKind.DAY: InFlag(0),
+    InKind.REARM: InFlag(0),
+    InKind.CANCELLING: InFlag.SIDE,
 }
+
+
+class Protocol(IntEnum):
+    """Field `tag` of a FRAME: what its bytes are."""
+
+    NONE = 0  #: nothing the fabric can read
+    SBE = 1  #: one Binance SBE market-data message
+    MOLDUDP64 = 2  #: one MoldUDP64 packet of ITCH 5.0 messages
 
 
 class OutKind(IntEnum):
@@ -94,6 +121,7 @@ class OutKind(IntEnum):
     VIEW = 3  #: the book as the fabric sees it at the end of a book event
     TRADES = 4  #: the last trade and the window's volumes at the end of a book event
     FEATURES = 5  #: one page of the features at the end of a book event
+    ALERT = 6  #: the gate calls for attention
 
 
 class DecisionFlag(IntFlag):
@@ -101,6 +129,7 @@ class DecisionFlag(IntFlag):
 
     SIDE = 0x01  #: set: sell
     REFUSED = 0x02  #: the risk gate said no
+    REDUCE_ONLY = 0x04  #: the order may only reduce a position
 
 
 class RefillFlag(IntFlag):
@@ -156,15 +185,14 @@ class Mode(IntEnum):
 
 
 class Rule(IntFlag):
-    """What fired; EXIT changes what the lower bits mean, see `ExitCause`."""
+    """What fired, a bit for each strategy; EXIT changes what the lower bits mean (`ExitCause`)."""
 
-    NONE = 0
-    IMBALANCE = 0x01
-    VWAP = 0x02
-    FLOW = 0x04
-    WALL = 0x08
-    MODEL = 0x10
-    EXIT = 0x80
+    IMBALANCE = 0x01  #: depth imbalance
+    VWAP = 0x02  #: reversion to the trades' average price
+    FLOW = 0x04  #: momentum of traded volume
+    WALL = 0x08  #: away from, or through, a large level
+    MODEL = 0x10  #: a model's score
+    EXIT = 0x80  #: the order leaves a position
 
 
 class ExitCause(IntFlag):
@@ -176,6 +204,30 @@ class ExitCause(IntFlag):
     TIME = 0x08
     LIQUIDITY = 0x10
     FLATTEN = 0x20
+
+
+class AlertFlag(IntFlag):
+    """Flags of an alert."""
+
+    SIDE = 0x01  #: of the report or position it is about: sell or short
+    CANCEL_ALL = 0x02  #: cancel everything that is open
+
+
+class AlertCause(IntEnum):
+    """Why an alert was raised."""
+
+    REPORT = 1  #: a report on an order that is not open, or of what cannot have happened to it
+    RECONCILE = 2  #: the exchange's position differs from the fabric's by more than the tolerance
+    KILL = 3  #: the kill latch was set; `kill_causes` says by what
+
+
+class KillCause(IntFlag):
+    """What set the kill latch."""
+
+    REGISTER = 0x01  #: the register `kill`
+    WATCHDOG = 0x02  #: no heartbeat for `watchdog_dead_cycles`
+    PIN = 0x04  #: the external pin
+    LOSS = 0x08  #: a loss limit named in `loss_kill`
 
 
 class Reason(IntEnum):
@@ -191,12 +243,54 @@ class Reason(IntEnum):
     RATE = 7  #: too many messages
     STALE = 8  #: the event is older than the limit
     BOOK = 9  #: the book is not valid
+    KILL = 10  #: the kill latch is set
+    SYMBOL_HALTED = 11  #: the symbol's mode is HALTED
+    STRATEGY = 12  #: a strategy behind the order is not permitted, or none is named
+    QUANTITY_MIN = 13  #: quantity is under its minimum
+    QUANTITY_STEP = 14  #: quantity is no multiple of its step
+    COLLAR_PPM = 15  #: price is further from the mid than its share of it
+    COLLAR_LAST = 16  #: price is further from the last trade than its collar, or there was none
+    COLLAR_LAST_PPM = 17  #: price is further from the last trade than its share, or none
+    PRICE = 18  #: price is 0 or out of its range
+    TICK = 19  #: price is no multiple of its step
+    ORDER_TYPE = 20  #: type or time in force is not one the fabric knows
+    DUPLICATE = 21  #: the last order of the side is the same and too recent
+    SELF_TRADE = 22  #: it could trade with an own order
+    RATE_SYMBOL = 23  #: too many messages of the symbol
+    WINDOW_QTY = 24  #: quantity over the window would pass its maximum
+    WINDOW_NOTIONAL = 25  #: notional over the window would pass its maximum
+    DRIFT = 26  #: prices of orders moved too far within their window
+    REPEAT = 27  #: too many orders since the throttle was re-armed
+    ORDER_TRADE = 28  #: too many orders for the fills there were
+    GROSS = 29  #: gross value over all symbols would pass its maximum
+    NET = 30  #: net value over all symbols would pass its maximum
+    OPEN_ORDERS = 31  #: too many orders are open
+    CREDIT = 32  #: the order's value is over the credit that is left
+    CREDIT_STALE = 33  #: the credit was never told, or too long ago
+    LOSSES = 34  #: too many losing round trips one after the other
+    LOSS_DAY = 35  #: the day's loss is over its maximum
+    LOSS_WINDOW = 36  #: the window's loss is over its maximum
+    DRAWDOWN = 37  #: the fall from the day's best is over its maximum
+    SPREAD = 38  #: the spread is over its maximum
+    VOLATILITY = 39  #: the mid moved too far too fast: pause
+    CLOCK = 40  #: stream time and the device's clock part too far
+    GAP = 41  #: updates of the book were lost
+    CROSSED = 42  #: best bid at or above best ask
+    SHALLOW = 43  #: a side holds fewer than N levels
+    RESYNC = 44  #: a new snapshot is awaited
+    WATCHDOG = 45  #: the host's heartbeat is late
+    OWN_ORDERS = 46  #: the table of own orders has no room
+    REPORT = 47  #: an unknown or impossible report; until a reconciliation takes over
+    RECONCILE = 48  #: the exchange's position differs
+    CROWDED = 49  #: an order one clock behind another
 
 
 #: `first_reason` of an accepted order.
 NO_REASON = 255
 #: Byte `order` of a decision: limit order, immediate or cancel.
 ORDER_LIMIT_IOC = 0x11
+#: Low byte of the `decision_id` of a refused order: it has no slot.
+NO_SLOT = 255
 
 
 @dataclass(frozen=True)
@@ -249,7 +343,11 @@ IN_RECORD = Record(
         Field("kind", 8, "`InKind`"),
         Field("flags", 8, "`InFlag`"),
         Field("symbol", 8, "symbol number, below the build's `symbols`"),
-        Field("tag", 8, "own-order tag of ACK, FILL, CANCEL, REJECT; else 0"),
+        Field(
+            "tag",
+            8,
+            "slot of the own order of a report or CANCELLING; `Protocol` of a FRAME; else 0",
+        ),
         Field("price_ticks", 32, "price, ticks"),
         Field(
             "value",
@@ -275,21 +373,26 @@ OUT_RECORDS: dict[OutKind, Record] = {
             Field(
                 "order",
                 8,
-                "low nibble 1 limit, 2 market-on-limit; high nibble 1 IOC, 2 FOK, 3 GTC post-only",
+                "low nibble 1: limit, 2: protected market; high one 1: IOC, 2: FOK, 3: post-only",
             ),
             Field("seq", 32, "number of the out record since reset, from 0"),
             Field("update_id", 64, "update id of the event it acted on"),
             Field("qty_lots", 64, "quantity, lots"),
             Field("price_ticks", 32, "limit price, ticks"),
-            Field("decision_id", 32, "number of the decision since reset, from 1"),
-            Field("verdict", 32, "bit n set: `Reason` n refuses; 0: accepted"),
+            Field(
+                "decision_id",
+                32,
+                "low byte: slot of the own order or 255; above it: number since reset, from 1",
+            ),
+            Field("verdict", 64, "bit n set: `Reason` n refuses; 0: accepted"),
+            Field("cycle_decision", 64, "cycle of the verdict"),
             Field("first_reason", 8, "lowest set bit of the verdict, 255 for none"),
             Field("rule", 8, "`Rule` that fired, with EXIT `ExitCause`"),
             Field("latency_cycles", 16, "cycles from accept of EVENT_END to the verdict"),
-            Field("cycle_first", 64, "cycle in which EVENT_BEGIN was accepted"),
-            Field("cycle_decision", 64, "cycle of the verdict"),
+            Field("span_cycles", 32, "cycles from accept of EVENT_BEGIN to the verdict, low bits"),
             Field("score", 32, "score of a model; 0 for a rule that has none", signed=True),
-            Field("limits_version", 32, "number of limit commits at the verdict"),
+            Field("limits_version", 16, "number of the commit its limits came from, low bits"),
+            Field("limits_checksum", 16, "checksum of these limits"),
         ),
     ),
     OutKind.REFILL_REQUEST: Record(
@@ -359,6 +462,24 @@ OUT_RECORDS: dict[OutKind, Record] = {
                 Field(f"value{n}", 32, f"feature 12 x page + {n}; 0 beyond the last", signed=True)
                 for n in range(FEATURES_PER_RECORD)
             ),
+        ),
+    ),
+    OutKind.ALERT: Record(
+        "alert",
+        "the gate calls for attention",
+        64,
+        (
+            *_HEADER,
+            Field("cause", 8, "`AlertCause`"),
+            Field("seq", 32, "number of the out record since reset, from 0"),
+            Field("update_id", 64, "0"),
+            Field("value", 64, "lots of the report, or of the exchange's position"),
+            Field("price_ticks", 32, "price of the report"),
+            Field("tag", 8, "slot the report named"),
+            Field("kind_in", 8, "`InKind` of the record it is about, 0 for none"),
+            Field("kill_causes", 8, "`KillCause` bits that are latched"),
+            Field("reserved", 8, "0"),
+            *(Field(f"zero{n}", 64, "0") for n in range(4)),
         ),
     ),
 }

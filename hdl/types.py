@@ -55,13 +55,14 @@ def count_layout(*names: str) -> data.StructLayout:
 def _origin() -> dict[str, int]:
     """Fields that travel with a token from the decoder to the decision."""
     return {
-        "kind": 4,  # InKind, 0 for a malformed record
+        "kind": 5,  # InKind, 0 for a malformed record
         "symbol": 8,
+        "tag": 8,  # slot of the own order a report is about
         "side": 1,  # ask, sell
         "book": 1,  # EVENT_END of a book event
         "now_us": 64,  # stream time
         "age_us": 32,  # stream time minus the event's time
-        "cycle_first": 64,  # accept of EVENT_BEGIN
+        "cycle_first": 32,  # accept of EVENT_BEGIN, low bits
         "cycle_cause": 16,  # accept of this record, low bits
     }
 
@@ -71,6 +72,7 @@ def token_layout(config: BuildConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             **_origin(),
+            "adopt": 1,  # RECONCILE: take over
             "poison": 1,  # malformed: the symbol's book may have missed an update
             "refill": 1,
             "whole": 1,
@@ -128,7 +130,7 @@ def trade_layout(config: BuildConfig) -> data.StructLayout:
             "qty": config.qty_bits,  # of the last one, lots
             "buy_volume": config.qty_bits + 3,  # of the window's 8 buckets, lots
             "sell_volume": config.qty_bits + 3,
-            "notional": config.notional_bits + 3,  # of both, price x lots
+            "notional": config.bucket_bits + 3,  # of both, price x lots
             "window": 5,  # register trade_window
         }
     )
@@ -141,6 +143,7 @@ def view_layout(config: BuildConfig) -> data.StructLayout:
             **_origin(),
             "value": 64,  # update id, or lots of a trade or a report
             "price": config.price_bits,  # of a trade or a report, ticks
+            "adopt": 1,
             "forget": 1,  # the symbol is being reset
             "report": 3,  # register report at the event
             "bid": side_layout(config),
@@ -187,18 +190,22 @@ def intent_layout(config: BuildConfig) -> data.StructLayout:
     return data.StructLayout(
         {
             **_origin(),
-            "update_id": 64,
+            "update_id": 64,  # or the value of a record that is no event
+            "adopt": 1,
             "has_view": 1,
-            "valid": 1,
+            "valid": 1,  # the view is valid; of an exit, its best bid and offer
+            "reasons": 8,  # ViewReason against that
             "bid_price": 32,
             "ask_price": 32,
-            "mid2": 33,  # bid + ask
+            "mid2": 33,  # best bid + best ask
+            "last_known": 1,  # there was a trade
+            "last_price": 32,
             "wanted": 1,  # there is an order to judge; `side` is the order's
-            "price": 32,  # limit price, or of the report, ticks
+            "price": 32,  # limit price, or price of a report, ticks
             "qty": config.qty_bits,  # of the order or the report, lots
             "reduce_only": 1,  # an exit: may take from the position, never add
-            "order": 8,  # type and time in force
-            "strategy": 8,  # Rule
+            "order": 8,  # low nibble: type, high nibble: time in force
+            "strategy": 8,  # Rule: strategies that want it, a bit each
             "score": signed(32),
         }
     )
@@ -215,14 +222,21 @@ def decision_layout(config: BuildConfig) -> data.StructLayout:
             "update_id": 64,
             "price": 32,
             "qty": config.qty_bits,
+            "reduce_only": 1,
             "order": 8,
             "strategy": 8,
             "score": signed(32),
-            "verdict": 32,
+            "slot": 8,  # of the own order, NO_SLOT for a refused one
+            "verdict": 64,
             "first_reason": 8,
-            "cycle_first": 64,
+            "cycle_first": 32,
             "cycle": 64,
             "latency": 16,
-            "limits_version": 32,
+            "limits_version": 16,
+            "limits_checksum": 16,
+            "alert": 4,  # AlertCause, 0 for none
+            "alert_kind": 5,
+            "alert_tag": 8,
+            "kill_causes": 4,
         }
     )

@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from host.execution.assumed import ASSUMPTION
 from host.feeds.capture import CaptureError
 from host.feeds.venues import VENUES
 from host.links import LinkError, RegisterError
+from host.memory import collect_seldom
 from host.model.command import TrainRequest, run_train
 from host.model.fit import Plan
 from host.model.labels import Costs
@@ -24,6 +26,10 @@ from host.replay.command import Request, run_replay
 from host.replay.run import ReplayError
 from host.replay.summary import version_text
 from host.settings import ReplaySettings, SettingError
+from host.wire.convert import encode_capture, not_encoded
+from host.wire.framing import Wire
+from host.wire.stats import feed_stats
+from host.wire.stats_print import print_stats
 
 __all__ = ["app", "main"]
 
@@ -60,8 +66,9 @@ def version() -> None:
 @app.command(
     help=f"""Replay captures through a board, check every answer, and write what came of it.
 
-    Captures are `<receive time, ns> <JSON>` lines of Binance streams, gzip or plain, or recordings
-    of the project cryptofeed ({", ".join(VENUES)}), zstd or plain; several follow each other.
+    Captures are `<receive time, ns> <JSON>` lines of Binance streams or recordings of its binary
+    frames, gzip or plain, or recordings of the project cryptofeed ({", ".join(VENUES)}), zstd or
+    plain; several follow each other.
     OUT gets summary.json, bbo.csv, decisions.parquet, views.parquet and
     report.html.
 
@@ -119,6 +126,10 @@ def replay(
     fill_delay_ms: Annotated[
         int, typer.Option(help="Stream time between reports to the board, milliseconds.")
     ] = 100,
+    wire: Annotated[
+        Wire,
+        typer.Option(help="Send events as records, or as the frames that the board reads itself."),
+    ] = Wire.NATIVE,
     report: Annotated[bool, typer.Option(help="Write report.html and its figures.")] = True,
 ) -> None:
     """Check the options and run; see the help text above."""
@@ -150,6 +161,7 @@ def replay(
         fill_delay_us=fill_delay_ms * 1000,
         reference=reference,
         report=report,
+        wire=wire,
     )
     outcome = run_replay(request, Console(), Console(stderr=True))
     if outcome.mismatches:
@@ -232,6 +244,88 @@ def _cost(option: str, text: str) -> Decimal:
     return cost
 
 
+@app.command("feed-stats")
+def feed_statistics(
+    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
+    symbol: Annotated[
+        list[str] | None,
+        typer.Option(help="Count only this symbol; may be repeated; default: all."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Count what captures hold: messages, sizes as JSON and as SBE, gaps, rates, delays.
+
+    Captures are of any format that replay takes. Exit status: 0, or 2 for a file that cannot be
+    read to its end.
+    """
+    stats = feed_stats(captures, symbol or [])
+    summary = stats.summary()
+    if json:
+        typer.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+    else:
+        print_stats(summary, Console())
+    if stats.error:
+        raise typer.Exit(_fail(stats.error))
+
+
+@app.command("encode")
+def encode(
+    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File for the frames; compressed if it ends with .gz.", show_default=False
+        ),
+    ],
+    binary_snapshots: Annotated[
+        bool, typer.Option(help="Encode snapshots as well; default: keep them as text.")
+    ] = False,
+) -> None:
+    """Write captures of Binance's JSON again as a recording of binary (SBE) frames.
+
+    Exit status: 0, 1 if a message has no exact frame, 2 for a file that cannot be read or written.
+    """
+    counts = encode_capture(captures, out, binary_snapshots=binary_snapshots)
+    for name, count in sorted(counts.items()):
+        typer.echo(f"{name} {count}")
+    if not_encoded(counts):
+        raise typer.Exit(MISMATCH)
+
+
+@app.command()
+def paper(
+    usdm: Annotated[
+        list[str] | None, typer.Option(help="Capture of USD-M futures; may be repeated.")
+    ] = None,
+    spot: Annotated[
+        list[str] | None, typer.Option(help="Capture of spot; may be repeated.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with settings of the venue.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen at.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    speed: Annotated[
+        str | None, typer.Option(help="Seconds of the capture in a second; 0: as fast as possible.")
+    ] = None,
+    control: Annotated[
+        bool, typer.Option(help="Serve /paper/v1: faults and steps, for tests.")
+    ] = False,
+) -> None:
+    """Serve a local exchange with Binance's interface whose market is a capture.
+
+    Prints one line with its address and the paper key, and serves until it is interrupted.
+    """
+    try:
+        from host.paper.command import paper_settings, run_paper
+    except ModuleNotFoundError as error:
+        raise SettingError(
+            f"expected the extra `exchange` (pip install 'tickgate[exchange]'), was no {error.name}"
+        ) from None
+    changes = {"host": host, "port": port, "speed": speed, "control": control or None}
+    run_paper(paper_settings(config, usdm or [], spot or [], changes), typer.echo)
+
+
 def _option(field: str) -> str:
     return "--" + field.replace("_", "-")
 
@@ -250,6 +344,7 @@ def _step(option: str, text: str | None) -> Decimal | None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit; faults of the input are one line on stderr."""
+    collect_seldom()
     try:
         status = app(arguments, standalone_mode=False)
     except (

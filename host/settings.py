@@ -224,6 +224,8 @@ class ReplaySettings(BaseModel):
         notional = price.step * qty.step
         return [
             Write("limit_permit", 1),
+            Write("limit_mode", int(Mode.ACTIVE)),
+            Write("limit_waive", _MAX_U64),
             Write("limit_max_qty", _floor(self.max_qty, qty.step, order)),
             Write("limit_max_notional", _floor(self.max_notional, notional, _MAX_U64)),
             Write("limit_collar_ticks", self.collar_ticks),

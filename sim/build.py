@@ -325,7 +325,8 @@ def _source_files(name: str) -> Iterator[tuple[str, Path]]:
     if spec.submodule_search_locations is None:
         yield name, origin
         return
-    for path in sorted(origin.parent.rglob("*.py")):
+    files = (path for suffix in ("py", "xml") for path in origin.parent.rglob(f"*.{suffix}"))
+    for path in sorted(files):
         yield f"{name}/{path.relative_to(origin.parent).as_posix()}", path
 
 

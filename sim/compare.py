@@ -15,15 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from host.contract.records import (
+    ALERT_DTYPE,
     DECISION_DTYPE,
     FEATURES_DTYPE,
     NO_REASON,
     REFILL_REQUEST_DTYPE,
     TRADES_DTYPE,
     VIEW_DTYPE,
+    AlertCause,
+    AlertFlag,
     DecisionFlag,
     ExitCause,
     FeaturesFlag,
+    InKind,
+    KillCause,
     OutKind,
     Reason,
     RefillFlag,
@@ -36,7 +41,7 @@ from host.contract.records import (
 __all__ = ["CYCLE_FIELDS", "Comparison", "Latency", "compare", "describe", "latency"]
 
 #: Fields of a decision that depend on when records arrive.
-CYCLE_FIELDS = ("latency_cycles", "cycle_first", "cycle_decision")
+CYCLE_FIELDS = ("latency_cycles", "span_cycles", "cycle_decision")
 
 RECORD_BYTES = 64
 
@@ -45,6 +50,7 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     int(OutKind.REFILL_REQUEST): REFILL_REQUEST_DTYPE,
     int(OutKind.VIEW): VIEW_DTYPE,
     int(OutKind.TRADES): TRADES_DTYPE,
+    int(OutKind.ALERT): ALERT_DTYPE,
     int(OutKind.FEATURES): FEATURES_DTYPE,
 }
 _FLAGS: dict[int, type[IntFlag]] = {
@@ -52,6 +58,7 @@ _FLAGS: dict[int, type[IntFlag]] = {
     int(OutKind.REFILL_REQUEST): RefillFlag,
     int(OutKind.VIEW): ViewFlag,
     int(OutKind.TRADES): TradesFlag,
+    int(OutKind.ALERT): AlertFlag,
     int(OutKind.FEATURES): FeaturesFlag,
 }
 
@@ -250,7 +257,7 @@ def _text(kind: int, name: str, value: int) -> str:
         return _flag_names(ViewReason, value)
     if name == "verdict":
         names = [reason.name for reason in Reason if value >> reason & 1]
-        rest = value >> len(Reason) << len(Reason)
+        rest = value & ~sum(1 << reason for reason in Reason)
         return " ".join([*names, hex(rest)] if rest else names) or "accepted"
     if name == "first_reason":
         return "none" if value == NO_REASON else _code_name(Reason, value)
@@ -258,6 +265,12 @@ def _text(kind: int, name: str, value: int) -> str:
         return f"EXIT {_flag_names(ExitCause, value & ~int(Rule.EXIT))}"
     if name == "rule":
         return _flag_names(Rule, value)
+    if name == "cause":
+        return _code_name(AlertCause, value)
+    if name == "kind_in":
+        return "none" if value == 0 else _code_name(InKind, value)
+    if name == "kill_causes":
+        return _flag_names(KillCause, value)
     if name == "order":
         return hex(value)
     return str(value)

@@ -10,79 +10,54 @@ so every cycle field of an expected record is 0. What is kept of a symbol is in
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from host.contract.features import FEATURES_PER_RECORD
 from host.contract.records import (
-    DECISION_DTYPE,
-    FEATURES_DTYPE,
-    IN_DTYPE,
-    IN_FLAGS_BY_KIND,
     NO_REASON,
-    REFILL_REQUEST_DTYPE,
-    TRADES_DTYPE,
-    VIEW_DTYPE,
+    AlertCause,
+    AlertFlag,
     DecisionFlag,
     FeaturesFlag,
     InFlag,
     InKind,
-    Mode,
     OutKind,
-    Reason,
-    RefillFlag,
     TradesFlag,
     ViewFlag,
     ViewReason,
 )
 from host.contract.registers import COUNTERS, REGISTERS
+from sim.reference_gate import Alert, GateModel, Order
+from sim.reference_records import (
+    BOOKLESS,
+    OUT_DTYPES,
+    REPORTS,
+    Records,
+    as_bytes,
+    as_records,
+    malformed,
+    rows_of,
+)
 from sim.reference_signal import BookSide, Moment, SignalSettings, SignalState
 from sim.reference_strategy import Before, Intent, Seen, effective
-from sim.reference_symbol import NO_HORIZON, Limits, Shown, Side, State, Symbol, Tape
+from sim.reference_symbol import Side, State, Symbol, Tape
 
 __all__ = ["OUT_DTYPES", "Records", "Reference"]
 
-#: What `Reference.feed` takes: records of `IN_DTYPE`, or their bytes.
-Records = npt.NDArray[Any] | bytes | bytearray | memoryview
-
-#: Layout of each kind of out record.
-OUT_DTYPES: dict[int, np.dtype[Any]] = {
-    int(OutKind.DECISION): DECISION_DTYPE,
-    int(OutKind.REFILL_REQUEST): REFILL_REQUEST_DTYPE,
-    int(OutKind.VIEW): VIEW_DTYPE,
-    int(OutKind.TRADES): TRADES_DTYPE,
-    int(OutKind.FEATURES): FEATURES_DTYPE,
-}
-
 # Kinds and flags as plain ints: an enum costs more to compare than the rest of the loop.
 (LEVEL, TRADE, CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, REFILL_END) = map(int, list(InKind)[:7])
-(ACK, FILL, CANCEL, REJECT, HEARTBEAT, TIMER, RECONCILE) = map(int, list(InKind)[7:])
-(SIDE, REFILL, WHOLE, BOOK, GAP, RESYNC) = map(int, InFlag)
-
-KINDS = frozenset(int(kind) for kind in InKind)
-REPORTS = frozenset((ACK, FILL, CANCEL, REJECT))
-#: Kinds that can be malformed without a book update being lost.
-BOOKLESS = REPORTS | {HEARTBEAT, TIMER, RECONCILE}
-FORBIDDEN_FLAGS = {int(kind): 0xFF & ~int(flags) for kind, flags in IN_FLAGS_BY_KIND.items()}
-PRICE_ABOVE_ZERO = frozenset((LEVEL, TRADE))
-PRICE_ZERO = frozenset((CLEAR, EVENT_BEGIN, EVENT_END, REFILL_BEGIN, HEARTBEAT, TIMER))
-VALUE_IS_QTY = frozenset((LEVEL, TRADE, ACK, FILL, CANCEL, REJECT, RECONCILE))
-QTY_ABOVE_ZERO = frozenset((TRADE, FILL, CANCEL, REJECT))
-VALUE_ZERO = frozenset((CLEAR, REFILL_BEGIN, REFILL_END, HEARTBEAT))
+(ACK, FILL, CANCEL, REJECT, HEARTBEAT, TIMER) = map(int, list(InKind)[7:13])
+(RECONCILE, CREDIT, DAY, REARM) = map(int, list(InKind)[14:18])
+(SIDE, REFILL, WHOLE, BOOK, GAP, RESYNC) = map(int, list(InFlag)[:6])
 
 #: N is never more.
 MOST_N = 10
 #: Reasons that leave the best bid and offer valid.
 BBO_IGNORES = ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE
 MAX_U32 = (1 << 32) - 1
-MAX_U64 = (1 << 64) - 1
-
-
-def _signed64(value: int) -> int:
-    """`value`, saturated to a signed 64-bit number."""
-    return max(-(1 << 63), min((1 << 63) - 1, value))
 
 
 class Reference:
@@ -90,23 +65,28 @@ class Reference:
 
     Parameters
     ----------
-    symbols, levels, qty_bits : int
-        Build parameters S, K and Q.
-
-    Attributes
-    ----------
-    limits_version : int
-        Limit commits since reset.
+    symbols, levels, qty_bits, own_orders : int
+        Build parameters S, K, Q and O.
+    model : callable, optional
+        Score of a vector of features, signed 32 bits; without one the score is 0.
     """
 
-    def __init__(self, symbols: int = 16, levels: int = 32, qty_bits: int = 48) -> None:
+    def __init__(
+        self,
+        symbols: int = 16,
+        levels: int = 32,
+        qty_bits: int = 48,
+        own_orders: int = 64,
+        model: Callable[[Sequence[int]], int] | None = None,
+    ) -> None:
+        self.model = model
         self.symbols = symbols
         self.levels = levels
         self.qty_bits = qty_bits
+        self.own_orders = own_orders
         self._reset()
 
     def _reset(self) -> None:
-        self.limits_version = 0
         self.strategy_version = 0
         self._micro: dict[int, int] = {}  # address -> entry of a micro-price table
         self._register = {name: 0 for name, register in REGISTERS.items() if register.writable}
@@ -115,7 +95,9 @@ class Reference:
         self._now_us = 0
         self._frame_symbol: int | None = None  # symbol of the open frame
         self._frame_us = 0  # its exchange time
-        self._rate_us = 0  # T of the token bucket
+        # by symbol, of its last book event: update id and best levels, if those were valid
+        self._shown: dict[int, tuple[int, int, int, int, int]] = {}
+        self.gate = GateModel(self.symbols, self.qty_bits, self.own_orders, self._register)
         self._seq = 0
         self._decisions = 0
         self._out: list[dict[str, int]] = []
@@ -123,7 +105,13 @@ class Reference:
     @property
     def counters(self) -> dict[str, int]:
         """Every counter register by name, saturated at 2^32 - 1."""
-        return {name: min(self._counts[name], MAX_U32) for name in COUNTERS}
+        counts = Counter({**self._counts, "kills": self.gate.kills})
+        return {name: min(counts[name], MAX_U32) for name in COUNTERS}
+
+    @property
+    def limits_version(self) -> int:
+        """Limit commits since reset."""
+        return self.gate.commits
 
     def write(self, register_name: str, value: int) -> None:
         """Write a register between two records.
@@ -149,14 +137,11 @@ class Reference:
                 self._reset()
         elif register_name == "limit_commit":
             if value < self.symbols:
-                self._books[value].limits = Limits(
-                    permit=self._register["limit_permit"],
-                    max_qty_lots=self._register["limit_max_qty"],
-                    max_notional=self._register["limit_max_notional"],
-                    collar_ticks=self._register["limit_collar_ticks"],
-                    max_position_lots=self._register["limit_max_position"],
-                )
-                self.limits_version += 1
+                self.gate.commit(value)
+        elif register_name == "kill":
+            self._alert(self.gate.kill())
+        elif register_name == "rearm":
+            self.gate.rearm(value)
         elif register_name == "strategy_commit":
             if value < self.symbols:
                 self._books[value].settings = {
@@ -174,6 +159,15 @@ class Reference:
                 self._reset_symbol(value)
         else:
             self._register[register_name] = value
+            if register_name == "mode":
+                self.gate.mode_written()
+
+    def shown_last(self, symbol: int) -> tuple[int, int, int, int, int] | None:
+        """Update id, best bid and best ask (price, quantity) of a symbol's last book event.
+
+        None if best bid and offer were not valid then.
+        """
+        return self._shown.get(symbol)
 
     @property
     def _n(self) -> int:
@@ -215,14 +209,15 @@ class Reference:
         ValueError
             The bytes are no whole number of records.
         """
-        batch = _as_records(records)
+        batch = as_records(records)
         counts, books = self._counts, self._books
         n = self._n
         counts["records_in"] += len(batch)
-        for kind, flags, symbol, tag, price_ticks, value in _rows(batch):
-            malformed = self._malformed(kind, flags, symbol, tag, price_ticks, value)
-            if malformed is not None:
-                counts[malformed] += 1
+        for kind, flags, symbol, tag, price_ticks, value in rows_of(batch):
+            record = kind, flags, symbol, tag, price_ticks, value
+            breach = malformed(record, self.symbols, self.qty_bits, self._frame_symbol)
+            if breach is not None:
+                counts[breach] += 1
                 if kind not in BOOKLESS and symbol < self.symbols:
                     books[symbol].bid.gap = books[symbol].ask.gap = True
                 continue
@@ -279,76 +274,84 @@ class Reference:
             elif kind == TIMER:
                 counts["timers"] += 1
                 self._now_us = max(self._now_us, value)
-            elif kind == RECONCILE:
-                counts["reconciles"] += 1
-                is_short = bool(flags & SIDE)
-                book.strategy.position.state(is_short, value, price_ticks, self._now_us)
-                book.strategy.reported = True
+                self.gate.timer(self._now_us)
             else:
-                counts["reports"] += 1
-                self._report(book, kind, bool(flags & SIDE), value)
-                if kind == FILL:
-                    is_sell = bool(flags & SIDE)
-                    book.strategy.position.fill(is_sell, value, price_ticks, self._now_us)
-                book.strategy.reported |= kind != ACK
+                self._steer(kind, flags, symbol, tag, price_ticks, value)
         out, self._out = self._out, []
-        return _as_bytes(out)
+        return as_bytes(out)
 
-    def _malformed(
+    def _steer(
         self, kind: int, flags: int, symbol: int, tag: int, price_ticks: int, value: int
-    ) -> str | None:
-        """Counter of the first rule the record breaks, None for a well-formed one."""
-        if kind not in KINDS:
-            return "malformed_kind"
-        if symbol >= self.symbols:
-            return "malformed_symbol"
-        if flags & FORBIDDEN_FLAGS[kind]:
-            return "malformed_flags"
-        if tag and kind not in REPORTS:
-            return "malformed_reserved"
-        if price_ticks == 0:
-            if kind in PRICE_ABOVE_ZERO:
-                return "malformed_price"
-        elif kind in PRICE_ZERO or flags & WHOLE:
-            return "malformed_price"
-        if kind in VALUE_IS_QTY:
-            if value >> self.qty_bits:
-                return "malformed_qty"
-            if value == 0 and (kind in QTY_ABOVE_ZERO or flags & REFILL):
-                return "malformed_qty"
-        elif value and kind in VALUE_ZERO:
-            return "malformed_qty"
-        framed = (kind == LEVEL and not flags & REFILL) or kind == EVENT_END
-        if framed and symbol != self._frame_symbol:
-            return "malformed_frame"
-        return None
-
-    def _report(self, book: Symbol, kind: int, is_sell: bool, qty_lots: int) -> None:
-        """Take what became of an own order into its symbol's exposure."""
-        if kind == ACK:
-            return
-        # A filled buy adds to the position and leaves the open buys: the long side's worst
-        # stays. A buy that is gone unfilled leaves the open buys alone.
-        if (kind == FILL) == is_sell:
-            book.worst_long = _signed64(book.worst_long - qty_lots)
+    ) -> None:
+        """What the host tells the gate, and the strategy of its position."""
+        gate, side = self.gate, bool(flags & SIDE)
+        strategy = self._books[symbol].strategy
+        if kind == RECONCILE:
+            self._counts["reconciles"] += 1
+            if flags & WHOLE:
+                strategy.position.state(side, value, price_ticks, self._now_us)
+                strategy.reported = True
+            alert = gate.reconcile(symbol, side, value, price_ticks, bool(flags & WHOLE))
+            self._counts["reconcile_faults"] += alert is not None
+            self._alert(alert)
+        elif kind == CREDIT:
+            gate.credit(value, self._now_us)
+        elif kind == DAY:
+            gate.day()
+        elif kind == REARM:
+            gate.rearm_repeats(symbol)
         else:
-            book.worst_short = _signed64(book.worst_short - qty_lots)
+            self._counts["reports"] += kind in REPORTS
+            if kind == FILL:
+                strategy.position.fill(side, value, price_ticks, self._now_us)
+            strategy.reported |= kind in (FILL, CANCEL, REJECT)
+            alert = gate.report(kind, symbol, side, tag, price_ticks, value)
+            self._counts["report_faults"] += alert is not None
+            self._alert(alert)
+
+    def _alert(self, alert: Alert | None) -> None:
+        """Emit an alert, if there is one."""
+        if alert is None:
+            return
+        is_kill = alert.cause is AlertCause.KILL
+        self._emit(
+            kind=OutKind.ALERT,
+            flags=(AlertFlag.SIDE if alert.is_sell else 0)
+            | (AlertFlag.CANCEL_ALL if is_kill else 0),
+            symbol=alert.symbol,
+            cause=alert.cause,
+            value=alert.value,
+            price_ticks=alert.price_ticks,
+            tag=alert.tag,
+            kind_in=alert.kind_in,
+            kill_causes=self.gate.kill_causes,
+        )
 
     def _evaluate(self, symbol: int, update_id: int) -> None:
         """The view of a symbol at the end of a book event, and all that follows from it."""
         book = self._books[symbol]
         bid, ask = book.bid.shown(), book.ask.shown()
         age_us = min(self._now_us - self._frame_us, MAX_U32)
-        reasons = self._view_reasons(book, bid, ask, age_us)
+        reasons = book.view_reasons(self._n, age_us > self._register["stale_us"])
         bbo_valid = not reasons & ~BBO_IGNORES
         valid = not reasons
+        self._shown.pop(symbol, None)
+        if bbo_valid:
+            best = bid.price_ticks, bid.qty_lots, ask.price_ticks, ask.qty_lots
+            self._shown[symbol] = (update_id, *best)
         self._counts["events"] += 1
         self._counts["events_bbo"] += bbo_valid
         self._counts["events_valid"] += valid
 
+        killed = self.gate.book_event(
+            symbol, bid.price_ticks, ask.price_ticks, reasons, self._now_us
+        )
         features = self._features(symbol, update_id, bbo_valid, valid, age_us)
+        self._alert(killed)
 
-        request = self._refill_request(book)
+        request = book.refill_request(
+            self._register["refill_level"], self._register["refill_retry"]
+        )
         if request:
             self._counts["refill_requests"] += 1
             self._emit(
@@ -439,148 +442,54 @@ class Reference:
         features = book.signals.event(bid, ask, moment, shape, table)
         filtered = strategy.filtered
         row = effective(settings, self._register)
-        intent = strategy.event(Seen(bid, ask, moment, valid, 0), before, book.signals, row)
+        score = self.model(features) if self.model else 0
+        seen = Seen(bid, ask, moment, valid, score)
+        intent = strategy.event(seen, before, book.signals, row)
         self._counts["filtered"] += strategy.filtered - filtered
         if intent is not None:
             self._counts["intents"] += 1
             self._counts["exits" if intent.reduce_only else "entries"] += 1
-            self._decide(symbol, update_id, intent, bid.levels[0][0], ask.levels[0][0], age_us)
+            self._decide(symbol, update_id, intent, seen, age_us)
         return features
 
-    def _view_reasons(self, book: Symbol, bid: Shown, ask: Shown, age_us: int) -> int:
-        """Why the book is not valid for N levels; `ViewReason` bits, 0 for a valid one."""
-        n = self._n
-        reasons = ViewReason(0)
-        if age_us > self._register["stale_us"]:
-            reasons |= ViewReason.STALE
-        for side in (book.bid, book.ask):
-            if side.gap:
-                reasons |= ViewReason.GAP
-            if side.resync:
-                reasons |= ViewReason.RESYNC
-            if side.state is not State.KNOWN:
-                reasons |= ViewReason.UNKNOWN
-                continue
-            if side.horizon != NO_HORIZON and len(side.held) < n:
-                reasons |= ViewReason.SHALLOW
-            if not side.held:
-                reasons |= ViewReason.EMPTY
-            if side.sum_n != n:
-                reasons |= ViewReason.RETUNE
-        if bid.depth and ask.depth and bid.price_ticks >= ask.price_ticks:
-            reasons |= ViewReason.CROSSED
-        return int(reasons)
-
-    def _refill_request(self, book: Symbol) -> int:
-        """What to ask the host for now; `RefillFlag` bits, 0 for nothing."""
-        wanted = RefillFlag(0)
-        if book.bid.wants_levels(self._register["refill_level"]):
-            wanted |= RefillFlag.BID
-        if book.ask.wants_levels(self._register["refill_level"]):
-            wanted |= RefillFlag.ASK
-        if book.bid.wants_snapshot():
-            wanted |= RefillFlag.BID | RefillFlag.BID_UNKNOWN
-        if book.ask.wants_snapshot():
-            wanted |= RefillFlag.ASK | RefillFlag.ASK_UNKNOWN
-        if not wanted:
-            book.wait = 0
-            return 0
-        if book.wait:
-            book.wait -= 1
-            return 0
-        book.wait = self._register["refill_retry"]
-        return int(wanted)
-
-    def _decide(
-        self,
-        symbol: int,
-        update_id: int,
-        intent: Intent,
-        bid_ticks: int,
-        ask_ticks: int,
-        age_us: int,
-    ) -> None:
-        """Judge an intent, and take an accepted order into the exposure."""
-        book = self._books[symbol]
-        is_sell, qty_lots, price_ticks = intent.is_sell, intent.qty_lots, intent.price_ticks
-        worst = (book.worst_short if is_sell else book.worst_long) + qty_lots
-        mode, limits = self._register["mode"], book.limits
-        interval_us = self._register["rate_interval_us"]
-        from_mid_x2 = abs(2 * price_ticks - (bid_ticks + ask_ticks))
-        refused = {
-            Reason.HALTED: mode not in (Mode.REDUCE_ONLY, Mode.ACTIVE),
-            Reason.REDUCE_ONLY: mode == Mode.REDUCE_ONLY and worst > 0,
-            Reason.PERMISSION: not limits.permit,
-            Reason.QUANTITY: qty_lots == 0 or qty_lots > limits.max_qty_lots,
-            Reason.NOTIONAL: price_ticks * qty_lots > limits.max_notional,
-            Reason.COLLAR: from_mid_x2 > 2 * limits.collar_ticks,
-            Reason.POSITION: worst > limits.max_position_lots,
-            Reason.RATE: interval_us == 0
-            or self._now_us + self._register["rate_burst_us"] < self._rate_us,
-            Reason.STALE: age_us > self._register["stale_us"],  # never: the view is valid
-            Reason.BOOK: False,  # an intent is made on a valid view only
-        }
-        bits = [int(reason) for reason in Reason if refused[reason]]
-        if bits:
-            self._counts["refusals"] += 1
-        else:
-            self._counts["orders"] += 1
-            if is_sell:
-                book.worst_short = _signed64(worst)
-            else:
-                book.worst_long = _signed64(worst)
-            self._rate_us = min(max(self._now_us, self._rate_us) + interval_us, MAX_U64)
+    def _decide(self, symbol: int, update_id: int, intent: Intent, seen: Seen, age_us: int) -> None:
+        """Have an intent judged."""
+        judged = self.gate.order(
+            Order(
+                *(symbol, intent.is_sell, intent.price_ticks, intent.qty_lots),
+                bid_ticks=seen.bid.levels[0][0],
+                ask_ticks=seen.ask.levels[0][0],
+                last_ticks=seen.moment.last_price_ticks,
+                now_us=self._now_us,
+                age_us=age_us,
+                reduce_only=intent.reduce_only,
+                order=intent.order,
+                strategy=intent.fired,
+            )
+        )
+        verdict = judged.verdict
+        self._counts["refusals" if verdict else "orders"] += 1
         self._decisions += 1
         self._emit(
             kind=OutKind.DECISION,
-            flags=(DecisionFlag.SIDE if is_sell else 0) | (DecisionFlag.REFUSED if bits else 0),
+            flags=(DecisionFlag.SIDE if intent.is_sell else 0)
+            | (DecisionFlag.REFUSED if verdict else 0)
+            | (DecisionFlag.REDUCE_ONLY if intent.reduce_only else 0),
             symbol=symbol,
             order=intent.order,
             update_id=update_id,
-            qty_lots=qty_lots,
-            price_ticks=price_ticks,
-            decision_id=self._decisions & MAX_U32,
-            verdict=sum(1 << bit for bit in bits),
-            first_reason=min(bits, default=NO_REASON),
+            qty_lots=intent.qty_lots,
+            price_ticks=intent.price_ticks,
+            decision_id=(self._decisions << 8 & MAX_U32) | judged.slot,
+            verdict=verdict,
+            first_reason=(verdict & -verdict).bit_length() - 1 if verdict else NO_REASON,
             rule=intent.fired,
-            limits_version=self.limits_version & MAX_U32,
+            score=seen.score,
+            limits_version=judged.limits_version,
+            limits_checksum=judged.limits_checksum,
         )
 
     def _emit(self, **fields: int) -> None:
         """Emit an out record; fields not named are 0."""
         self._out.append({"seq": self._seq & MAX_U32, **fields})
         self._seq += 1
-
-
-def _as_records(records: Records) -> npt.NDArray[Any]:
-    """The batch as an array of `IN_DTYPE`, shape (n,)."""
-    if isinstance(records, np.ndarray):
-        if records.dtype == IN_DTYPE:
-            return records.reshape(-1)
-        records = records.tobytes()
-    if len(memoryview(records).cast("B")) % IN_DTYPE.itemsize:
-        raise ValueError(
-            f"records: expected a multiple of {IN_DTYPE.itemsize} bytes, "
-            f"was {len(memoryview(records).cast('B'))}"
-        )
-    return np.frombuffer(records, IN_DTYPE)
-
-
-def _rows(batch: npt.NDArray[Any]) -> zip[Any]:
-    """Records of a batch as tuples of plain ints, fields in the order of `IN_DTYPE`."""
-    return zip(*(batch[name].tolist() for name in IN_DTYPE.names or ()), strict=True)
-
-
-def _as_bytes(out: list[dict[str, int]]) -> npt.NDArray[np.uint8]:
-    """Out records by field name as their bytes, shape (n, 64)."""
-    rows = np.zeros((len(out), 64), np.uint8)
-    kinds = np.array([record["kind"] for record in out], np.uint8)
-    for kind, dtype in OUT_DTYPES.items():
-        names = dtype.names or ()
-        of_kind = [
-            tuple(int(record.get(name, 0)) for name in names)
-            for record in out
-            if record["kind"] == kind
-        ]
-        rows[kinds == kind] = np.array(of_kind, dtype).view(np.uint8).reshape(-1, 64)
-    return rows

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the reference model keeps of one symbol: both sides of its book, its tape, its exposure.
+"""What the reference model keeps of one symbol: both sides of its book, its tape.
 
 A side is kept by *rank*: the price of a bid, minus the price of an ask. A better level has the
 higher rank on both sides.
@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
+from host.contract.records import RefillFlag, ViewReason
 from sim.reference_signal import SignalState
 from sim.reference_strategy import Strategy
 
-__all__ = ["NO_HORIZON", "Limits", "Shown", "Side", "State", "Symbol", "Tape"]
+__all__ = ["NO_HORIZON", "Shown", "Side", "State", "Symbol", "Tape"]
 
 #: Horizon of a side that has none: every rank is above it.
 NO_HORIZON = -(1 << 33)
@@ -179,16 +180,6 @@ class Tape:
         return sum(paid for at, paid in self.notional.items() if at >= first)
 
 
-class Limits(NamedTuple):
-    """Limits of one symbol; nothing passes the default."""
-
-    permit: int = 0
-    max_qty_lots: int = 0
-    max_notional: int = 0
-    collar_ticks: int = 0
-    max_position_lots: int = 0
-
-
 class Symbol:
     """All that is kept of one symbol."""
 
@@ -197,9 +188,48 @@ class Symbol:
         self.ask = Side(-1, capacity)
         self.tape = Tape(qty_bits)
         self.wait = 0  # book events until a refill may be asked for again
-        self.limits = Limits()
-        self.worst_long = 0
-        self.worst_short = 0
         self.strategy = Strategy(qty_bits)
         self.signals = SignalState(qty_bits, visible=min(10, capacity))
         self.settings: Mapping[str, int] = Counter()  # what was never committed is 0
+
+    def view_reasons(self, n: int, stale: bool) -> int:
+        """Why the book is not valid for N levels; `ViewReason` bits, 0 for a valid one."""
+        reasons = ViewReason.STALE if stale else ViewReason(0)
+        for side in (self.bid, self.ask):
+            if side.gap:
+                reasons |= ViewReason.GAP
+            if side.resync:
+                reasons |= ViewReason.RESYNC
+            if side.state is not State.KNOWN:
+                reasons |= ViewReason.UNKNOWN
+                continue
+            if side.horizon != NO_HORIZON and len(side.held) < n:
+                reasons |= ViewReason.SHALLOW
+            if not side.held:
+                reasons |= ViewReason.EMPTY
+            if side.sum_n != n:
+                reasons |= ViewReason.RETUNE
+        known = all(side.held and side.state is State.KNOWN for side in (self.bid, self.ask))
+        if known and max(self.bid.held) >= -max(self.ask.held):
+            reasons |= ViewReason.CROSSED
+        return int(reasons)
+
+    def refill_request(self, level: int, retry: int) -> int:
+        """What to ask the host for now; `RefillFlag` bits, 0 for nothing."""
+        wanted = RefillFlag(0)
+        if self.bid.wants_levels(level):
+            wanted |= RefillFlag.BID
+        if self.ask.wants_levels(level):
+            wanted |= RefillFlag.ASK
+        if self.bid.wants_snapshot():
+            wanted |= RefillFlag.BID | RefillFlag.BID_UNKNOWN
+        if self.ask.wants_snapshot():
+            wanted |= RefillFlag.ASK | RefillFlag.ASK_UNKNOWN
+        if not wanted:
+            self.wait = 0
+            return 0
+        if self.wait:
+            self.wait -= 1
+            return 0
+        self.wait = retry
+        return int(wanted)

@@ -170,7 +170,9 @@ class _Script:
             "timer": 2,
             "heartbeat": 1,
             "report": 6,
-            "reconcile": 1,
+            "adopt": 5,
+            "round_trip": 2,
+            "steer": 2,
         }
 
     def _begin(self) -> None:
@@ -353,15 +355,35 @@ class _Script:
     def _report(self) -> None:
         """What became of an own order, with or without a tag and a price."""
         kind = self.rng.choice(REPORTS)
-        tag, price = self.rng.getrandbits(8), self.rng.choice((0, self.mid, MAX_U32))
+        tag, price = self.rng.randrange(70), self.rng.choice((0, self.mid, MAX_U32))
         qty = self.build.max_qty if self.rng.random() < 0.15 else self._qty()
         self.pending.append((int(kind), self._side(), self.symbol, tag, price, qty))
 
-    def _reconcile(self) -> None:
-        """The host states the position, at times without a price, or flat."""
-        qty = self.build.max_qty if self.rng.random() < 0.15 else self._qty()
-        qty, price = self.rng.choice(((0, 0), (qty, self.mid), (qty, self.mid), (qty, 0)))
-        self._put(InKind.RECONCILE, self._side(), price, qty)
+    def _adopt(self) -> None:
+        """The exchange's position, mostly taken over."""
+        flags = self._side() | (InFlag.WHOLE if self.rng.random() < 0.8 else 0)
+        qty = self.rng.choice((0, 0, 1, 5, self._qty(), self.build.max_qty))
+        price = self.mid if self.rng.random() < 0.8 else 0
+        self._put(InKind.RECONCILE, flags, price, qty)
+
+    def _round_trip(self) -> None:
+        """A position that is taken over and sold or bought back, mostly at a loss."""
+        side, qty, other = self._side(), self._qty(), self.mid + self.rng.randint(-3, 3)
+        self._put(InKind.RECONCILE, side | InFlag.WHOLE, self.mid, qty)
+        price = max(0, min(MAX_U32, other))
+        self.pending.append((int(InKind.FILL), 1 - side, self.symbol, 0, price, qty))
+
+    def _steer(self) -> None:
+        """Credit, a new day, throttles, cancels on their way."""
+        kind = self.rng.choice((InKind.CREDIT, InKind.DAY, InKind.REARM, InKind.CANCELLING))
+        if kind == InKind.CREDIT:
+            self._put(kind, value=self.rng.choice((0, 5, 1000, MAX_U64)))
+        elif kind == InKind.CANCELLING:
+            self.pending.append(
+                (int(kind), self._side(), self.symbol, self.rng.randrange(64), 0, 0)
+            )
+        else:
+            self._put(kind)
 
     def _broken(self, row: Row) -> Row:
         """The record with one or two fields that break a rule, where its kind has such a rule."""
@@ -369,7 +391,7 @@ class _Script:
         for _ in range(self.rng.choice((1, 1, 2))):
             which = self.rng.choice(("kind", "symbol", "flags", "tag", "price", "value", "value"))
             if which == "kind":
-                kind = self.rng.choice((0, 14, 16, 17, 129, 255))
+                kind = self.rng.choice((0, 250, 15, 16, 17, 129, 255))
             elif which == "symbol" and self.build.symbols < 256:
                 symbol = self.rng.choice((self.build.symbols, 255))
             elif which == "flags":

@@ -78,8 +78,8 @@ class Book(wiring.Component):
         m.d.comb += [
             ladder.ahead.eq(self.ahead),
             touch.levels_n.eq(self.levels_n),
-            self.coming.eq(touch.ahead),
-            view.ahead.eq(touch.ahead),
+            self.coming.eq(ladder.o.p.token.symbol),
+            view.ahead.eq(ladder.behind),
             view.i_valid.eq(touch.o_valid),
             view.token.eq(touch.token),
             view.side.eq(touch.side),

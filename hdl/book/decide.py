@@ -39,8 +39,11 @@ class Decide(wiring.Component):
     better, equal : In(K + 1)
         Place holds a key that is smaller than, or equal to, the token's; the last is about the
         horizon. Of the row before the token ahead.
-    worse : In(K)
-        Place holds a level whose key is not smaller than the token's. It is corrected for what can
+    hits : In
+        `grouped` places of levels that are equal.
+    worse, worst : In
+        Place holds a level whose key is not smaller than the token's: `grouped` for the places up
+        to the one before the last, then for the last place. It is corrected for what can
         stand just ahead of a snapshot's end; the decoder lets no quantity 0 into a snapshot.
     near : In(moves_layout)
         What the token ahead does to the row; all zero where it is on another.
@@ -68,7 +71,9 @@ class Decide(wiring.Component):
                 "operation": In(operation_layout()),
                 "better": In(places),
                 "equal": In(places),
-                "worse": In(config.levels),
+                "hits": In(-(-config.levels // 4)),
+                "worse": In(-(-(config.levels - 1) // 4)),
+                "worst": In(1),
                 "near": In(moves_layout(config)),
                 "near_better": In(1),
                 "near_equal": In(1),
@@ -99,8 +104,8 @@ class Decide(wiring.Component):
         hit, beyond, worse, tail = (
             Signal(name=name) for name in ("hit", "beyond", "worse", "tail")
         )
-        hits = self.equal[:levels].any()
-        worse_kept = self.worse[:last].any() | (self.worse[last] & ~near.evicts)
+        hits = self.hits.any()
+        worse_kept = self.worse.any() | (self.worst & ~near.evicts)
         m.d.comb += [
             hit.eq(
                 kept & Mux(near.adds & self.near_equal, 1, hits & ~(near.deletes & self.near_equal))

@@ -12,14 +12,14 @@ __all__ = ["STAGES", "Hazards"]
 #: Last stage of the ladder whose row a token may have to take.
 STAGES = 7
 #: Which tokens ahead each token's findings are mended with, by the stage of each.
-COMPARED = {2: (6,), 3: (6, 5), 4: (5,)}
+COMPARED = {3: (6, 5), 4: (5,)}
 
 
 class Hazards(wiring.Component):
     """Compare each token with those ahead of it, one clock before the answer is needed.
 
-    Bit n of an output is about the token in stage n of the ladder. All outputs are registers, so
-    that the row's update loop has only a choice to make.
+    Bit n of an output is about the token in stage n of the ladder. All outputs but `same0` are
+    registers, so that the row's update loop has only a choice to make.
 
     Parameters
     ----------
@@ -32,15 +32,15 @@ class Hazards(wiring.Component):
         Row of the token in stage 0.
     valid, key : In
         The token in stage 1: is there one, its key.
-    same1, same2, same3, same4, same5 : Out(8)
-        The token in stage n is on the row of the one in stage 1, 2, 3, 4, 5.
-    better2, equal2, better3, equal3, better4, equal4 : Out(8)
-        The key of the token in stage n is better than, or equal to, that of the one in stage 2,
-        3, 4; for those that `COMPARED` names.
+    same0, same1, same2, same3, same4, same5 : Out(8)
+        The token in stage n is on the row of the one in stage 0, 1, 2, 3, 4, 5.
+    better3, equal3, better4, equal4 : Out(8)
+        The key of the token in stage n is better than, or equal to, that of the one in stage 3, 4;
+        for those that `COMPARED` names.
     """
 
     def __init__(self, config: BuildConfig) -> None:
-        marks = [f"same{stage}" for stage in (1, 2, 3, 4, 5)]
+        marks = [f"same{stage}" for stage in range(6)]
         marks += [f"{name}{stage}" for name in ("better", "equal") for stage in COMPARED]
         super().__init__(
             {
@@ -59,10 +59,10 @@ class Hazards(wiring.Component):
                 chain[stage] = Signal.like(chain[stage - 1], name=f"{name}{stage}")
                 m.d.sync += chain[stage].eq(chain[stage - 1])
 
-        same = {stage: getattr(self, f"same{stage}") for stage in (1, 2, 3, 4, 5)}
-        for ahead in range(2, STAGES + 1):
-            m.d.sync += same[1][ahead].eq(valid[ahead - 1] & (addr[ahead - 1] == addr[0]))
-        for stage in (2, 3, 4, 5):
+        same = {stage: getattr(self, f"same{stage}") for stage in range(6)}
+        for ahead in range(1, STAGES):
+            m.d.comb += same[0][ahead].eq(valid[ahead] & (addr[ahead] == addr[0]))
+        for stage in range(1, 6):
             for ahead in range(stage + 1, STAGES + 1):
                 m.d.sync += same[stage][ahead].eq(same[stage - 1][ahead - 1])
         for stage, compared in COMPARED.items():

@@ -3,22 +3,24 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.decide import COUNTS, Decide
 from hdl.book.hazards import STAGES, Hazards
 from hdl.book.operation import decode, operation_layout
-from hdl.book.row import moved, moved_bits, moves_layout, price_to_key, status_layout
+from hdl.book.row import grouped, moved, moved_bits, moves_layout, price_to_key, status_layout
 from hdl.config import BuildConfig
-from hdl.memory import SweptMemory
-from hdl.types import count_layout, flow, token_layout
+from hdl.memory import SweptMemory, block_ram
+from hdl.types import SideState, count_layout, flow, token_layout
 
 __all__ = ["LATENCY", "Ladder", "rung_layout"]
 
 #: Cycles from a token to its row.
 LATENCY = 5
+#: Stages of a token and of the row that replaces its own there.
+TAKEN = ((2, 6), (3, 6), (4, 6), (4, 7), (5, 6))
 
 
 def rung_layout(config: BuildConfig) -> data.StructLayout:
@@ -30,6 +32,7 @@ def rung_layout(config: BuildConfig) -> data.StructLayout:
             "keys": data.ArrayLayout(config.price_bits, config.levels),
             "qtys": data.ArrayLayout(config.qty_bits, config.levels),
             "horizon": config.price_bits,  # key
+            "shown": config.view_levels,  # place holds a level of a KNOWN side
             "touched": 1,
         }
     )
@@ -50,7 +53,7 @@ def stage_layout(config: BuildConfig) -> data.StructLayout:
 
 def places(name: str, count: int, bits: int) -> list[Signal]:
     """A row's places, each a register of its own."""
-    return [Signal(bits, name=f"{name}_{at}") for at in range(count)]
+    return [Signal(bits, name=f"{name}_{at}", reset_less=True) for at in range(count)]
 
 
 class Ladder(wiring.Component):
@@ -64,7 +67,8 @@ class Ladder(wiring.Component):
 
     The memory a token has read does not yet hold what the six tokens ahead of it write. Two things
     follow such a token and are mended on the way. Its row: in each clock the row that has just come
-    to stand in stage 6 replaces it, if it is the same one. And its findings, how its key compares
+    to stand in stage 6 replaces it, if it is the same one; which places it takes, those in which
+    that row holds something, is on registers of each place. And its findings, how its key compares
     with each place: they are never made again, but moved as the row was moved by the tokens
     ahead, one of them after the other, the last in stage 4 itself. So no two tokens ever wait for
     each other, whatever rows they touch.
@@ -85,6 +89,8 @@ class Ladder(wiring.Component):
         Tokens; kinds that are not about levels pass through.
     o : Out(flow(rung_layout))
         The token's row after it.
+    behind : Out(8)
+        Symbol of the token whose row comes with the next clock.
     counts : Out
         One pulse per counter.
     init_done : Out(1)
@@ -98,6 +104,7 @@ class Ladder(wiring.Component):
                 "ahead": In(9),
                 "i": In(flow(token_layout(config))),
                 "o": Out(flow(rung_layout(config))),
+                "behind": Out(8),
                 "counts": Out(count_layout(*COUNTS)),
                 "init_done": Out(1),
             }
@@ -108,10 +115,12 @@ class Ladder(wiring.Component):
         config = self.config
         levels, row_bits = config.levels, config.row_bits
 
-        block: dict[str, Any] = {"depth": config.rows, "init": [], "attrs": {"ram_style": "block"}}
+        block: dict[str, Any] = {"depth": config.rows, "init": [], "attrs": block_ram(True)}
         keys_shape = data.ArrayLayout(config.price_bits, levels + 1)
         qtys_shape = data.ArrayLayout(config.qty_bits, levels)
-        m.submodules.status = statuses = SweptMemory(status_layout(config), config.rows)
+        m.submodules.status = statuses = SweptMemory(
+            status_layout(config), config.rows, forwarded=True
+        )
         m.submodules.keys = key_rows = memory.Memory(shape=keys_shape, **block)
         m.submodules.qtys = qty_rows = memory.Memory(shape=qtys_shape, **block)
         m.submodules.hazards = hazards = Hazards(config)
@@ -134,9 +143,11 @@ class Ladder(wiring.Component):
             hazards.key.eq(stage[1].key),
         ]
 
-        # Moves and status are known from stage 4 on, rows from stage 6 on.
-        moves: dict[int, Any] = {n: Signal(moves_layout(config), name=f"moves{n}") for n in (5, 6)}
-        near = Signal(moves_layout(config))
+        # Moves and status are known from stage 4 on, rows from 6 on. `near` are the moves of a
+        # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
+        moves: Any = Signal(moves_layout(config))
+        near: dict[int, Any] = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
+        shown, touched = Signal(config.view_levels), Signal()
         status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 7)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
         qtys = {n: places(f"qty{n}", levels, config.qty_bits) for n in (5, 6, 7)}
@@ -146,12 +157,23 @@ class Ladder(wiring.Component):
             read_keys.addr.eq(self.ahead[:row_bits]),
             statuses.read_addr.eq(self.ahead[:row_bits]),
         ]
-        same = {n: getattr(hazards, f"same{n}") for n in range(1, 6)}
+        same = {n: getattr(hazards, f"same{n}") for n in range(6)}
+        take = {(n, s): Signal(levels + 1, name=f"take{n}_{s}") for n, s in TAKEN}
+        for (n, ahead), taken in take.items():
+            holds = Cat(status[ahead - 1].held, status[ahead - 1].bounded)
+            m.d.sync += taken.eq(holds & same[n - 1][ahead - 1].replicate(levels + 1))
+        keys3 = places("key_in2", levels + 1, config.price_bits)
         for at in range(levels + 1):
             read = Mux(same[1][7], keys[7][at], read_keys.data[at])
-            m.d.sync += keys[2][at].eq(Mux(same[1][6], keys[6][at], read))
-            for n in (2, 3, 4):
-                m.d.sync += keys[n + 1][at].eq(Mux(same[n][6], keys[6][at], keys[n][at]))
+            m.d.comb += keys3[at].eq(Mux(take[2, 6][at], keys[6][at], keys[2][at]))
+            m.d.sync += [
+                keys[2][at].eq(Mux(same[1][6], keys[6][at], read)),
+                keys[3][at].eq(keys3[at]),
+                *(
+                    keys[n + 1][at].eq(Mux(take[n, 6][at], keys[6][at], keys[n][at]))
+                    for n in (3, 4)
+                ),
+            ]
         read_status = Mux(same[1][6], status[6].as_value(), statuses.read_data.as_value())
         m.d.sync += status[2].eq(Mux(same[1][5], status[5].as_value(), read_status))
         for n in (2, 3):
@@ -162,19 +184,10 @@ class Ladder(wiring.Component):
         # Findings: made in stage 2, then moved as the row was.
         better = {n: Signal(levels + 1, name=f"better{n}") for n in (3, 4)}
         equal = {n: Signal(levels + 1, name=f"equal{n}") for n in (3, 4)}
-        worse4 = Signal(levels)
+        hits, worse, worst = Signal.like(decide.hits), Signal.like(decide.worse), Signal()
 
-        def mended(n: int, ahead: int, found: Value, new: Value) -> Value:
-            return Mux(same[n][ahead], moved_bits(found, moves[ahead], new), found)
-
-        mine = stage[2].key
-        better2, equal2 = Signal(levels + 1), Signal(levels + 1)
-        m.d.comb += [
-            better2.eq(Cat(key < mine for key in keys[2])),
-            equal2.eq(Cat(key == mine for key in keys[2])),
-        ]
-        better3 = mended(3, 6, better[3], hazards.better3[6])
-        equal3 = mended(3, 6, equal[3], hazards.equal3[6])
+        better3 = moved_bits(better[3], near[6], hazards.better3[6])
+        equal3 = moved_bits(equal[3], near[6], hazards.equal3[6])
         there = Signal(levels + 1)
         m.d.comb += there.eq(
             Mux(
@@ -185,15 +198,17 @@ class Ladder(wiring.Component):
         )
         better4, equal4 = Signal(levels + 1), Signal(levels + 1)
         m.d.comb += [
-            better4.eq(mended(3, 5, better3, hazards.better3[5])),
-            equal4.eq(mended(3, 5, equal3, hazards.equal3[5])),
+            better4.eq(moved_bits(better3, near[5], hazards.better3[5])),
+            equal4.eq(moved_bits(equal3, near[5], hazards.equal3[5])),
         ]
         m.d.sync += [
-            better[3].eq(mended(2, 6, better2, hazards.better2[6])),
-            equal[3].eq(mended(2, 6, equal2, hazards.equal2[6])),
+            better[3].eq(Cat(key < stage[2].key for key in keys3)),
+            equal[3].eq(Cat(~(key ^ stage[2].key).any() for key in keys3)),
             better[4].eq(better4 & there),
             equal[4].eq(equal4 & there),
-            worse4.eq(~better4 & there),
+            hits.eq(grouped((equal4 & there)[:levels])),
+            worse.eq(grouped((~better4 & there)[: levels - 1])),
+            worst.eq((~better4 & there)[levels - 1]),
         ]
 
         # Stage 4: decide.
@@ -201,8 +216,10 @@ class Ladder(wiring.Component):
             decide.operation.eq(stage[4].operation),
             decide.better.eq(better[4]),
             decide.equal.eq(equal[4]),
-            decide.worse.eq(worse4),
-            decide.near.eq(near),
+            decide.hits.eq(hits),
+            decide.worse.eq(worse),
+            decide.worst.eq(worst),
+            decide.near.eq(near[4]),
             decide.near_better.eq(hazards.better4[5]),
             decide.near_equal.eq(hazards.equal4[5]),
             decide.status.eq(Mux(same[4][5], status[5].as_value(), status[4].as_value())),
@@ -210,30 +227,33 @@ class Ladder(wiring.Component):
             self.init_done.eq(statuses.done),
         ]
         m.d.sync += [
-            moves[5].eq(decide.moves),
-            near.eq(Mux(same[3][4], decide.moves.as_value(), 0)),
-            moves[6].eq(moves[5]),
+            moves.eq(decide.moves),
+            near[4].eq(Mux(same[3][4], decide.moves.as_value(), 0)),
+            near[5].eq(Mux(same[2][4], decide.moves.as_value(), 0)),
+            near[6].eq(Mux(same[2][5], moves.as_value(), 0)),
             status[5].eq(decide.after),
             status[6].eq(status[5]),
+            shown.eq(status[5].held & (status[5].state == SideState.KNOWN).replicate(levels)),
         ]
 
         # Stage 5: move the row.
         m.d.comb += read_qtys.addr.eq(stage[3].addr)
         for at in range(levels):
-            read = Mux(same[4][7], qtys[7][at], read_qtys.data[at])
-            m.d.sync += qtys[5][at].eq(Mux(same[4][6], qtys[6][at], read))
+            read = Mux(take[4, 7][at], qtys[7][at], read_qtys.data[at])
+            m.d.sync += qtys[5][at].eq(Mux(take[4, 6][at], qtys[6][at], read))
         value = stage[5].token.value[: config.qty_bits]
         for chain, new, resized in ((keys, stage[5].key, None), (qtys, value, value)):
             before = [
-                Mux(same[5][6], newest, old) for newest, old in zip(chain[6], chain[5], strict=True)
+                Mux(taken, newest, old)
+                for taken, newest, old in zip(take[5, 6], chain[6], chain[5], strict=False)
             ]
-            after = moved(before, moves[5], new, resized)
+            after = moved(before, moves, new, resized)
             for at, row in enumerate(after):
                 m.d.sync += [chain[6][at].eq(row), chain[7][at].eq(chain[6][at])]
 
         # Stage 6: write back.
-        asked = stage[6].operation
-        touched = asked.update | asked.load | asked.clear | asked.begin | asked.end
+        asked = stage[5].operation
+        m.d.sync += touched.eq(asked.update | asked.load | asked.clear | asked.begin | asked.end)
         m.d.comb += [
             statuses.write_en.eq(stage[5].valid),
             statuses.write_addr.eq(stage[5].addr),
@@ -242,9 +262,11 @@ class Ladder(wiring.Component):
             write_keys.addr.eq(stage[6].addr),
             write_qtys.en.eq(touched),
             write_qtys.addr.eq(stage[6].addr),
+            self.behind.eq(stage[5].token.symbol),
             self.o.valid.eq(stage[6].valid),
             self.o.p.token.eq(stage[6].token),
             self.o.p.status.eq(status[6]),
+            self.o.p.shown.eq(shown),
             self.o.p.horizon.eq(keys[6][levels]),
             self.o.p.touched.eq(touched),
         ]

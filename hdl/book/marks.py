@@ -63,7 +63,7 @@ class Marks(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         bits = (self.config.symbols - 1).bit_length()
-        m.submodules.rows = rows = SweptMemory(marks_layout(), self.config.symbols)
+        m.submodules.rows = rows = SweptMemory(marks_layout(), self.config.symbols, forwarded=True)
         at = data.StructLayout({"valid": 1, "symbol": 8})
         newer, older = Signal(at), Signal(at)
         left = Signal(marks_layout())

@@ -22,6 +22,7 @@ from hdl.config import BuildConfig
 from hdl.types import SideState
 
 __all__ = [
+    "grouped",
     "key_to_price",
     "moved",
     "moved_bits",
@@ -39,6 +40,11 @@ def price_to_key(price: Value, ask: ValueLike) -> Value:
 def key_to_price(key: Value, ask: ValueLike) -> Value:
     """Price of a key; its own inverse."""
     return price_to_key(key, ask)
+
+
+def grouped(places: Value) -> Value:
+    """Whether any is set of each 4 places; so half of a wide OR can stand before a register."""
+    return Cat(places[at : at + 4].any() for at in range(0, len(places), 4))
 
 
 def status_layout(config: BuildConfig) -> data.StructLayout:

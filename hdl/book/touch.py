@@ -2,35 +2,60 @@
 """What is visible of a side: its first levels, and the quantity of the first N."""
 
 from collections.abc import Sequence
+from functools import reduce
+from itertools import combinations
+from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.ladder import rung_layout
 from hdl.book.row import key_to_price
 from hdl.config import BuildConfig
+from hdl.sums import compress
 from hdl.types import SideState, flow, level_layout, side_layout, token_layout
 
 __all__ = ["LATENCY", "Touch"]
 
 #: Cycles from a row to what is visible of it.
 LATENCY = 1
-#: Most quantities added before the register.
-FAN_IN = 3
+#: Numbers whose sum is the quantity of the first N, between the two halves of the addition.
+PARTIALS = 3
+#: Levels of which the largest is found in one step.
+FAN_IN = 4
 
 
-def add_up(terms: Sequence[Value], width: int) -> Value:
-    """Sum of some numbers, modulo 2^width, with one carry chain whatever their count.
+def only(when: Value, value: Value) -> Value:
+    """Value where `when` is 1, else 0.
 
-    Three numbers are made two, the sums without carries and the carries, until two are left.
+    Gates, no mux with 0: from that, synthesis makes a register with a reset net for each place.
     """
-    left = [term | Const(0, width) for term in terms]
-    while len(left) > 2:
-        a, b, c, *rest = left
-        carries = (a & b) | (a & c) | (b & c)
-        left = [*rest, a ^ b ^ c, Cat(Const(0, 1), carries[: width - 1])]
-    return sum(left)[:width] if len(left) > 1 else left[0]
+    return value & when.replicate(len(value))
+
+
+def largest(levels: Sequence[tuple[Value, Value, Value]]) -> Value:
+    """Price, then quantity, of the largest level that counts, the first of equals; else 0.
+
+    Every two are compared at once, so there is one comparison and one choice behind each other.
+    That a level counts implies that those before it do.
+
+    Parameters
+    ----------
+    levels : sequence of (counts, qty, price)
+        Levels, best first.
+    """
+    after = {
+        (first, second): levels[second][0] & (levels[second][1] > levels[first][1])
+        for first, second in combinations(range(len(levels)), 2)
+    }
+    found: list[Value] = []
+    for at, (counts, qty, price) in enumerate(levels):
+        beats = [after[first, at] for first in range(at)]
+        stands = [~after[at, second] for second in range(at + 1, len(levels))]
+        best = counts & Cat(*beats, *stands).all() if len(levels) > 1 else counts
+        found.append(only(best, Cat(price, qty)))
+    return reduce(or_, found)
 
 
 class Touch(wiring.Component):
@@ -50,10 +75,10 @@ class Touch(wiring.Component):
         Rows.
     levels_n : In(4)
         N, at most the levels that are visible.
-    ahead : Out(8)
-        Symbol of the token that comes out with the next clock.
-    o_valid, token, side, touched : Out
-        The token, its side as it is to be shown, and whether that is new.
+    o_valid, token, side : Out
+        The token, and its side as it is to be shown.
+    touched : Out(2)
+        It may have changed the bids, the asks.
     """
 
     def __init__(self, config: BuildConfig) -> None:
@@ -62,11 +87,10 @@ class Touch(wiring.Component):
             {
                 "i": In(flow(rung_layout(config))),
                 "levels_n": In(4),
-                "ahead": Out(8),
                 "o_valid": Out(1),
                 "token": Out(token_layout(config)),
                 "side": Out(side_layout(config)),
-                "touched": Out(1),
+                "touched": Out(2),
             }
         )
 
@@ -75,75 +99,62 @@ class Touch(wiring.Component):
         config, row, status = self.config, self.i.p, self.i.p.status
         known = status.state == SideState.KNOWN
 
+        levels_n, within = Signal(4), Signal(config.view_levels)
+        m.d.sync += [
+            levels_n.eq(self.levels_n),
+            within.eq(Cat(self.levels_n > at for at in range(config.view_levels))),
+        ]
         shown, side = Signal(side_layout(config)), self.side
         m.d.comb += [
-            shown.n.eq(self.levels_n),
+            shown.n.eq(levels_n),
             shown.state.eq(status.state),
-            shown.depth.eq(Mux(known, status.depth, 0)),
+            shown.depth.eq(only(known, status.depth)),
             shown.bounded.eq(known & status.bounded),
             shown.sum.eq(0),
             shown.weighted.eq(0),
             shown.wall.eq(0),
         ]
         horizon = key_to_price(row.horizon, row.token.side)
-        m.d.comb += shown.horizon.eq(Mux(known & status.bounded, horizon, 0))
+        m.d.comb += shown.horizon.eq(only(known & status.bounded, horizon))
         counted, weighted, walls = [], [], []
         for at in range(config.view_levels):
-            held = known & status.held[at]
+            held = row.shown[at]
             m.d.comb += [
-                shown.levels[at].price.eq(Mux(held, key_to_price(row.keys[at], row.token.side), 0)),
-                shown.levels[at].qty.eq(Mux(held, row.qtys[at], 0)),
+                shown.levels[at].price.eq(only(held, key_to_price(row.keys[at], row.token.side))),
+                shown.levels[at].qty.eq(only(held, row.qtys[at])),
             ]
-            counted.append(Mux(held & (self.levels_n > at), row.qtys[at], 0))
+            counted.append(only(held & within[at], row.qtys[at]))
             weighted.append(shown.levels[at].qty << (config.view_levels - 1 - at))
-            wall = Signal(level_layout(config), name=f"wall{at}")
-            m.d.comb += [
-                wall.qty.eq(counted[at]),
-                wall.price.eq(Mux(self.levels_n > at, shown.levels[at].price, 0)),
-            ]
-            walls.append(wall)
+            walls.append((held & within[at], row.qtys[at], shown.levels[at].price))
 
-        later = Signal(side_layout(config))
+        later = Signal(side_layout(config), reset_less=True)
 
         def halves(terms: Sequence[Value], width: int, name: str) -> Value:
             """Sum of some numbers, half of the additions before a register."""
-            groups = -(-len(terms) // FAN_IN)
             partials = []
-            for at in range(groups):
-                partial = Signal(width, name=f"{name}{at}")
-                m.d.sync += partial.eq(add_up(terms[at::groups], width))
+            for at, term in enumerate(compress(terms, width, PARTIALS)):
+                partial = Signal(width, name=f"{name}{at}", reset_less=True)
+                m.d.sync += partial.eq(term)
                 partials.append(partial)
-            return add_up(partials, width)
-
-        def larger(levels: list[Signal], name: str) -> list[Signal]:
-            """The larger of each two neighbours, the better of equals."""
-            kept = []
-            for at in range(0, len(levels), 2):
-                pair = levels[at : at + 2]
-                winner = Signal(level_layout(config), name=f"{name}{at // 2}")
-                m.d.comb += winner.eq(Mux(pair[-1].qty > pair[0].qty, pair[-1], pair[0]))
-                kept.append(winner)
-            return kept
+            return sum(compress(partials, width, 2))[:width]
 
         total = halves(counted, config.sum_bits, "partial")
         heavy = halves(weighted, config.weighted_bits, "weight")
         left = []
-        for at, wall in enumerate(larger(larger(walls, "pair"), "four")):
-            left.append(Signal(level_layout(config), name=f"wall_left{at}"))
-            m.d.sync += left[-1].eq(wall)
-        while len(left) > 1:
-            left = larger(left, f"of{len(left)}_")
+        for at in range(0, len(walls), FAN_IN):
+            wall = Signal(level_layout(config), name=f"wall{at}", reset_less=True)
+            m.d.sync += Cat(wall.price, wall.qty).eq(largest(walls[at : at + FAN_IN]))
+            left.append((Const(1, 1), wall.qty, wall.price))
         m.d.sync += [
             later.eq(shown),
             self.token.eq(row.token),
             self.o_valid.eq(self.i.valid),
-            self.touched.eq(row.touched),
+            self.touched.eq(Cat(row.touched & ~row.token.side, row.touched & row.token.side)),
         ]
         m.d.comb += [
-            self.ahead.eq(row.token.symbol),
             side.eq(later),
             side.sum.eq(total),
             side.weighted.eq(heavy),
-            side.wall.eq(left[0]),
+            Cat(side.wall.price, side.wall.qty).eq(largest(left)),
         ]
         return m

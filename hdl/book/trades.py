@@ -95,7 +95,7 @@ class Trades(wiring.Component):
         )
         m.submodules.lasts = lasts = SweptMemory(last_layout, config.symbols)
         m.submodules.window = window = Window(config)
-        m.submodules.notional = notional = Window(config, config.notional_bits, 1)
+        m.submodules.notional = notional = Window(config, config.bucket_bits, 1)
 
         def later(value: Signal, name: str) -> Signal:
             held = Signal.like(value, name=name)

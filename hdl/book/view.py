@@ -25,8 +25,9 @@ __all__ = ["ViewAssembler"]
 class ViewAssembler(wiring.Component):
     """Keep what was last visible of each side, judge a book at the end of its event.
 
-    A token touches one side; the other comes from a memory. The memory is read one cycle before
-    the side arrives, so only the token just ahead can be missing from what was read.
+    A token touches one side; the other comes from a memory. The memory is read two clocks before
+    the side arrives, so only what the two tokens just ahead wrote can be missing from what was
+    read.
 
     Latency is 1 cycle, throughput one token a cycle.
 
@@ -38,9 +39,9 @@ class ViewAssembler(wiring.Component):
     Members
     -------
     ahead : In(8)
-        Symbol of the token that arrives with the next clock.
+        Symbol of the token that arrives in two clocks.
     i_valid, token, side, touched : In
-        As `Touch` gives them.
+        As `Touch` gives them; `touched` is clear where there is no token.
     levels_n, refill_level, refill_retry, report, stale_us : In
         Registers.
     o : Out(flow(view_layout))
@@ -61,7 +62,7 @@ class ViewAssembler(wiring.Component):
                 "i_valid": In(1),
                 "token": In(token_layout(config)),
                 "side": In(side_layout(config)),
-                "touched": In(1),
+                "touched": In(2),
                 "levels_n": In(4),
                 "refill_level": In(7),
                 "refill_retry": In(8),
@@ -82,34 +83,52 @@ class ViewAssembler(wiring.Component):
         shape = side_layout(config)
         token = Signal(token_layout(config))
         valid = Signal()
-        sides = Signal(data.ArrayLayout(shape, 2))  # bid, ask
+        sides = Signal(data.ArrayLayout(shape, 2), reset_less=True)  # bid, ask
         symbol_bits = (config.symbols - 1).bit_length()
 
-        # The side memories, the token just ahead forwarded.
-        written = Signal(data.StructLayout({"en": 1, "symbol": 8, "side": 1, "shown": shape}))
+        # The side memories; what the two tokens just ahead wrote is forwarded. Which of them is on
+        # the same symbol is known a clock early.
+        at = data.StructLayout({"touched": 2, "symbol": 8})
+        coming, newer, older = Signal(8), Signal(at), Signal(shape, reset_less=True)
+        newest, stale = Signal(shape, reset_less=True), Signal()
+        # Registers by the side of what they are compared with: the bank may be far away.
+        levels_n, refill_level = Signal.like(self.levels_n), Signal.like(self.refill_level)
+        refill_retry, report = Signal.like(self.refill_retry), Signal.like(self.report)
+        m.d.sync += [
+            levels_n.eq(self.levels_n),
+            refill_level.eq(self.refill_level),
+            refill_retry.eq(self.refill_retry),
+            report.eq(self.report),
+        ]
         m.d.sync += [
             valid.eq(self.i_valid),
             token.eq(self.token),
-            written.en.eq(self.i_valid & self.touched),
-            written.symbol.eq(self.token.symbol),
-            written.side.eq(self.token.side),
-            written.shown.eq(self.side),
+            coming.eq(self.ahead),
+            newer.touched.eq(self.touched),
+            newer.symbol.eq(self.token.symbol),
+            newest.eq(self.side),
+            older.eq(newest),
+            stale.eq(self.token.age_us > self.stale_us),
         ]
         m.submodules.marks = marks = Marks(config)
         done = [marks.init_done]
+        stored = Signal(data.ArrayLayout(shape, 2), reset_less=True)
+        by_newer, by_older = Signal(2), Signal(2)
         for side, name in enumerate(("bids", "asks")):
-            m.submodules[name] = mem = SweptMemory(shape, config.symbols)
-            own = self.touched & (self.token.side == side)
-            forwarded = written.en & (written.symbol == self.token.symbol) & (written.side == side)
+            m.submodules[name] = mem = SweptMemory(shape, config.symbols, forwarded=True)
             m.d.comb += [
                 mem.read_addr.eq(self.ahead[:symbol_bits]),
-                mem.write_en.eq(self.i_valid & own),
+                mem.write_en.eq(self.touched[side]),
                 mem.write_addr.eq(self.token.symbol[:symbol_bits]),
                 mem.write_data.eq(self.side),
             ]
-            m.d.sync += sides[side].eq(
-                Mux(own, self.side, Mux(forwarded, written.shown, mem.read_data))
-            )
+            m.d.sync += [
+                stored[side].eq(mem.read_data),
+                by_newer[side].eq(self.touched[side] & (self.token.symbol == coming)),
+                by_older[side].eq(newer.touched[side] & (newer.symbol == coming)),
+            ]
+            before = Mux(by_newer[side], newest, Mux(by_older[side], older, stored[side]))
+            m.d.sync += sides[side].eq(Mux(self.touched[side], self.side, before))
             done.append(mem.done)
         m.d.comb += self.init_done.eq(Cat(done).all())
 
@@ -117,7 +136,7 @@ class ViewAssembler(wiring.Component):
         here, gap, resync = Signal(2), marks.before.gap, marks.before.resync
         m.d.comb += [
             here.eq(Mux(token.side, 0b10, 0b01)),
-            marks.ahead.eq(self.ahead),
+            marks.ahead.eq(coming),
             marks.symbol.eq(self.token.symbol),
             marks.valid.eq(self.i_valid),
             marks.after.eq(marks.before),
@@ -138,8 +157,8 @@ class ViewAssembler(wiring.Component):
         # The verdict on the book.
         known = Cat(side.state == SideState.KNOWN for side in sides)
         empty = Cat(side.depth == 0 for side in sides)
-        shallow = Cat(side.bounded & (side.depth < self.levels_n) for side in sides)
-        retuned = Cat(side.n != self.levels_n for side in sides)
+        shallow = Cat(side.bounded & (side.depth < levels_n) for side in sides)
+        retuned = Cat(side.n != levels_n for side in sides)
         bid, ask = sides[0], sides[1]
         reasons: dict[ViewReason, Value] = {
             ViewReason.UNKNOWN: ~known.all(),
@@ -149,7 +168,7 @@ class ViewAssembler(wiring.Component):
             & (bid.levels[0].price >= ask.levels[0].price),
             ViewReason.GAP: gap.any(),
             ViewReason.RESYNC: resync.any(),
-            ViewReason.STALE: token.age_us > self.stale_us,
+            ViewReason.STALE: stale,
             ViewReason.EMPTY: (known & empty).any(),
             ViewReason.RETUNE: (known & retuned).any(),
         }
@@ -164,14 +183,14 @@ class ViewAssembler(wiring.Component):
         marked = gap | resync
         loading = Cat(side.state == SideState.LOADING for side in sides)
         lost = ~loading & (Cat(side.state == SideState.UNKNOWN for side in sides) | marked)
-        low = known & Cat(side.bounded & (side.depth < self.refill_level) for side in sides)
+        low = known & Cat(side.bounded & (side.depth < refill_level) for side in sides)
         want, unknown = Signal(2), Signal(2)
         m.d.comb += [want.eq(low | lost), unknown.eq(lost)]
         wait = marks.before.wait
         ask_now = event & want.any() & (wait == 0)
         with m.If(event):
             m.d.comb += marks.after.wait.eq(
-                Mux(want.any(), Mux(wait == 0, self.refill_retry, wait - 1), 0)
+                Mux(want.any(), Mux(wait == 0, refill_retry, wait - 1), 0)
             )
 
         view, result = self.o.p, self.result.p
@@ -179,14 +198,16 @@ class ViewAssembler(wiring.Component):
         for name in (
             "kind",
             "symbol",
+            "tag",
             "side",
             "book",
             "now_us",
             "age_us",
             "cycle_first",
             "cycle_cause",
-            "value",
             "price",
+            "adopt",
+            "value",
             "forget",
         ):
             m.d.comb += view[name].eq(token[name])
@@ -196,15 +217,15 @@ class ViewAssembler(wiring.Component):
             view.ask.eq(ask),
             view.reasons.eq(why),
             view.has_view.eq(self.result.valid),
-            view.report.eq(self.report),
-            self.result.valid.eq(event & (self.report.any() | ask_now)),
+            view.report.eq(report),
+            self.result.valid.eq(event & (report.any() | ask_now)),
             result.symbol.eq(token.symbol),
             result.update_id.eq(token.value),
             result.age_us.eq(token.age_us),
             result.reasons.eq(why),
             result.refill.eq(Mux(ask_now, Cat(want, unknown), 0)),
-            result.report.eq(self.report),
-            result.levels_n.eq(self.levels_n),
+            result.report.eq(report),
+            result.levels_n.eq(levels_n),
             self.counts.events.eq(event),
             self.counts.events_bbo.eq(event & best_known),
             self.counts.events_valid.eq(event & (why == 0)),

@@ -14,12 +14,17 @@ __all__ = ["TickDecoder"]
 #: Rules of a well-formed record, in the order in which a breach is counted.
 MALFORMED = ("kind", "symbol", "flags", "reserved", "price", "qty", "frame")
 _REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT)
-_HARMLESS = (*_REPORTS, InKind.HEARTBEAT, InKind.TIMER, InKind.RECONCILE)
+_TAGGED = (*_REPORTS, InKind.CANCELLING)
+_STEERING = (InKind.RECONCILE, InKind.CREDIT, InKind.DAY, InKind.REARM, InKind.CANCELLING)
+_HARMLESS = (*_REPORTS, InKind.HEARTBEAT, InKind.TIMER, *_STEERING)
 _PRICED = (InKind.LEVEL, InKind.TRADE)
 _PRICE_FREE = (*_REPORTS, InKind.REFILL_END, InKind.RECONCILE)
 _QTY_POSITIVE = (InKind.TRADE, InKind.FILL, InKind.CANCEL, InKind.REJECT)
-_QTY_ZERO = (InKind.CLEAR, InKind.REFILL_BEGIN, InKind.REFILL_END, InKind.HEARTBEAT)
-_QTY_FREE = (InKind.EVENT_BEGIN, InKind.EVENT_END, InKind.TIMER)
+_QTY_ZERO = (
+    *(InKind.CLEAR, InKind.REFILL_BEGIN, InKind.REFILL_END, InKind.HEARTBEAT),
+    *(InKind.DAY, InKind.REARM, InKind.CANCELLING),
+)
+_QTY_FREE = (InKind.EVENT_BEGIN, InKind.EVENT_END, InKind.TIMER, InKind.CREDIT)
 
 
 class TickDecoder(wiring.Component):
@@ -78,18 +83,19 @@ class TickDecoder(wiring.Component):
         record, token, counts = self.i.p, self.o.p, self.counts
         qty_bits = self.config.qty_bits
 
-        frame = Signal(data.StructLayout({"open": 1, "symbol": 8, "time_us": 64, "cycle": 64}))
+        frame = Signal(data.StructLayout({"open": 1, "symbol": 8, "time_us": 64, "cycle": 32}))
         now_us = Signal(64)
 
-        def is_one_of(kinds: tuple[InKind, ...]) -> Signal:
-            found = Signal(name=f"is_{'_'.join(kind.name.lower() for kind in kinds)}")
+        def is_one_of(kinds: tuple[InKind, ...], name: str) -> Signal:
+            found = Signal(name=f"is_{name}")
             m.d.comb += found.eq(Cat(record.kind == kind for kind in kinds).any())
             return found
 
         flag = {name: Signal(name=f"flag_{name.name}") for name in InFlag}
         for bit, is_set in flag.items():
             m.d.comb += is_set.eq((record.flags & int(bit)) != 0)
-        kind_known = Cat(record.kind == kind for kind in InKind).any()
+        known = tuple(kind for kind in InKind if kind is not InKind.FRAME)
+        kind_known = is_one_of(known, "known")
         symbol_known = record.symbol < self.config.symbols
         flags_wrong = Signal()
         with m.Switch(record.kind):
@@ -98,21 +104,21 @@ class TickDecoder(wiring.Component):
                     m.d.comb += flags_wrong.eq((record.flags & (0xFF ^ int(allowed))) != 0)
 
         price_zero = record.price_ticks == 0
-        price_free = is_one_of(_PRICE_FREE) & ~(
+        price_free = is_one_of(_PRICE_FREE, "price_free") & ~(
             (record.kind == InKind.REFILL_END) & flag[InFlag.WHOLE]
         )
         price_wrong = record.price_ticks[self.config.price_bits :].any() | Mux(
-            is_one_of(_PRICED), price_zero, ~price_zero & ~price_free
+            is_one_of(_PRICED, "priced"), price_zero, ~price_zero & ~price_free
         )
 
         qty_zero = record.value == 0
         qty_big = record.value[qty_bits:].any()
         refill_level = (record.kind == InKind.LEVEL) & flag[InFlag.REFILL]
         qty_wrong = Mux(
-            is_one_of(_QTY_ZERO),
+            is_one_of(_QTY_ZERO, "qty_zero"),
             ~qty_zero,
-            ~is_one_of(_QTY_FREE)
-            & (qty_big | (qty_zero & (is_one_of(_QTY_POSITIVE) | refill_level))),
+            ~is_one_of(_QTY_FREE, "qty_free")
+            & (qty_big | (qty_zero & (is_one_of(_QTY_POSITIVE, "qty_positive") | refill_level))),
         )
         needs_frame = ((record.kind == InKind.LEVEL) & ~flag[InFlag.REFILL]) | (
             record.kind == InKind.EVENT_END
@@ -127,7 +133,7 @@ class TickDecoder(wiring.Component):
                     ~kind_known,
                     ~symbol_known,
                     flags_wrong,
-                    (record.tag != 0) & ~is_one_of(_REPORTS),
+                    (record.tag != 0) & ~is_one_of(_TAGGED, "tagged"),
                     price_wrong,
                     qty_wrong,
                     needs_frame & ~in_frame,
@@ -161,7 +167,7 @@ class TickDecoder(wiring.Component):
             counts.trades.eq(good & (record.kind == InKind.TRADE)),
             counts.heartbeats.eq(good & (record.kind == InKind.HEARTBEAT)),
             counts.timers.eq(good & (record.kind == InKind.TIMER)),
-            counts.reports.eq(good & is_one_of(_REPORTS)),
+            counts.reports.eq(good & is_one_of(_REPORTS, "report")),
             counts.reconciles.eq(good & (record.kind == InKind.RECONCILE)),
         ]
         for at, name in enumerate(MALFORMED):
@@ -170,10 +176,12 @@ class TickDecoder(wiring.Component):
         m.d.sync += [
             self.o.valid.eq(self.i.valid),
             token.kind.eq(Mux(wrong.any(), 0, record.kind)),
-            token.poison.eq(wrong.any() & symbol_known & ~is_one_of(_HARMLESS)),
+            token.poison.eq(wrong.any() & symbol_known & ~is_one_of(_HARMLESS, "harmless")),
             token.symbol.eq(Mux(symbol_known, record.symbol, 0)),
             token.side.eq(flag[InFlag.SIDE]),
             token.book.eq(flag[InFlag.BOOK] & ends),
+            token.tag.eq(record.tag),
+            token.adopt.eq(flag[InFlag.WHOLE]),
             token.refill.eq(flag[InFlag.REFILL]),
             token.whole.eq(flag[InFlag.WHOLE]),
             token.gap.eq(flag[InFlag.GAP]),

@@ -10,6 +10,8 @@ from hdl.config import BuildConfig
 from hdl.link.admission import IN_FLIGHT
 from hdl.records import (
     OUT_RECORDS,
+    AlertCause,
+    AlertFlag,
     DecisionFlag,
     FeaturesFlag,
     OutKind,
@@ -20,12 +22,13 @@ from hdl.records import (
 from hdl.signal.catalogue import FEATURE_COUNT, FEATURE_PAGES, FEATURES_PER_RECORD
 from hdl.types import SideState, decision_layout, flow, vector_layout, view_result_layout
 
-__all__ = ["Emit"]
+__all__ = ["ORDER", "Emit"]
 
 
 #: Records an entry may cause, in the order in which they leave.
-_ORDER = (
+ORDER = (
     OutKind.DECISION,
+    OutKind.ALERT,
     OutKind.REFILL_REQUEST,
     OutKind.VIEW,
     OutKind.TRADES,
@@ -93,13 +96,15 @@ class Emit(wiring.Component):
 
         decision, view, vector = heads["decisions"], heads["views"], heads["vectors"]
         decisions, views = queues["decisions"], queues["views"]
-        sent, seq, decision_id = Signal(len(_ORDER)), Signal(32), Signal(32, init=1)
+        sent, seq, decision_id = Signal(len(ORDER)), Signal(32), Signal(24, init=1)
 
         # One record of each kind, from the heads of the queues.
         drafts = {
             kind: Signal(record.layout(), name=record.name) for kind, record in OUT_RECORDS.items()
         }
-        order, refill, shown, tape, page = (drafts[kind] for kind in dict.fromkeys(_ORDER))
+        order, alert, refill, shown, tape, page = (drafts[kind] for kind in dict.fromkeys(ORDER))
+        of_kill = decision.alert == AlertCause.KILL
+        side_flag = Mux(decision.side, int(DecisionFlag.SIDE), 0)
         refused = decision.verdict.any()
         hidden = ~int(ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE) & 0xFF
         view_flags: dict[ViewFlag, Value] = {
@@ -112,23 +117,27 @@ class Emit(wiring.Component):
             m.d.comb += [draft.kind.eq(int(kind)), draft.seq.eq(seq)]
         m.d.comb += [
             order.flags.eq(
-                Mux(decision.side, int(DecisionFlag.SIDE), 0)
+                side_flag
                 | Mux(refused, int(DecisionFlag.REFUSED), 0)
+                | Mux(decision.reduce_only, int(DecisionFlag.REDUCE_ONLY), 0)
             ),
             order.symbol.eq(decision.symbol),
             order.order.eq(decision.order),
             order.update_id.eq(decision.update_id),
             order.qty_lots.eq(decision.qty),
             order.price_ticks.eq(decision.price),
-            order.decision_id.eq(decision_id),
+            order.decision_id.eq(Cat(decision.slot, decision_id)),
             order.verdict.eq(decision.verdict),
             order.first_reason.eq(decision.first_reason),
             order.rule.eq(decision.strategy),
             order.latency_cycles.eq(decision.latency),
-            order.cycle_first.eq(decision.cycle_first),
+            order.span_cycles.eq(decision.cycle[:32] - decision.cycle_first),
             order.cycle_decision.eq(decision.cycle),
             order.score.eq(decision.score),
             order.limits_version.eq(decision.limits_version),
+            order.limits_checksum.eq(decision.limits_checksum),
+            alert.cause.eq(decision.alert),
+            alert.kill_causes.eq(decision.kill_causes),
             refill.flags.eq(view.refill),
             shown.flags.eq(sum(Mux(holds, int(flag), 0) for flag, holds in view_flags.items())),
             shown.bid_qty_lots.eq(view.bid.best.qty),
@@ -148,6 +157,14 @@ class Emit(wiring.Component):
             tape.buy_lots.eq(view.trades.buy_volume),
             tape.sell_lots.eq(view.trades.sell_volume),
             tape.price_ticks.eq(view.trades.price),
+        ]
+        m.d.comb += [
+            alert.flags.eq(Mux(of_kill, int(AlertFlag.CANCEL_ALL), side_flag)),
+            alert.symbol.eq(Mux(of_kill, 0, decision.symbol)),
+            alert.value.eq(Mux(of_kill, 0, decision.qty)),
+            alert.price_ticks.eq(Mux(of_kill, 0, decision.price)),
+            alert.tag.eq(Mux(of_kill, 0, decision.alert_tag)),
+            alert.kind_in.eq(Mux(of_kill, 0, decision.alert_kind)),
         ]
         number = Signal(range(max(2, FEATURE_PAGES)))  # of the page that is next
         values = [Signal(signed(32), name=f"value{n}") for n in range(FEATURES_PER_RECORD)]
@@ -173,21 +190,21 @@ class Emit(wiring.Component):
 
         # Step through what the entry at the head has to tell: the first that is not sent yet.
         wanted, left, after = (
-            Signal(len(_ORDER), name=name) for name in ("wanted", "left", "after")
+            Signal(len(ORDER), name=name) for name in ("wanted", "left", "after")
         )
         told = Cat(view.refill.any(), view.report[:2], view.report[2].replicate(FEATURE_PAGES))
         m.d.comb += [
-            wanted.eq(Cat(decision.wanted, Mux(decision.has_view, told, 0))),
+            wanted.eq(Cat(decision.wanted, decision.alert.any(), Mux(decision.has_view, told, 0))),
             left.eq(wanted & ~sent),
             after.eq(left & (left - 1)),
             self.o.valid.eq(decisions.r_rdy & left.any()),
         ]
         for at in reversed(range(FEATURE_PAGES)):
-            with m.If(left[len(_ORDER) - FEATURE_PAGES + at]):
+            with m.If(left[len(ORDER) - FEATURE_PAGES + at]):
                 m.d.comb += number.eq(at)
-        for at in reversed(range(len(_ORDER))):
+        for at in reversed(range(len(ORDER))):
             with m.If(left[at]):
-                m.d.comb += self.o.p.eq(drafts[_ORDER[at]].as_value())
+                m.d.comb += self.o.p.eq(drafts[ORDER[at]].as_value())
         done = Signal()
         m.d.comb += [
             done.eq(decisions.r_rdy & ~after.any() & (self.o.ready | ~left.any())),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One tree walked a level a clock."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -85,7 +85,7 @@ class Engine(wiring.Component):
             return mem
 
         row = self.row
-        path = Signal(0)
+        path: Value = Signal(0)
         for level in range(shape.depth):
             mem = rows(f"level{level}", layout, level)
             read, port = mem.read_port(), mem.write_port()

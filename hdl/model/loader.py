@@ -172,7 +172,7 @@ class Loader(wiring.Component):
         kept = Array([self.constants[0], self.constants[1]])[~self.active]
         with m.If(self.word & receiving & header & (fault == ModelStatus.NONE)):
             for name in ("bias", "upper", "lower", "model", "shift"):
-                with m.If(place == Header[name.upper()]):
+                with m.If(place == getattr(Header, name.upper())):
                     m.d.sync += kept[name].eq(written)
         return m
 

@@ -10,10 +10,13 @@ so that a running counter is read whole; a written low word takes effect with th
 import hashlib
 from collections.abc import Iterator
 
+from hdl.feed import registers as feed
 from hdl.model.registers import COUNTERS as MODEL_COUNTERS
 from hdl.model.registers import REGISTERS as MODEL_REGISTERS
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
 from hdl.regs.register import Access, Register
+from hdl.risk.registers import COUNTERS as RISK_COUNTERS
+from hdl.risk.registers import REGISTERS as RISK_REGISTERS
 from hdl.strategy import registers as strategy
 
 __all__ = [
@@ -65,10 +68,10 @@ COUNTERS: tuple[tuple[str, str], ...] = (
     ("events_valid", "book events after which N levels of both sides were valid"),
     ("refill_requests", "refill requests emitted"),
     ("intents", "orders a rule wanted"),
-    ("orders", "orders the gate accepted"),
-    ("refusals", "orders the gate refused"),
     *MODEL_COUNTERS,
+    *RISK_COUNTERS,
     *strategy.COUNTERS,
+    *feed.COUNTERS,
 )
 
 TABLE: tuple[Register, ...] = (
@@ -102,25 +105,10 @@ TABLE: tuple[Register, ...] = (
     Register("order_qty", 64, Access.RW, "quantity of an order, lots"),
     Register("refill_level", 7, Access.RW, "a side with fewer levels asks for a refill"),
     Register("refill_retry", 8, Access.RW, "book events of a symbol between two requests"),
-    Register("mode", 2, Access.RW, "0 HALTED, 1 REDUCE_ONLY, 2 ACTIVE"),
-    Register("rate_interval_us", 32, Access.RW, "stream time per message, microseconds; 0 refuses"),
-    Register("rate_burst_us", 32, Access.RW, "stream time that may be used ahead, microseconds"),
     Register("stale_us", 32, Access.RW, "oldest event that may be acted on, microseconds"),
     Register("trade_window", 5, Access.RW, "w: trade volumes are of 8 buckets of 2^w microseconds"),
-    Register("limit_permit", 1, Access.RW, "shadow: the symbol may be traded"),
-    Register("limit_max_qty", 64, Access.RW, "shadow: quantity of an order, lots"),
-    Register(
-        "limit_max_notional", 64, Access.RW, "shadow: price x quantity of an order, tick lots"
-    ),
-    Register(
-        "limit_collar_ticks", 32, Access.RW, "shadow: distance of a price from the mid, ticks"
-    ),
-    Register("limit_max_position", 64, Access.RW, "shadow: worst-case position on a side, lots"),
-    Register(
-        "limit_commit", 32, Access.WO, "symbol number: its limits become the shadow, all at once"
-    ),
+    *RISK_REGISTERS,
     Register("symbol_reset", 32, Access.WO, "symbol number: its book and trades are forgotten"),
-    Register("limits_version", 32, Access.RO, "limit commits since reset"),
     Register("cycle", 64, Access.RO, "clock cycles since reset"),
     *strategy.REGISTERS,
     *(Register(name, 32, Access.RO, f"count: {doc}") for name, doc in COUNTERS),
@@ -144,6 +132,7 @@ TABLE: tuple[Register, ...] = (
         32,
     ),
     *MODEL_REGISTERS,
+    *feed.REGISTERS,
 )
 
 

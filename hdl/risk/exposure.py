@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Worst-case exposure by symbol, read and updated once a clock."""
+"""What a symbol could come to: position, and all that is open on each side."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.memory import SweptMemory
+from hdl.records import InKind
+from hdl.risk.rows import Rows
+from hdl.risk.sums import over
 
-__all__ = ["Exposure", "saturate"]
+__all__ = ["Exposure", "exposure_layout", "saturate"]
 
 _BITS = 64
+COUNT = 32  # bits of orders and of orders that fills allow
 
 
 def saturate(m: Module, value: Value, name: str) -> Signal:
@@ -21,12 +24,32 @@ def saturate(m: Module, value: Value, name: str) -> Signal:
     return cut
 
 
+def exposure_layout(config: BuildConfig) -> data.StructLayout:
+    """What is kept of a symbol."""
+    value = config.notional_bits + 8
+    return data.StructLayout(
+        {
+            "long": signed(_BITS),  # position + open buys, lots
+            "short": signed(_BITS),  # open sells - position, lots
+            "position": signed(_BITS),  # lots
+            "buys": 8,  # open orders
+            "sells": 8,
+            "buy_value": value,  # of open orders, account units
+            "sell_value": value,
+            "low_sell": 32,  # least price of a sell since one is open, ticks
+            "high_buy": 32,
+            "spent": COUNT,  # orders
+            "earned": COUNT,  # orders that fills allowed
+            "fault": 1,  # there was an untrue report
+            "differs": 1,  # the exchange states another position
+        }
+    )
+
+
 class Exposure(wiring.Component):
-    """Worst-case long and short exposure of each symbol, signed lots.
+    """Worst case, open orders and blocks of each symbol; what an order would make of them.
 
-    ::
-
-        0 address   1 row leaves the memory, or what is newer   2 `long`, `short`; update
+    Findings belong to stage 2 of the gate and are complete; one token a cycle.
 
     Parameters
     ----------
@@ -36,15 +59,24 @@ class Exposure(wiring.Component):
     Members
     -------
     symbol : In(8)
-        Symbol of the token in stage 0.
-    long, short : Out(signed 64)
-        Exposure of the token in stage 2.
-    add, subtract : In(1)
-        In stage 2: change one of them by `qty`.
-    is_short : In(1)
-        Which.
-    qty : In
-        Lots.
+        Symbol of the token in stage 0 with the next clock.
+    kind, side, price, qty, value : In
+        Of the token in stage 2; `value` is what an order is worth.
+    max_position, trade_ratio, trade_grace, max_open, tolerance : In
+        Limits of its symbol.
+    accept, true, done, untrue, reconcile, adopt : In(1)
+        It is an accepted order; a true report, which ends its order; one that is not true; a
+        reconciliation, which is taken over.
+    freed_value : In
+        Value of the order that ends.
+    exposes, position, order_trade, open_orders, self_trade : Out(1)
+        The order could leave a position on its side; would pass its maximum; and so on.
+    fault, differs : Out(1)
+        The symbol is blocked.
+    apart : Out(1)
+        The position differs from the reconciliation's by more than the tolerance.
+    row : Out(exposure_layout)
+        All that is kept.
     init_done : Out(1)
         Memory is swept.
     """
@@ -54,50 +86,119 @@ class Exposure(wiring.Component):
         super().__init__(
             {
                 "symbol": In(8),
-                "long": Out(signed(_BITS)),
-                "short": Out(signed(_BITS)),
-                "add": In(1),
-                "subtract": In(1),
-                "is_short": In(1),
+                "kind": In(5),
+                "side": In(1),
+                "price": In(32),
                 "qty": In(config.qty_bits),
+                "value": In(config.notional_bits),
+                "max_position": In(64),
+                "trade_ratio": In(16),
+                "trade_grace": In(32),
+                "max_open": In(8),
+                "tolerance": In(64),
+                **dict.fromkeys(("accept", "true", "done", "untrue", "reconcile", "adopt"), In(1)),
+                "freed_value": In(config.notional_bits),
+                **dict.fromkeys(
+                    ("exposes", "position", "order_trade", "open_orders", "self_trade"), Out(1)
+                ),
+                "fault": Out(1),
+                "differs": Out(1),
+                "apart": Out(1),
+                "row": Out(exposure_layout(config)),
                 "init_done": Out(1),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        pair = data.StructLayout({"long": signed(_BITS), "short": signed(_BITS)})
-        m.submodules.rows = rows = SweptMemory(pair, self.config.symbols)
-        bits = len(rows.read_addr)
-        symbol1, symbol2, symbol3 = (Signal(bits, name=f"symbol{n}") for n in (1, 2, 3))
-        now, after = Signal(pair), Signal(pair)
-        written3, after3 = Signal(), Signal(pair)
-        written = self.add | self.subtract
-
-        change = Mux(self.add, self.qty, -self.qty)
+        layout = exposure_layout(self.config)
+        m.submodules.rows = rows = Rows(layout, self.config.symbols)
+        now, side = rows.row2, self.side
+        worst = Signal(signed(_BITS))
+        stated = Signal(signed(_BITS))
         m.d.comb += [
-            rows.read_addr.eq(self.symbol[:bits]),
-            after.long.eq(Mux(self.is_short, now.long, saturate(m, now.long + change, "new_long"))),
-            after.short.eq(
-                Mux(self.is_short, saturate(m, now.short + change, "new_short"), now.short)
+            rows.index.eq(self.symbol[: len(rows.index)]),
+            worst.eq(Mux(side, now.short, now.long)),
+            stated.eq(Mux(side, -self.qty, self.qty)),
+            self.exposes.eq(over(m, [worst, self.qty], Const(0), _BITS + 1)),
+            self.position.eq(over(m, [worst, self.qty], self.max_position, _BITS + 1)),
+            self.order_trade.eq(~over(m, [self.trade_grace, now.earned], now.spent, COUNT + 2)),
+            self.open_orders.eq(now.buys + now.sells >= self.max_open),
+            self.self_trade.eq(
+                Mux(
+                    side,
+                    (now.buys != 0) & (self.price <= now.high_buy),
+                    (now.sells != 0) & (self.price >= now.low_sell),
+                )
             ),
-            rows.write_en.eq(written),
-            rows.write_addr.eq(symbol2),
-            rows.write_data.eq(after),
-            self.long.eq(now.long),
-            self.short.eq(now.short),
-            self.init_done.eq(rows.done),
+            self.apart.eq(
+                over(m, [now.position, -stated], self.tolerance, _BITS + 1)
+                | over(m, [stated, -now.position], self.tolerance, _BITS + 1)
+            ),
+            self.fault.eq(now.fault),
+            self.differs.eq(now.differs),
+            self.row.eq(now),
+            self.init_done.eq(rows.init_done),
         ]
-        m.d.sync += [
-            symbol1.eq(self.symbol[:bits]),
-            symbol2.eq(symbol1),
-            symbol3.eq(symbol2),
-            written3.eq(written),
-            after3.eq(after),
-            now.eq(rows.read_data),
+
+        # An order adds to its side's worst case. A fill adds to the position and ends as much that
+        # was open, so the side it was on keeps its worst case and the other is relieved; the rest
+        # of an order that ends relieves its own side.
+        new = rows.new2
+        fill = self.kind == InKind.FILL
+        gone = (self.kind == InKind.CANCEL) | (self.kind == InKind.REJECT)
+        short, sells = side ^ (self.true & fill), side
+        moves = self.accept | (self.true & (fill | gone))
+        change = Mux(self.accept, self.qty, -self.qty)
+        moved = saturate(m, Mux(short, now.short, now.long) + change, "moved")
+        filled = saturate(m, now.position + Mux(side, -self.qty, self.qty), "filled")
+        m.d.comb += [
+            rows.write2.eq(self.accept | self.true | self.untrue | self.reconcile),
+            rows.write_index2.eq(rows.index2),
+            new.eq(now),
         ]
-        with m.If(written3 & (symbol3 == symbol1)):
-            m.d.sync += now.eq(after3)
-        with m.If(written & (symbol2 == symbol1)):
-            m.d.sync += now.eq(after)
+        with m.If(moves & short):
+            m.d.comb += new.short.eq(moved)
+        with m.If(moves & ~short):
+            m.d.comb += new.long.eq(moved)
+        with m.If(self.true & fill):
+            m.d.comb += [
+                new.position.eq(filled),
+                new.earned.eq(_capped(now.earned + self.trade_ratio)),
+            ]
+        for sell, count, value in ((0, "buys", "buy_value"), (1, "sells", "sell_value")):
+            with m.If(self.accept & (sells == sell)):
+                m.d.comb += [
+                    new[count].eq(now[count] + 1),
+                    new[value].eq(now[value] + self.value),
+                ]
+            with m.If(self.done & (sells == sell)):
+                m.d.comb += [
+                    new[count].eq(now[count] - 1),
+                    new[value].eq(now[value] - self.freed_value),
+                ]
+        with m.If(self.accept):
+            m.d.comb += new.spent.eq(_capped(now.spent + 1))
+        with m.If(self.accept & side & ((now.sells == 0) | (self.price < now.low_sell))):
+            m.d.comb += new.low_sell.eq(self.price)
+        with m.If(self.accept & ~side & ((now.buys == 0) | (self.price > now.high_buy))):
+            m.d.comb += new.high_buy.eq(self.price)
+        with m.If(self.untrue):
+            m.d.comb += new.fault.eq(1)
+        with m.If(self.reconcile):
+            m.d.comb += new.differs.eq(self.apart)
+        with m.If(self.adopt):
+            m.d.comb += [
+                new.long.eq(stated),
+                new.short.eq(-stated),
+                new.position.eq(stated),
+                *(new[name].eq(0) for name in ("buys", "sells", "buy_value", "sell_value")),
+                new.fault.eq(0),
+                new.differs.eq(0),
+            ]
         return m
+
+
+def _capped(total: Value) -> Value:
+    """A count that stays at its greatest."""
+    return Mux(total[COUNT], (1 << COUNT) - 1, total[:COUNT])

@@ -1,18 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """The risk gate: closed unless every control is open."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.records import NO_REASON, InKind, Mode, Reason
+from hdl.records import NO_SLOT, AlertCause, InKind, KillCause, Mode, Reason, ViewReason
+from hdl.risk.credit import Credit
+from hdl.risk.data import Data
 from hdl.risk.exposure import Exposure
-from hdl.risk.limits import Limits, limit_layout
+from hdl.risk.kill import Kill
+from hdl.risk.limits import Limits, in_force_layout, limit_layout
+from hdl.risk.losses import losses_layout
+from hdl.risk.orders import Orders
+from hdl.risk.price import Price
 from hdl.risk.rate import Rate
+from hdl.risk.registers import COUNTERS, SETTINGS
+from hdl.risk.size import Size
+from hdl.risk.verdict import BITS, Verdict, first_reason
+from hdl.risk.window import Window
 from hdl.types import count_layout, decision_layout, flow, intent_layout
 
-__all__ = ["Gate"]
+__all__ = ["AHEAD", "Gate", "settings_layout"]
+
+#: Clocks by which symbol and tag of a token are told before it.
+AHEAD = 2
+_REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT, InKind.CANCELLING)
+
+
+def settings_layout() -> data.StructLayout:
+    """Registers that hold for all symbols."""
+    return data.StructLayout({name: bits for name, bits, _ in SETTINGS} | {"stale_us": 32})
 
 
 class Gate(wiring.Component):
@@ -20,12 +39,13 @@ class Gate(wiring.Component):
 
     ::
 
-        0 address of limits and exposure   1 limits leave the memory; notional, distance from mid
-        2 compare, verdict, update of exposure and rate   3 decision
+        -2 address of limits  -1 address of state  0 products begin; limits, state leave memory
+        1 what needs no order before it  2 compare, verdict, update of state  3 decision
 
-    Exposure and rate move in the cycle of the verdict, so the next order, one clock behind, is
-    judged with this one already counted. They move only for an accepted order, and the queue behind
-    has room for it by admission (`hdl.link.admission`): what is accepted here goes out.
+    State moves in the cycle of the verdict and only for an accepted order or a true report, so the
+    next order is judged with this one counted; and the queue behind has room by admission
+    (`hdl.link.admission`): what is accepted here goes out. Orders come from events, which are two
+    clocks apart; one that comes closer is refused (CROWDED).
 
     Latency is 3 cycles, throughput one token a cycle.
 
@@ -36,16 +56,26 @@ class Gate(wiring.Component):
 
     Members
     -------
+    ahead : In(symbol, tag)
+        Of the token that is on `i` `AHEAD` cycles later.
     i : In(flow(intent_layout))
-        Orders wanted and reports of own orders.
+        Orders wanted, reports of own orders, and the host's other records.
+    losses : In(losses_layout)
+        Profit and positions as of the token in stage 2 (`hdl.risk.losses`).
     o : Out(flow(decision_layout))
-        A decision for each order, an entry for each waiting view.
-    mode, rate_interval_us, rate_burst_us, stale_us : In
+        A decision for each order, an entry for each waiting view, and for each alert.
+    settings : In(settings_layout)
         Registers.
-    shadow, commit, commit_symbol : In
+    shadow, commit, commit_symbol, select, in_force : In, Out
         Limits, as in `Limits`.
+    kill, rearm : In(1), word : In(32), kill_pin : In(1)
+        As in `Kill`.
+    room : In(1)
+        The queue behind has room for more than what is under way.
     limits_version : Out(32)
         Commits since reset.
+    kill_causes : Out(4)
+        `KillCause` bits of the kill latch.
     cycle : In(64)
         Cycle counter.
     counts : Out
@@ -58,111 +88,327 @@ class Gate(wiring.Component):
         self.config = config
         super().__init__(
             {
+                "ahead": In(data.StructLayout({"symbol": 8, "tag": 8})),
                 "i": In(flow(intent_layout(config))),
+                "losses": In(losses_layout(config)),
                 "o": Out(flow(decision_layout(config))),
-                "mode": In(2),
-                "rate_interval_us": In(32),
-                "rate_burst_us": In(32),
-                "stale_us": In(32),
+                "settings": In(settings_layout()),
                 "shadow": In(limit_layout()),
                 "commit": In(1),
                 "commit_symbol": In(32),
+                "select": In(8),
+                "in_force": Out(32),
+                "kill": In(1),
+                "rearm": In(1),
+                "word": In(32),
+                "kill_pin": In(1),
+                "room": In(1),
                 "limits_version": Out(32),
+                "kill_causes": Out(4),
                 "cycle": In(64),
-                "counts": Out(count_layout("orders", "refusals")),
+                "counts": Out(count_layout(*(name for name, _ in COUNTERS))),
                 "init_done": Out(1),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        config = self.config
+        config, settings = self.config, self.settings
         m.submodules.limit_rows = limits = Limits(config)
+        m.submodules.kill_latch = kill = Kill()
+        m.submodules.price = price = Price(config)
+        m.submodules.size = size = Size(config)
         m.submodules.exposure = exposure = Exposure(config)
+        m.submodules.orders = orders = Orders(config)
+        m.submodules.window = window = Window(config)
+        m.submodules.data_checks = checks = Data(config)
+        m.submodules.credit = credit = Credit(config)
         m.submodules.rate = rate = Rate()
-        m.d.comb += [
-            limits.shadow.eq(self.shadow),
-            limits.commit.eq(self.commit),
-            limits.commit_symbol.eq(self.commit_symbol),
-            limits.symbol.eq(self.i.p.symbol),
-            exposure.symbol.eq(self.i.p.symbol),
-            self.limits_version.eq(limits.version),
-            self.init_done.eq(limits.init_done & exposure.init_done),
-        ]
+        m.submodules.judge = judge = Verdict()
 
-        # Stages 0 and 1.
-        intent1, intent = Signal(intent_layout(config)), Signal(intent_layout(config))
-        valid1, valid = Signal(), Signal()
-        limit = Signal(limit_layout())
-        notional = Signal(32 + config.qty_bits)
-        off_mid = Signal(signed(35))
-        twice_off_mid = (intent1.price << 1) - (intent1.bid_price + intent1.ask_price)
+        # The token on its way, and its limits.
+        one, two = (Signal(intent_layout(config), name=f"intent{n}") for n in (1, 2))
+        valid1, valid2, order3 = Signal(), Signal(), Signal()
+        symbol, tag = Signal(8), Signal(8)
+        limits0, limits1, limits2 = (
+            Signal(in_force_layout(), name=f"limits{n}") for n in (0, 1, 2)
+        )
         m.d.sync += [
             valid1.eq(self.i.valid),
-            intent1.eq(self.i.p),
-            valid.eq(valid1),
-            intent.eq(intent1),
-            limit.eq(limits.limits),
-            notional.eq(intent1.price * intent1.qty),
-            off_mid.eq(twice_off_mid),
+            valid2.eq(valid1),
+            one.eq(self.i.p),
+            two.eq(one),
+            symbol.eq(self.ahead.symbol),
+            tag.eq(self.ahead.tag),
+            limits0.eq(limits.limits),
+            limits1.eq(limits0),
+            limits2.eq(limits1),
+        ]
+        for name in ("shadow", "commit", "commit_symbol", "select"):
+            m.d.comb += getattr(limits, name).eq(getattr(self, name))
+        m.d.comb += [
+            limits.symbol.eq(self.ahead.symbol),
+            self.in_force.eq(limits.in_force),
+            self.limits_version.eq(limits.version),
+            self.init_done.eq(
+                Cat(block.init_done for block in (limits, exposure, orders, window, checks)).all()
+            ),
         ]
 
-        # Stage 2.
-        order = valid & intent.wanted
-        worst = Mux(intent.side, exposure.short, exposure.long)
-        exposed = worst + intent.qty
-        mode = self.mode
-        distance = Mux(off_mid < 0, -off_mid, off_mid)
-        refusals: dict[Reason, Value] = {
-            Reason.HALTED: (mode != Mode.REDUCE_ONLY) & (mode != Mode.ACTIVE),
-            Reason.REDUCE_ONLY: (mode == Mode.REDUCE_ONLY) & (exposed > 0),
-            Reason.PERMISSION: ~limit.permit,
-            Reason.QUANTITY: (intent.qty == 0) | (intent.qty > limit.max_qty),
-            Reason.NOTIONAL: notional > limit.max_notional,
-            Reason.COLLAR: distance > (limit.collar_ticks << 1),
-            Reason.POSITION: exposed > limit.max_position,
-            Reason.RATE: rate.refuse,
-            Reason.STALE: intent.age_us > self.stale_us,
-            Reason.BOOK: ~intent.valid,
-        }
-        verdict, first = Signal(32), Signal(8)
-        assert [int(reason) for reason in refusals] == list(range(len(refusals)))
-        m.d.comb += [verdict.eq(Cat(refusals.values())), first.eq(NO_REASON)]
-        for reason in sorted(refusals, reverse=True):
-            with m.If(verdict[int(reason)]):
-                m.d.comb += first.eq(int(reason))
-        accept = Signal()
-        m.d.comb += accept.eq(order & (verdict == 0))
+        # What is in stage 2.
+        def is_kind(*kinds: InKind) -> Value:
+            return valid2 & Cat(two.kind == kind for kind in kinds).any()
 
-        # A fill of a buy relieves the short side, the rest of a cancelled buy the long side.
-        fill = intent.kind == InKind.FILL
-        gone = (intent.kind == InKind.CANCEL) | (intent.kind == InKind.REJECT)
+        order, accept, report = Signal(), Signal(), Signal()
+        adopt, untrue, reconcile, exits = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            exposure.add.eq(accept),
-            exposure.subtract.eq(valid & (fill | gone)),
-            exposure.is_short.eq(intent.side ^ fill),
-            exposure.qty.eq(intent.qty),
-            rate.now_us.eq(intent.now_us),
-            rate.interval_us.eq(self.rate_interval_us),
-            rate.burst_us.eq(self.rate_burst_us),
-            rate.accept.eq(accept),
+            order.eq(valid2 & two.wanted),
+            accept.eq(order & (judge.verdict == 0)),
+            report.eq(is_kind(*_REPORTS) & ~two.wanted),
+            untrue.eq(report & ~orders.true),
+            reconcile.eq(is_kind(InKind.RECONCILE) & ~two.wanted),
+            adopt.eq(reconcile & two.adopt),
+            exits.eq(
+                two.reduce_only
+                | (settings.mode == Mode.REDUCE_ONLY)
+                | (limits2.limits.mode == Mode.REDUCE_ONLY)
+            ),
+        ]
+        m.d.sync += order3.eq(order)
+        self._connect(m, limits0, limits1, limits2, one, two, symbol, tag)
+        for block in (price, size):
+            m.d.comb += block.ahead.eq(limits.limits.limits)
+        m.d.comb += [
+            checks.valid1.eq(valid1),
+            checks.valid2.eq(valid2),
+            orders.report.eq(report),
+            window.rearm.eq(is_kind(InKind.REARM) & ~two.wanted),
+            credit.credit_record.eq(is_kind(InKind.CREDIT) & ~two.wanted),
+            credit.exits.eq(exits),
+            *(block.accept.eq(accept) for block in (exposure, orders, window, credit)),
+            *(block.adopt.eq(adopt) for block in (exposure, orders, credit)),
+            exposure.true.eq(orders.true),
+            exposure.untrue.eq(untrue),
+            exposure.reconcile.eq(reconcile),
+        ]
+
+        # Kill.
+        over_loss = self.losses.over & settings.loss_kill
+        m.d.comb += [
+            kill.mode.eq(settings.mode),
+            kill.kill.eq(self.kill),
+            kill.rearm.eq(self.rearm),
+            kill.word.eq(self.word),
+            kill.pin.eq(self.kill_pin),
+            kill.loss.eq(valid2 & two.book & over_loss.any()),
+            kill.heartbeat.eq(is_kind(InKind.HEARTBEAT)),
+            kill.late_cycles.eq(settings.watchdog_late_cycles),
+            kill.dead_cycles.eq(settings.watchdog_dead_cycles),
+            self.kill_causes.eq(kill.causes),
+            rate.now_us.eq(one.now_us),
+            rate.interval_us.eq(settings.rate_interval_us),
+            rate.burst_us.eq(settings.rate_burst_us),
+        ]
+        with m.If(accept):
+            m.d.sync += rate.due_us.eq(rate.next_us)
+
+        # Verdict. What needs nothing of the tokens before is found one stage early.
+        found = self._findings(m, one, two, limits1.limits, limits2.limits, exits)
+        found |= {
+            Reason.KILL: kill.causes.any() | kill.loss,
+            Reason.WATCHDOG: kill.late & exposure.exposes,
+            Reason.CROWDED: order3,
+        }
+        waived2 = Signal(BITS)
+        m.d.sync += waived2.eq(limits1.limits.waive)
+        m.d.comb += [judge.waived.eq(waived2), judge.exits.eq(exits)]
+        for reason in Reason:
+            m.d.comb += judge.found[int(reason)].eq(found[reason])
+
+        self._decide(m, two, limits2, valid2, order, accept, untrue, reconcile)
+        return m
+
+    def _connect(
+        self,
+        m: Module,
+        limits0: Signal,
+        limits1: Signal,
+        limits2: Signal,
+        one: Signal,
+        two: Signal,
+        symbol: Value,
+        tag: Value,
+    ) -> None:
+        """Give each block the token and its limits, by the names of its members."""
+        parts = m.submodules
+        size, orders = parts.size, parts.orders
+        offered = {
+            "i": self.i.p,
+            "intent1": one,
+            "intent2": two,
+            "limits1": limits1.limits,
+            "limits2": limits2.limits,
+            "kind": two.kind,
+            "side": two.side,
+            "price": two.price,
+            "qty": two.qty,
+            "now_us": two.now_us,
+            "told": two.update_id,
+            "tag2": two.tag,
+            "value": size.value,
+            "notional": size.tick_lots,
+            "done": orders.done,
+            "freed_value": orders.freed_value,
+            "row": parts.exposure.row,
+            "held_gross": self.losses.gross,
+            "held_net": self.losses.net,
+            **{name: self.settings[name] for name, _, _ in SETTINGS},
+        }
+        for name in ("max_position", "trade_ratio", "trade_grace", "max_open", "tolerance"):
+            offered[name] = limits2.limits[name]
+        for block in (
+            *(parts.price, size, parts.exposure, orders, parts.window, parts.data_checks),
+            parts.credit,
+        ):
+            for name, member in block.signature.members.items():
+                if member.flow is In and name in offered:
+                    m.d.comb += getattr(block, name).eq(offered[name])
+        m.d.comb += [
+            parts.orders.symbol.eq(two.symbol),
+            parts.orders.tag.eq(tag),
+            *(
+                block.symbol.eq(symbol)
+                for block in (parts.exposure, parts.window, parts.data_checks)
+            ),
+        ]
+
+    def _findings(
+        self,
+        m: Module,
+        one: Signal,
+        two: Signal,
+        limits1: data.View,
+        limits2: data.View,
+        exits: Value,
+    ) -> dict[Reason, Value]:
+        """What each control says of the order in stage 2."""
+        parts, settings, losses = m.submodules, self.settings, self.losses
+        price, size, exposure = parts.price, parts.size, parts.exposure
+        window, credit, checks = parts.window, parts.credit, parts.data_checks
+        kind, force = one.order[:4], one.order[4:]
+        early = {
+            Reason.PERMISSION: ~limits1.permit,
+            Reason.STALE: one.age_us > settings.stale_us,
+            Reason.BOOK: ~one.valid,
+            Reason.STRATEGY: (one.strategy == 0) | (one.strategy & ~limits1.strategies).any(),
+            Reason.ORDER_TYPE: (kind == 0) | (kind > 2) | (force == 0) | (force > 3),
+            Reason.GAP: (one.reasons & int(ViewReason.GAP)) != 0,
+            Reason.CROSSED: (one.reasons & int(ViewReason.CROSSED)) != 0,
+            Reason.SHALLOW: (one.reasons & int(ViewReason.SHALLOW)) != 0,
+            Reason.RESYNC: (one.reasons & int(ViewReason.RESYNC)) != 0,
+            Reason.SYMBOL_HALTED: (limits1.mode != Mode.REDUCE_ONLY)
+            & (limits1.mode != Mode.ACTIVE),
+        }
+        late: dict[Reason, Value] = {}
+        for reason, finding in early.items():
+            late[reason] = Signal(name=f"found_{reason.name.lower()}")
+            m.d.sync += late[reason].eq(finding)
+        mode = settings.mode
+        return late | {
+            Reason.HALTED: (mode != Mode.REDUCE_ONLY) & (mode != Mode.ACTIVE),
+            Reason.REDUCE_ONLY: exits & exposure.exposes,
+            Reason.QUANTITY: size.quantity,
+            Reason.NOTIONAL: size.notional,
+            Reason.COLLAR: price.collar,
+            Reason.POSITION: exposure.position,
+            Reason.RATE: parts.rate.refuse,
+            Reason.QUANTITY_MIN: size.minimum,
+            Reason.QUANTITY_STEP: size.step,
+            Reason.COLLAR_PPM: price.collar_ppm,
+            Reason.COLLAR_LAST: price.collar_last,
+            Reason.COLLAR_LAST_PPM: price.collar_last_ppm,
+            Reason.PRICE: price.price_range,
+            Reason.TICK: price.tick,
+            Reason.DUPLICATE: window.duplicate,
+            Reason.SELF_TRADE: exposure.self_trade,
+            Reason.RATE_SYMBOL: window.rate,
+            Reason.WINDOW_QTY: window.qty_total,
+            Reason.WINDOW_NOTIONAL: window.notional_total,
+            Reason.DRIFT: window.drift,
+            Reason.REPEAT: window.repeat,
+            Reason.ORDER_TRADE: exposure.order_trade,
+            Reason.GROSS: credit.gross,
+            Reason.NET: credit.net,
+            Reason.OPEN_ORDERS: exposure.open_orders | credit.open_orders,
+            Reason.CREDIT: credit.credit,
+            Reason.CREDIT_STALE: credit.stale,
+            Reason.LOSSES: losses.streak >= settings.max_losses,
+            Reason.LOSS_DAY: losses.over[0],
+            Reason.LOSS_WINDOW: losses.over[1],
+            Reason.DRAWDOWN: losses.over[2],
+            Reason.SPREAD: checks.spread,
+            Reason.VOLATILITY: checks.paused,
+            Reason.CLOCK: checks.clock,
+            Reason.OWN_ORDERS: parts.orders.full,
+            Reason.REPORT: exposure.fault,
+            Reason.RECONCILE: exposure.differs,
+        }
+
+    def _decide(
+        self,
+        m: Module,
+        two: Signal,
+        limits2: Signal,
+        valid2: Value,
+        order: Value,
+        accept: Value,
+        untrue: Value,
+        reconcile: Value,
+    ) -> None:
+        """Stage 3: the decision, alerts and counters."""
+        parts, decision = m.submodules, self.o.p
+        kill, orders = parts.kill_latch, parts.orders
+        differs = reconcile & ~two.adopt & parts.exposure.apart
+        kills = kill.sets & kill.loss
+        cause, entry = Signal(4), Signal()
+        m.d.comb += [
+            cause.eq(
+                Mux(
+                    untrue,
+                    int(AlertCause.REPORT),
+                    Mux(
+                        differs,
+                        int(AlertCause.RECONCILE),
+                        Mux(kills, int(AlertCause.KILL), 0),
+                    ),
+                )
+            ),
+            entry.eq(valid2 & (Cat(two.wanted, two.has_view).any() | cause.any())),
+            kill.told.eq(kill.pending & self.room & ~entry),
             self.counts.orders.eq(accept),
             self.counts.refusals.eq(order & ~accept),
+            self.counts.report_faults.eq(untrue),
+            self.counts.reconcile_faults.eq(differs),
+            self.counts.kills.eq(kill.sets),
         ]
-
-        # Stage 3.
-        decision = self.o.p
         for name in decision.shape().members:
-            if name in intent.shape().members:
-                m.d.sync += decision[name].eq(intent[name])
+            if name in two.shape().members:
+                m.d.sync += decision[name].eq(two[name])
         cycle = Signal(64)
         m.d.comb += cycle.eq(self.cycle + 1)  # the cycle in which the decision stands
         m.d.sync += [
-            self.o.valid.eq(valid & Cat(intent.wanted, intent.has_view).any()),
-            decision.verdict.eq(verdict),
-            decision.first_reason.eq(first),
+            self.o.valid.eq(entry | kill.told),
+            decision.wanted.eq(order),
+            decision.has_view.eq(valid2 & two.has_view),
+            decision.verdict.eq(parts.judge.verdict),
+            decision.slot.eq(Mux(accept, orders.next_slot, NO_SLOT)),
             decision.cycle.eq(cycle),
-            decision.latency.eq(cycle[:16] - intent.cycle_cause),
-            decision.limits_version.eq(limits.version),
+            decision.latency.eq(cycle[:16] - two.cycle_cause),
+            decision.limits_version.eq(limits2.version),
+            decision.limits_checksum.eq(limits2.checksum),
+            decision.alert.eq(Mux(kill.told, int(AlertCause.KILL), cause)),
+            decision.alert_kind.eq(Mux(untrue | differs, two.kind, 0)),
+            decision.alert_tag.eq(two.tag),
+            decision.kill_causes.eq(kill.causes | Mux(kills, int(KillCause.LOSS), 0)),
         ]
-        return m
+        m.d.comb += decision.first_reason.eq(first_reason(m, decision.verdict))

@@ -5,11 +5,11 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.book.touch import add_up
 from hdl.config import BuildConfig
 from hdl.signal.average import DECAY_BITS, FRACTION_BITS, GROWTH_BITS, decayed
 from hdl.signal.catalogue import FEATURE_BITS
 from hdl.signal.log import curved, log_layout, normalise, signed_log
+from hdl.sums import add_up
 from hdl.types import view_layout
 
 __all__ = ["FLOW_LEVELS", "OrderFlow", "flow_row"]

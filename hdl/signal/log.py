@@ -2,6 +2,7 @@
 """Logarithms in Q7.10, as ``docs/signals.md`` defines them: L by a table, M straight."""
 
 import math
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
@@ -25,7 +26,7 @@ def log_layout() -> data.StructLayout:
     return data.StructLayout({"fraction": LOG_FRACTION_BITS, "exponent": 7, "some": 1})
 
 
-def normalise(m: Module, value: Value, name: str) -> data.View:
+def normalise(m: Module, value: Value, name: str) -> Any:
     """Leading one of an unsigned number of at most 128 bits, and the bits behind it."""
     steps = max(4, (len(value) - 1).bit_length())
     if steps > 7:
@@ -52,12 +53,12 @@ def normalise(m: Module, value: Value, name: str) -> data.View:
     return found
 
 
-def straight(number: data.View) -> Value:
+def straight(number: Any) -> Value:
     """M of a number that `normalise` has seen."""
     return Mux(number.some, Cat(number.fraction, (number.exponent + 1)[:8]), 0)
 
 
-def curved(m: Module, number: data.View, name: str) -> Value:
+def curved(m: Module, number: Any, name: str) -> Value:
     """L of a number that `normalise` has seen."""
     entry = Signal(LOG_FRACTION_BITS, name=f"{name}_entry")
     with m.Switch(number.fraction[-TABLE_BITS:]):
@@ -67,7 +68,7 @@ def curved(m: Module, number: data.View, name: str) -> Value:
     return Mux(number.some, Cat(entry, (number.exponent + 1)[:8]), 0)
 
 
-def signed_log(m: Module, negative: Value, number: data.View, name: str) -> Signal:
+def signed_log(m: Module, negative: Value, number: Any, name: str) -> Signal:
     """S of a number whose magnitude `normalise` has seen."""
     found = Signal(signed(FEATURE_BITS), name=name)
     m.d.comb += found.eq(Mux(negative, -straight(number), straight(number)))

@@ -171,9 +171,9 @@ class Decide(wiring.Component):
         sure_by = Signal(8)
         quarters = size >> _QUARTER_BITS
         with m.Switch(Mux(quarters > 31, 31, quarters[:5])):
-            for at, probability in enumerate(_PROBABILITIES):
+            for at, known in enumerate(_PROBABILITIES):
                 with m.Case(at):
-                    m.d.comb += sure_by.eq(probability)
+                    m.d.comb += sure_by.eq(known)
         probability = Mux(by_model, sure_by, found.edge_probability)
         pays = (found.edge_ticks * probability) >= found.cost
         agrees = ~by_model | Mux(sell, for_sell, for_buy)

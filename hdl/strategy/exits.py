@@ -5,13 +5,13 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.book.touch import add_up
 from hdl.config import BuildConfig
 from hdl.signal.average import MOST_DECAY
 from hdl.signal.motion import motion_row
 from hdl.signal.rows import StateRows
 from hdl.strategy.position import position_layout
 from hdl.strategy.settings import settings_layout
+from hdl.sums import add_up
 from hdl.types import view_layout
 
 __all__ = ["CAUSES", "Exits"]

@@ -96,7 +96,7 @@ class Position(wiring.Component):
             return found
 
         fill = later(is_one_of(InKind.FILL), "fill")
-        stated = later(is_one_of(InKind.RECONCILE), "stated")
+        stated = later(is_one_of(InKind.RECONCILE) & view.adopt, "stated")
         gone = later(is_one_of(InKind.CANCEL, InKind.REJECT), "gone")
         usable, symbol = later(self.usable, "usable1"), later(view.symbol, "symbol1")
         side, now_us = later(view.side, "side1"), later(view.now_us, "now1")

@@ -2,18 +2,18 @@
 """The strategy: from a view and its features to an order that is wanted."""
 
 from amaranth.hdl import Module, Mux, Signal, Value, signed
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.records import ORDER_LIMIT_IOC
 from hdl.signal.flow import flow_row
-from hdl.signal.rows import StateRows
 from hdl.signal.tape import tape_row
 from hdl.signal.vector import BBO_IGNORES, signal_row
 from hdl.strategy.decide import LATE_SETTINGS, SCORE_BITS, Decide, found_layout
 from hdl.strategy.exits import Exits
 from hdl.strategy.filters import Filters
+from hdl.strategy.pace import Pace
 from hdl.strategy.position import Position
 from hdl.strategy.rules import Rules
 from hdl.strategy.settings import ALWAYS, settings_layout
@@ -106,8 +106,7 @@ class Strategy(wiring.Component):
         m.submodules.entry_prices = entry_prices = Prices(config)
         m.submodules.exit_prices = exit_prices = Prices(config)
         m.submodules.decide = decide = Decide(config)
-        pace = data.StructLayout({"ordered": 1, "order_us": 64, "working": 1, "exit_us": 64})
-        m.submodules.paces = paces = StateRows(config, pace, loop=2)
+        m.submodules.pace = pace = Pace(config)
 
         def later(value: Value, name: str, clocks: int = 1) -> Value:
             for clock in range(clocks):
@@ -117,7 +116,7 @@ class Strategy(wiring.Component):
             return value
 
         # Stage 0: the settings that count.
-        common: dict[str, Value] = {
+        common: dict[str, Value | int] = {
             "imbalance_sides": self.rule_enable,
             "imbalance_num": self.ratio_num,
             "imbalance_den": self.ratio_den,
@@ -158,7 +157,7 @@ class Strategy(wiring.Component):
             rules.volume2.eq(self.volume2),
             filters.state.eq(self.state),
             sizes.row.eq(row),
-            self.init_done.eq(position.init_done & exits.init_done & paces.init_done),
+            self.init_done.eq(position.init_done & exits.init_done & pace.init_done),
         ]
 
         # Stage 2: all that is found, and its wait for the score.
@@ -191,28 +190,19 @@ class Strategy(wiring.Component):
 
         # One clock before the decision: how long ago the symbol was acted on.
         before = 1 + wait
-        now_us = later(view.now_us, "now", before)
-        symbol = later(view.symbol, "symbol", before)
-        reported = later(position.held.reported, "reported", wait)
-        pause_us = later(row.pause_us, "pause", before)
-        retry_us = later(row.exit_retry_us, "retry", before)
-        last = paces.row
-        live = last.working & ~reported
-        paused = last.ordered & ((now_us - last.order_us)[:64] < pause_us)
-        busy = live & ((now_us - last.exit_us)[:64] < retry_us)
-        live_now, last_now = later(live, "live"), Signal(pace)
-        m.d.sync += last_now.eq(last)
-        choice, now = decide.choice, later(now_us, "decided")
+        choice = decide.choice
         m.d.comb += [
-            paces.ahead.eq(later(self.ahead, "ahead", before)),
-            decide.paused.eq(later(paused, "paused")),
-            decide.busy.eq(later(busy, "busy")),
-            paces.write.eq(decide.found.usable),
-            paces.symbol.eq(later(symbol, "decided_symbol")),
-            paces.after.ordered.eq(last_now.ordered | choice.wanted),
-            paces.after.order_us.eq(Mux(choice.wanted, now, last_now.order_us)),
-            paces.after.working.eq(live_now | choice.exit),
-            paces.after.exit_us.eq(Mux(choice.exit, now, last_now.exit_us)),
+            pace.ahead.eq(later(self.ahead, "ahead", before)),
+            pace.symbol.eq(later(view.symbol, "symbol", before)),
+            pace.now_us.eq(later(view.now_us, "now", before)),
+            pace.pause_us.eq(later(row.pause_us, "pause", before)),
+            pace.retry_us.eq(later(row.exit_retry_us, "retry", before)),
+            pace.reported.eq(later(position.held.reported, "reported", wait)),
+            pace.usable.eq(decide.found.usable),
+            pace.ordered.eq(choice.wanted),
+            pace.left.eq(choice.exit),
+            decide.paused.eq(pace.paused),
+            decide.busy.eq(pace.busy),
         ]
 
         # The decision: its token becomes an intent, or passes as it is.
@@ -226,6 +216,8 @@ class Strategy(wiring.Component):
             token.qty.eq(view.value),
             token.bid_price.eq(view.bid.levels[0].price),
             token.ask_price.eq(view.ask.levels[0].price),
+            token.last_known.eq(view.trades.known),
+            token.last_price.eq(view.trades.price),
         ]
         passed = Signal(intent_layout(config))
         m.d.comb += passed.eq(later(token.as_value(), "token", _FOUND + wait))
@@ -241,6 +233,7 @@ class Strategy(wiring.Component):
         with m.If(choice.wanted):
             m.d.sync += [
                 intent.valid.eq(1),
+                intent.reasons.eq(0),
                 intent.side.eq(choice.sell),
                 intent.price.eq(choice.price),
                 intent.qty.eq(choice.qty),

@@ -24,7 +24,12 @@ class InKind(IntEnum):
     REJECT = 11
     HEARTBEAT = 12
     TIMER = 13
+    FRAME = 14
     RECONCILE = 15
+    CREDIT = 16
+    DAY = 17
+    REARM = 18
+    CANCELLING = 19
 
 
 class InFlag(IntFlag):
@@ -36,6 +41,16 @@ class InFlag(IntFlag):
     BOOK = 8
     GAP = 16
     RESYNC = 32
+    HOLD = 64
+    START = 128
+
+
+class Protocol(IntEnum):
+    """Field `tag` of a FRAME: what its bytes are."""
+
+    NONE = 0
+    SBE = 1
+    MOLDUDP64 = 2
 
 
 class OutKind(IntEnum):
@@ -46,6 +61,7 @@ class OutKind(IntEnum):
     VIEW = 3
     TRADES = 4
     FEATURES = 5
+    ALERT = 6
 
 
 class DecisionFlag(IntFlag):
@@ -53,6 +69,7 @@ class DecisionFlag(IntFlag):
 
     SIDE = 1
     REFUSED = 2
+    REDUCE_ONLY = 4
 
 
 class RefillFlag(IntFlag):
@@ -108,7 +125,7 @@ class FeaturesFlag(IntFlag):
 
 
 class Rule(IntFlag):
-    """What fired; EXIT changes what the lower bits mean, see `ExitCause`."""
+    """What fired, a bit for each strategy; EXIT changes what the lower bits mean (`ExitCause`)."""
 
     IMBALANCE = 1
     VWAP = 2
@@ -129,6 +146,30 @@ class ExitCause(IntFlag):
     FLATTEN = 32
 
 
+class AlertFlag(IntFlag):
+    """Flags of an alert."""
+
+    SIDE = 1
+    CANCEL_ALL = 2
+
+
+class AlertCause(IntEnum):
+    """Why an alert was raised."""
+
+    REPORT = 1
+    RECONCILE = 2
+    KILL = 3
+
+
+class KillCause(IntFlag):
+    """What set the kill latch."""
+
+    REGISTER = 1
+    WATCHDOG = 2
+    PIN = 4
+    LOSS = 8
+
+
 class Reason(IntEnum):
     """Bits of the risk gate's verdict; the numbers never change."""
 
@@ -142,6 +183,46 @@ class Reason(IntEnum):
     RATE = 7
     STALE = 8
     BOOK = 9
+    KILL = 10
+    SYMBOL_HALTED = 11
+    STRATEGY = 12
+    QUANTITY_MIN = 13
+    QUANTITY_STEP = 14
+    COLLAR_PPM = 15
+    COLLAR_LAST = 16
+    COLLAR_LAST_PPM = 17
+    PRICE = 18
+    TICK = 19
+    ORDER_TYPE = 20
+    DUPLICATE = 21
+    SELF_TRADE = 22
+    RATE_SYMBOL = 23
+    WINDOW_QTY = 24
+    WINDOW_NOTIONAL = 25
+    DRIFT = 26
+    REPEAT = 27
+    ORDER_TRADE = 28
+    GROSS = 29
+    NET = 30
+    OPEN_ORDERS = 31
+    CREDIT = 32
+    CREDIT_STALE = 33
+    LOSSES = 34
+    LOSS_DAY = 35
+    LOSS_WINDOW = 36
+    DRAWDOWN = 37
+    SPREAD = 38
+    VOLATILITY = 39
+    CLOCK = 40
+    GAP = 41
+    CROSSED = 42
+    SHALLOW = 43
+    RESYNC = 44
+    WATCHDOG = 45
+    OWN_ORDERS = 46
+    REPORT = 47
+    RECONCILE = 48
+    CROWDED = 49
 
 
 #: Flags that are allowed for each kind.
@@ -159,12 +240,19 @@ IN_FLAGS_BY_KIND = {
     InKind.REJECT: InFlag(1),
     InKind.HEARTBEAT: InFlag(0),
     InKind.TIMER: InFlag(0),
-    InKind.RECONCILE: InFlag(1),
+    InKind.FRAME: InFlag(192),
+    InKind.RECONCILE: InFlag(5),
+    InKind.CREDIT: InFlag(0),
+    InKind.DAY: InFlag(0),
+    InKind.REARM: InFlag(0),
+    InKind.CANCELLING: InFlag(1),
 }
 #: `first_reason` of an accepted order.
 NO_REASON = 255
 #: Byte `order` of a decision: limit order, immediate or cancel.
 ORDER_LIMIT_IOC = 17
+#: Low byte of the `decision_id` of a refused order.
+NO_SLOT = 255
 #: host to fabric
 IN_DTYPE = np.dtype(
     [
@@ -174,7 +262,7 @@ IN_DTYPE = np.dtype(
         ("flags", "<u1"),
         # symbol number, below the build's `symbols`
         ("symbol", "<u1"),
-        # own-order tag of ACK, FILL, CANCEL, REJECT; else 0
+        # slot of the own order of a report or CANCELLING; `Protocol` of a FRAME; else 0
         ("tag", "<u1"),
         # price, ticks
         ("price_ticks", "<u4"),
@@ -191,7 +279,7 @@ DECISION_DTYPE = np.dtype(
         ("flags", "<u1"),
         # symbol number
         ("symbol", "<u1"),
-        # low nibble 1 limit, 2 market-on-limit; high nibble 1 IOC, 2 FOK, 3 GTC post-only
+        # low nibble 1: limit, 2: protected market; high one 1: IOC, 2: FOK, 3: post-only
         ("order", "<u1"),
         # number of the out record since reset, from 0
         ("seq", "<u4"),
@@ -201,24 +289,26 @@ DECISION_DTYPE = np.dtype(
         ("qty_lots", "<u8"),
         # limit price, ticks
         ("price_ticks", "<u4"),
-        # number of the decision since reset, from 1
+        # low byte: slot of the own order or 255; above it: number since reset, from 1
         ("decision_id", "<u4"),
         # bit n set: `Reason` n refuses; 0: accepted
-        ("verdict", "<u4"),
+        ("verdict", "<u8"),
+        # cycle of the verdict
+        ("cycle_decision", "<u8"),
         # lowest set bit of the verdict, 255 for none
         ("first_reason", "<u1"),
         # `Rule` that fired, with EXIT `ExitCause`
         ("rule", "<u1"),
         # cycles from accept of EVENT_END to the verdict
         ("latency_cycles", "<u2"),
-        # cycle in which EVENT_BEGIN was accepted
-        ("cycle_first", "<u8"),
-        # cycle of the verdict
-        ("cycle_decision", "<u8"),
+        # cycles from accept of EVENT_BEGIN to the verdict, low bits
+        ("span_cycles", "<u4"),
         # score of a model; 0 for a rule that has none
         ("score", "<i4"),
-        # number of limit commits at the verdict
-        ("limits_version", "<u4"),
+        # number of the commit its limits came from, low bits
+        ("limits_version", "<u2"),
+        # checksum of these limits
+        ("limits_checksum", "<u2"),
     ]
 )
 #: the fabric's backstop: it ran low on levels, or knows nothing
@@ -367,6 +457,43 @@ FEATURES_DTYPE = np.dtype(
         ("value10", "<i4"),
         # feature 12 x page + 11; 0 beyond the last
         ("value11", "<i4"),
+    ]
+)
+#: the gate calls for attention
+ALERT_DTYPE = np.dtype(
+    [
+        # `OutKind`
+        ("kind", "<u1"),
+        # flags of the kind
+        ("flags", "<u1"),
+        # symbol number
+        ("symbol", "<u1"),
+        # `AlertCause`
+        ("cause", "<u1"),
+        # number of the out record since reset, from 0
+        ("seq", "<u4"),
+        # 0
+        ("update_id", "<u8"),
+        # lots of the report, or of the exchange's position
+        ("value", "<u8"),
+        # price of the report
+        ("price_ticks", "<u4"),
+        # slot the report named
+        ("tag", "<u1"),
+        # `InKind` of the record it is about, 0 for none
+        ("kind_in", "<u1"),
+        # `KillCause` bits that are latched
+        ("kill_causes", "<u1"),
+        # 0
+        ("reserved", "<u1"),
+        # 0
+        ("zero0", "<u8"),
+        # 0
+        ("zero1", "<u8"),
+        # 0
+        ("zero2", "<u8"),
+        # 0
+        ("zero3", "<u8"),
     ]
 )
 #: First fields of every out record.

@@ -18,7 +18,7 @@ class Register(NamedTuple):
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0x164F6702
+CONFIG_HASH = 0xBC7CD9F5
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -57,15 +57,45 @@ COUNTERS = (
     "events_valid",
     "refill_requests",
     "intents",
-    "orders",
-    "refusals",
     "model_loads",
     "model_refusals",
     "model_overruns",
+    "orders",
+    "refusals",
+    "report_faults",
+    "reconcile_faults",
+    "kills",
     "entries",
     "exits",
     "filtered",
     "reconciles",
+    "frames",
+    "frames_refused",
+    "sbe_starts",
+    "sbe_messages",
+    "sbe_diffs",
+    "sbe_snapshots",
+    "sbe_trades",
+    "sbe_tickers",
+    "sbe_short",
+    "sbe_long",
+    "sbe_damaged",
+    "sbe_schema",
+    "sbe_template",
+    "sbe_version",
+    "sbe_block",
+    "sbe_tag",
+    "sbe_exponent",
+    "sbe_root",
+    "sbe_unsynced",
+    "sbe_stale",
+    "sbe_gap",
+    "sbe_value",
+    "sbe_levels",
+    "sbe_trades_refused",
+    "sbe_marks",
+    "sbe_bbo_checked",
+    "sbe_bbo_mismatch",
 )
 REGISTERS: dict[str, Register] = {
     # always 0x54474154, "TGAT"
@@ -100,260 +130,448 @@ REGISTERS: dict[str, Register] = {
     "refill_level": Register(15, 7, 1, True, True),
     # book events of a symbol between two requests
     "refill_retry": Register(16, 8, 1, True, True),
-    # 0 HALTED, 1 REDUCE_ONLY, 2 ACTIVE
-    "mode": Register(17, 2, 1, True, True),
-    # stream time per message, microseconds; 0 refuses
-    "rate_interval_us": Register(18, 32, 1, True, True),
-    # stream time that may be used ahead, microseconds
-    "rate_burst_us": Register(19, 32, 1, True, True),
     # oldest event that may be acted on, microseconds
-    "stale_us": Register(20, 32, 1, True, True),
+    "stale_us": Register(17, 32, 1, True, True),
     # w: trade volumes are of 8 buckets of 2^w microseconds
-    "trade_window": Register(21, 5, 1, True, True),
+    "trade_window": Register(18, 5, 1, True, True),
+    # 0 HALTED, 1 REDUCE_ONLY, 2 ACTIVE
+    "mode": Register(19, 2, 1, True, True),
+    # stream time per message, microseconds; 0 refuses
+    "rate_interval_us": Register(20, 32, 1, True, True),
+    # stream time that may be used ahead, microseconds
+    "rate_burst_us": Register(21, 32, 1, True, True),
+    # w: windows of quantity and notional are of 2 buckets of 2^w microseconds
+    "risk_window": Register(22, 5, 1, True, True),
+    # gross value over all symbols
+    "max_gross": Register(23, 64, 1, True, True),
+    # net value over all symbols, either way
+    "max_net": Register(25, 64, 1, True, True),
+    # open orders of all symbols
+    "max_open_orders": Register(27, 16, 1, True, True),
+    # oldest credit that may be spent, microseconds
+    "credit_age_us": Register(28, 32, 1, True, True),
+    # losing round trips one after the other
+    "max_losses": Register(29, 8, 1, True, True),
+    # loss of the day, profit units
+    "max_day_loss": Register(30, 64, 1, True, True),
+    # loss in the loss window, profit units
+    "max_window_loss": Register(32, 64, 1, True, True),
+    # fall from the day's best, profit units
+    "max_drawdown": Register(34, 64, 1, True, True),
+    # w: the loss window is of 4 buckets of 2^w microseconds
+    "loss_window": Register(36, 6, 1, True, True),
+    # loss limits that kill; bit 0: day, 1: window, 2: drawdown
+    "loss_kill": Register(37, 3, 1, True, True),
+    # device time of a cycle, 2^-32 microseconds
+    "clock_step": Register(38, 32, 1, True, True),
+    # stream time may part so far from device time, microseconds
+    "clock_drift_us": Register(39, 32, 1, True, True),
+    # cycles without a heartbeat until only exits pass; 0: never
+    "watchdog_late_cycles": Register(40, 32, 1, True, True),
+    # cycles without a heartbeat until the kill latch; 0: never
+    "watchdog_dead_cycles": Register(41, 32, 1, True, True),
+    # any value: the kill latch is set
+    "kill": Register(42, 32, 1, False, True),
+    # 0x0DD50001, then 0x0DD50002, in mode HALTED: kill latch cleared
+    "rearm": Register(43, 32, 1, False, True),
+    # `KillCause` bits of the kill latch, 0: not set
+    "kill_causes": Register(44, 4, 1, True, False),
     # shadow: the symbol may be traded
-    "limit_permit": Register(22, 1, 1, True, True),
-    # shadow: quantity of an order, lots
-    "limit_max_qty": Register(23, 64, 1, True, True),
-    # shadow: price x quantity of an order, tick lots
-    "limit_max_notional": Register(25, 64, 1, True, True),
-    # shadow: distance of a price from the mid, ticks
-    "limit_collar_ticks": Register(27, 32, 1, True, True),
-    # shadow: worst-case position on a side, lots
-    "limit_max_position": Register(28, 64, 1, True, True),
+    "limit_permit": Register(45, 1, 1, True, True),
+    # shadow: the symbol's `Mode`
+    "limit_mode": Register(46, 2, 1, True, True),
+    # shadow: bit n: `Reason` n is not judged, where it may be waived
+    "limit_waive": Register(47, 64, 1, True, True),
+    # shadow: strategies that may trade the symbol, a bit each
+    "limit_strategies": Register(49, 8, 1, True, True),
+    # shadow: quantity of an order
+    "limit_max_qty": Register(50, 64, 1, True, True),
+    # shadow: least quantity of an order
+    "limit_min_qty": Register(52, 64, 1, True, True),
+    # shadow: quantity step: greatest power of 2 in it, less 1
+    "limit_qty_mask": Register(54, 64, 1, True, True),
+    # shadow: quantity step: inverse of its odd part modulo 2^Q
+    "limit_qty_inverse": Register(56, 64, 1, True, True),
+    # shadow: quantity step: greatest product of a multiple
+    "limit_qty_bound": Register(58, 64, 1, True, True),
+    # shadow: price x quantity of an order
+    "limit_max_notional": Register(60, 64, 1, True, True),
+    # shadow: distance of a price from the mid
+    "limit_collar_ticks": Register(62, 32, 1, True, True),
+    # shadow: distance of a price from the mid, parts per million of it
+    "limit_collar_ppm": Register(63, 20, 1, True, True),
+    # shadow: distance of a price from the last trade
+    "limit_last_ticks": Register(64, 32, 1, True, True),
+    # shadow: distance of a price from the last trade, parts per million of it
+    "limit_last_ppm": Register(65, 20, 1, True, True),
+    # shadow: least price
+    "limit_min_price": Register(66, 32, 1, True, True),
+    # shadow: greatest price
+    "limit_max_price": Register(67, 32, 1, True, True),
+    # shadow: price step: greatest power of 2 in it, less 1
+    "limit_tick_mask": Register(68, 32, 1, True, True),
+    # shadow: price step: inverse of its odd part modulo 2^32
+    "limit_tick_inverse": Register(69, 32, 1, True, True),
+    # shadow: price step: greatest product of a multiple
+    "limit_tick_bound": Register(70, 32, 1, True, True),
+    # shadow: time in which an order may not come again
+    "limit_duplicate_us": Register(71, 32, 1, True, True),
+    # shadow: stream time per message of the symbol; 0 refuses
+    "limit_interval_us": Register(72, 32, 1, True, True),
+    # shadow: stream time of the symbol that may be used ahead
+    "limit_burst_us": Register(73, 32, 1, True, True),
+    # shadow: quantity of orders in the window
+    "limit_window_qty": Register(74, 64, 1, True, True),
+    # shadow: notional of orders in the window
+    "limit_window_notional": Register(76, 64, 1, True, True),
+    # shadow: distance of a price from the first of its drift window
+    "limit_drift_ticks": Register(78, 32, 1, True, True),
+    # shadow: length of the drift window
+    "limit_drift_us": Register(79, 32, 1, True, True),
+    # shadow: orders until the throttle must be re-armed
+    "limit_max_repeats": Register(80, 16, 1, True, True),
+    # shadow: orders that need no fill
+    "limit_trade_grace": Register(81, 32, 1, True, True),
+    # shadow: orders that each fill allows
+    "limit_trade_ratio": Register(82, 16, 1, True, True),
+    # shadow: worst-case position on a side
+    "limit_max_position": Register(83, 64, 1, True, True),
+    # shadow: open orders
+    "limit_max_open": Register(85, 8, 1, True, True),
+    # shadow: position that may differ from the exchange's
+    "limit_tolerance": Register(86, 64, 1, True, True),
+    # shadow: best ask less best bid
+    "limit_max_spread": Register(88, 32, 1, True, True),
+    # shadow: move of the mid that pauses
+    "limit_pause_ticks": Register(89, 32, 1, True, True),
+    # shadow: time in which it has to move so far
+    "limit_pause_window_us": Register(90, 32, 1, True, True),
+    # shadow: length of the pause
+    "limit_pause_us": Register(91, 32, 1, True, True),
+    # shadow: value of a lot for gross, net and credit
+    "limit_lot_value": Register(92, 32, 1, True, True),
+    # shadow: profit of a lot over a tick
+    "limit_tick_value": Register(93, 16, 1, True, True),
     # symbol number: its limits become the shadow, all at once
-    "limit_commit": Register(30, 32, 1, False, True),
-    # symbol number: its book and trades are forgotten
-    "symbol_reset": Register(31, 32, 1, False, True),
+    "limit_commit": Register(94, 32, 1, False, True),
     # limit commits since reset
-    "limits_version": Register(32, 32, 1, True, False),
+    "limits_version": Register(95, 32, 1, True, False),
+    # symbol whose committed limits `limit_in_force` names
+    "limit_select": Register(96, 8, 1, True, True),
+    # checksum, and in the upper half number, of its commit
+    "limit_in_force": Register(97, 32, 1, True, False),
+    # symbol number: its book and trades are forgotten
+    "symbol_reset": Register(98, 32, 1, False, True),
     # clock cycles since reset
-    "cycle": Register(33, 64, 1, True, False),
+    "cycle": Register(99, 64, 1, True, False),
     # shadow: 1: these settings rule; 0: registers rule_enable, ratio_* and order_qty do
-    "strategy_active": Register(35, 1, 1, True, True),
+    "strategy_active": Register(101, 1, 1, True, True),
     # shadow: k of flows: about 2^k events back, at most 8
-    "strategy_flow_decay": Register(36, 4, 1, True, True),
+    "strategy_flow_decay": Register(102, 4, 1, True, True),
     # shadow: k of averages, at most 8
-    "strategy_average_decay": Register(37, 4, 1, True, True),
+    "strategy_average_decay": Register(103, 4, 1, True, True),
     # shadow: bars of 2^this microseconds
-    "strategy_bar_log2_us": Register(38, 6, 1, True, True),
+    "strategy_bar_log2_us": Register(104, 6, 1, True, True),
     # shadow: which micro-price table is read
-    "strategy_micro_bank": Register(39, 1, 1, True, True),
+    "strategy_micro_bank": Register(105, 1, 1, True, True),
     # shadow: entries: bit 0 may buy, bit 1 may sell
-    "strategy_sides": Register(40, 2, 1, True, True),
+    "strategy_sides": Register(106, 2, 1, True, True),
     # shadow: 0 any rule, 1 all rules, 2 weights over weight_least, 3 none
-    "strategy_combine": Register(41, 2, 1, True, True),
+    "strategy_combine": Register(107, 2, 1, True, True),
     # shadow: least sum of weights
-    "strategy_weight_least": Register(42, 9, 1, True, True),
+    "strategy_weight_least": Register(108, 9, 1, True, True),
     # shadow: 6 bits a rule: imbalance, VWAP, flow, wall, model
-    "strategy_weights": Register(43, 30, 1, True, True),
+    "strategy_weights": Register(109, 30, 1, True, True),
     # shadow: depth imbalance: bit 0 may buy, bit 1 may sell
-    "strategy_imbalance_sides": Register(44, 2, 1, True, True),
+    "strategy_imbalance_sides": Register(110, 2, 1, True, True),
     # shadow: its ratio, numerator
-    "strategy_imbalance_num": Register(45, 16, 1, True, True),
+    "strategy_imbalance_num": Register(111, 16, 1, True, True),
     # shadow: its ratio, denominator
-    "strategy_imbalance_den": Register(46, 16, 1, True, True),
+    "strategy_imbalance_den": Register(112, 16, 1, True, True),
     # shadow: VWAP reversion: bit 0 may buy, bit 1 may sell
-    "strategy_vwap_sides": Register(47, 2, 1, True, True),
+    "strategy_vwap_sides": Register(113, 2, 1, True, True),
     # shadow: its distance from the mid, half ticks
-    "strategy_vwap_half_ticks": Register(48, 16, 1, True, True),
+    "strategy_vwap_half_ticks": Register(114, 16, 1, True, True),
     # shadow: flow momentum: bit 0 may buy, bit 1 may sell
-    "strategy_flow_sides": Register(49, 2, 1, True, True),
+    "strategy_flow_sides": Register(115, 2, 1, True, True),
     # shadow: its ratio of trade volumes, numerator
-    "strategy_flow_num": Register(50, 16, 1, True, True),
+    "strategy_flow_num": Register(116, 16, 1, True, True),
     # shadow: its ratio of trade volumes, denominator
-    "strategy_flow_den": Register(51, 16, 1, True, True),
+    "strategy_flow_den": Register(117, 16, 1, True, True),
     # shadow: its least leaky order flow, lots
-    "strategy_flow_lots": Register(52, 64, 1, True, True),
+    "strategy_flow_lots": Register(118, 64, 1, True, True),
     # shadow: walls: bit 0 may buy, bit 1 may sell
-    "strategy_wall_sides": Register(54, 2, 1, True, True),
+    "strategy_wall_sides": Register(120, 2, 1, True, True),
     # shadow: 0 trades away from a wall, 1 through it
-    "strategy_wall_invert": Register(55, 1, 1, True, True),
+    "strategy_wall_invert": Register(121, 1, 1, True, True),
     # shadow: least share of a wall in its side's sum, numerator
-    "strategy_wall_num": Register(56, 8, 1, True, True),
+    "strategy_wall_num": Register(122, 8, 1, True, True),
     # shadow: least share of a wall in its side's sum, denominator
-    "strategy_wall_den": Register(57, 8, 1, True, True),
+    "strategy_wall_den": Register(123, 8, 1, True, True),
     # shadow: greatest distance of a wall from the best price, ticks
-    "strategy_wall_ticks": Register(58, 16, 1, True, True),
+    "strategy_wall_ticks": Register(124, 16, 1, True, True),
     # shadow: 0 off, 1 a rule, 2 and 3 a filter of the others
-    "strategy_model_mode": Register(59, 2, 1, True, True),
+    "strategy_model_mode": Register(125, 2, 1, True, True),
     # shadow: model: bit 0 may buy, bit 1 may sell
-    "strategy_model_sides": Register(60, 2, 1, True, True),
+    "strategy_model_sides": Register(126, 2, 1, True, True),
     # shadow: least score for a buy, its negative the greatest for a sell, Q15.16
-    "strategy_model_least": Register(61, 31, 1, True, True),
+    "strategy_model_least": Register(127, 31, 1, True, True),
     # shadow: bit 0 spread, 1 edge, 2 cancels, 3 volatility, 4 liquidity, 5 pause, 6 flat
-    "strategy_filters": Register(62, 7, 1, True, True),
+    "strategy_filters": Register(128, 7, 1, True, True),
     # shadow: greatest spread, ticks
-    "strategy_spread_ticks": Register(63, 32, 1, True, True),
+    "strategy_spread_ticks": Register(129, 32, 1, True, True),
     # shadow: expected gain if right, 1/16 tick
-    "strategy_edge_ticks": Register(64, 16, 1, True, True),
+    "strategy_edge_ticks": Register(130, 16, 1, True, True),
     # shadow: probability where no model says one, 1/256
-    "strategy_edge_probability": Register(65, 8, 1, True, True),
+    "strategy_edge_probability": Register(131, 8, 1, True, True),
     # shadow: fees and slippage, 1/16 tick
-    "strategy_edge_cost": Register(66, 16, 1, True, True),
+    "strategy_edge_cost": Register(132, 16, 1, True, True),
     # shadow: greatest share of cancels in what left the touch, 1/256
-    "strategy_cancel_share": Register(67, 8, 1, True, True),
+    "strategy_cancel_share": Register(133, 8, 1, True, True),
     # shadow: 0 true range of bars, 1 mean change of the mid
-    "strategy_volatility_source": Register(68, 1, 1, True, True),
+    "strategy_volatility_source": Register(134, 1, 1, True, True),
     # shadow: from here on volatility is high, half ticks/256
-    "strategy_volatility_high": Register(69, 32, 1, True, True),
+    "strategy_volatility_high": Register(135, 32, 1, True, True),
     # shadow: from here on it is extreme, half ticks/256
-    "strategy_volatility_extreme": Register(70, 32, 1, True, True),
+    "strategy_volatility_extreme": Register(136, 32, 1, True, True),
     # shadow: least sum of N on each side, lots
-    "strategy_liquidity_lots": Register(71, 64, 1, True, True),
+    "strategy_liquidity_lots": Register(137, 64, 1, True, True),
     # shadow: stream time after an order without an entry, microseconds
-    "strategy_pause_us": Register(73, 32, 1, True, True),
+    "strategy_pause_us": Register(139, 32, 1, True, True),
     # shadow: 0: size is qty_most; 1: from qty_least to it by score
-    "strategy_size_scaled": Register(74, 1, 1, True, True),
+    "strategy_size_scaled": Register(140, 1, 1, True, True),
     # shadow: smallest order, lots
-    "strategy_qty_least": Register(75, 64, 1, True, True),
+    "strategy_qty_least": Register(141, 64, 1, True, True),
     # shadow: largest order, lots
-    "strategy_qty_most": Register(77, 64, 1, True, True),
+    "strategy_qty_most": Register(143, 64, 1, True, True),
     # shadow: score over model_least for each quarter of the size, Q15.16
-    "strategy_score_step": Register(79, 32, 1, True, True),
+    "strategy_score_step": Register(145, 32, 1, True, True),
     # shadow: size is divided by 2^this in high volatility
-    "strategy_high_shift": Register(80, 3, 1, True, True),
+    "strategy_high_shift": Register(146, 3, 1, True, True),
     # shadow: byte order of entries
-    "strategy_entry_order": Register(81, 8, 1, True, True),
+    "strategy_entry_order": Register(147, 8, 1, True, True),
     # shadow: protection of an entry's price, ticks
-    "strategy_entry_protect": Register(82, 16, 1, True, True),
+    "strategy_entry_protect": Register(148, 16, 1, True, True),
     # shadow: byte order of exits
-    "strategy_exit_order": Register(83, 8, 1, True, True),
+    "strategy_exit_order": Register(149, 8, 1, True, True),
     # shadow: protection of an exit's price, ticks
-    "strategy_exit_protect": Register(84, 16, 1, True, True),
+    "strategy_exit_protect": Register(150, 16, 1, True, True),
     # shadow: bit 0 stop, 1 take profit, 2 trailing, 3 time, 4 liquidity
-    "strategy_exits": Register(85, 5, 1, True, True),
+    "strategy_exits": Register(151, 5, 1, True, True),
     # shadow: hard stop, ticks, where stop_ranges is 0
-    "strategy_stop_ticks": Register(86, 24, 1, True, True),
+    "strategy_stop_ticks": Register(152, 24, 1, True, True),
     # shadow: hard stop, 1/16 of the average true range
-    "strategy_stop_ranges": Register(87, 8, 1, True, True),
+    "strategy_stop_ranges": Register(153, 8, 1, True, True),
     # shadow: take profit, ticks
-    "strategy_take_ticks": Register(88, 24, 1, True, True),
+    "strategy_take_ticks": Register(154, 24, 1, True, True),
     # shadow: gain from which the trailing stop is armed, ticks
-    "strategy_trail_ticks": Register(89, 24, 1, True, True),
+    "strategy_trail_ticks": Register(155, 24, 1, True, True),
     # shadow: share of the best gain it locks, 1/8; above 8 acts as 8
-    "strategy_trail_eighths": Register(90, 4, 1, True, True),
+    "strategy_trail_eighths": Register(156, 4, 1, True, True),
     # shadow: time stop, microseconds of stream time
-    "strategy_time_us": Register(91, 40, 1, True, True),
+    "strategy_time_us": Register(157, 40, 1, True, True),
     # shadow: liquidity exit: least sum of N on the side that would be taken, lots
-    "strategy_exit_lots": Register(93, 64, 1, True, True),
+    "strategy_exit_lots": Register(159, 64, 1, True, True),
     # shadow: stream time after an exit without a report before the next
-    "strategy_exit_retry_us": Register(95, 32, 1, True, True),
+    "strategy_exit_retry_us": Register(161, 32, 1, True, True),
     # shadow: 1: leave the position, enter nothing
-    "strategy_flatten": Register(96, 1, 1, True, True),
+    "strategy_flatten": Register(162, 1, 1, True, True),
     # symbol number: its strategy settings become the shadow, all at once
-    "strategy_commit": Register(97, 32, 1, False, True),
+    "strategy_commit": Register(163, 32, 1, False, True),
     # strategy commits since reset
-    "strategy_version": Register(98, 32, 1, True, False),
+    "strategy_version": Register(164, 32, 1, True, False),
     # symbol x 256 + bank x 128 + entry of a micro-price table
-    "micro_address": Register(99, 16, 1, True, True),
+    "micro_address": Register(165, 16, 1, True, True),
     # entry at micro_address, signed ticks in Q9.8
-    "micro_entry": Register(100, 18, 1, False, True),
+    "micro_entry": Register(166, 18, 1, False, True),
     # count: records accepted
-    "records_in": Register(101, 32, 1, True, False),
+    "records_in": Register(167, 32, 1, True, False),
     # count: records of an unknown kind
-    "malformed_kind": Register(102, 32, 1, True, False),
+    "malformed_kind": Register(168, 32, 1, True, False),
     # count: records of a symbol this build does not have
-    "malformed_symbol": Register(103, 32, 1, True, False),
+    "malformed_symbol": Register(169, 32, 1, True, False),
     # count: records with a flag that means nothing to their kind
-    "malformed_flags": Register(104, 32, 1, True, False),
+    "malformed_flags": Register(170, 32, 1, True, False),
     # count: records with a tag where none belongs
-    "malformed_reserved": Register(105, 32, 1, True, False),
+    "malformed_reserved": Register(171, 32, 1, True, False),
     # count: records with an impossible price
-    "malformed_price": Register(106, 32, 1, True, False),
+    "malformed_price": Register(172, 32, 1, True, False),
     # count: records with an impossible quantity
-    "malformed_qty": Register(107, 32, 1, True, False),
+    "malformed_qty": Register(173, 32, 1, True, False),
     # count: updates and event ends outside an event of their symbol
-    "malformed_frame": Register(108, 32, 1, True, False),
+    "malformed_frame": Register(174, 32, 1, True, False),
     # count: events begun before the last one ended
-    "events_unclosed": Register(109, 32, 1, True, False),
+    "events_unclosed": Register(175, 32, 1, True, False),
     # count: trades
-    "trades": Register(110, 32, 1, True, False),
+    "trades": Register(176, 32, 1, True, False),
     # count: heartbeats
-    "heartbeats": Register(111, 32, 1, True, False),
+    "heartbeats": Register(177, 32, 1, True, False),
     # count: timer records
-    "timers": Register(112, 32, 1, True, False),
+    "timers": Register(178, 32, 1, True, False),
     # count: reports on own orders
-    "reports": Register(113, 32, 1, True, False),
+    "reports": Register(179, 32, 1, True, False),
     # count: symbols reset
-    "symbol_resets": Register(114, 32, 1, True, False),
+    "symbol_resets": Register(180, 32, 1, True, False),
     # count: sides cleared
-    "clears": Register(115, 32, 1, True, False),
+    "clears": Register(181, 32, 1, True, False),
     # count: snapshots of a side begun
-    "refill_begins": Register(116, 32, 1, True, False),
+    "refill_begins": Register(182, 32, 1, True, False),
     # count: snapshot levels taken
-    "refill_levels": Register(117, 32, 1, True, False),
+    "refill_levels": Register(183, 32, 1, True, False),
     # count: snapshots of a side completed
-    "refill_ends": Register(118, 32, 1, True, False),
+    "refill_ends": Register(184, 32, 1, True, False),
     # count: snapshot records for a side that is not loading
-    "refill_orphans": Register(119, 32, 1, True, False),
+    "refill_orphans": Register(185, 32, 1, True, False),
     # count: snapshots broken by an update, or with a level beyond their horizon
-    "refill_broken": Register(120, 32, 1, True, False),
+    "refill_broken": Register(186, 32, 1, True, False),
     # count: levels added
-    "level_inserts": Register(121, 32, 1, True, False),
+    "level_inserts": Register(187, 32, 1, True, False),
     # count: levels changed
-    "level_changes": Register(122, 32, 1, True, False),
+    "level_changes": Register(188, 32, 1, True, False),
     # count: levels removed
-    "level_deletes": Register(123, 32, 1, True, False),
+    "level_deletes": Register(189, 32, 1, True, False),
     # count: levels dropped from a full side, moving its horizon
-    "level_evicts": Register(124, 32, 1, True, False),
+    "level_evicts": Register(190, 32, 1, True, False),
     # count: updates at or beyond the horizon, ignored
-    "level_beyond": Register(125, 32, 1, True, False),
+    "level_beyond": Register(191, 32, 1, True, False),
     # count: deletes of a level that is not held
-    "level_absent": Register(126, 32, 1, True, False),
+    "level_absent": Register(192, 32, 1, True, False),
     # count: updates of a side that is unknown, ignored
-    "level_unknown": Register(127, 32, 1, True, False),
+    "level_unknown": Register(193, 32, 1, True, False),
     # count: book events evaluated
-    "events": Register(128, 32, 1, True, False),
+    "events": Register(194, 32, 1, True, False),
     # count: book events after which best bid and ask were valid
-    "events_bbo": Register(129, 32, 1, True, False),
+    "events_bbo": Register(195, 32, 1, True, False),
     # count: book events after which N levels of both sides were valid
-    "events_valid": Register(130, 32, 1, True, False),
+    "events_valid": Register(196, 32, 1, True, False),
     # count: refill requests emitted
-    "refill_requests": Register(131, 32, 1, True, False),
+    "refill_requests": Register(197, 32, 1, True, False),
     # count: orders a rule wanted
-    "intents": Register(132, 32, 1, True, False),
-    # count: orders the gate accepted
-    "orders": Register(133, 32, 1, True, False),
-    # count: orders the gate refused
-    "refusals": Register(134, 32, 1, True, False),
+    "intents": Register(198, 32, 1, True, False),
     # count: model images accepted
-    "model_loads": Register(135, 32, 1, True, False),
+    "model_loads": Register(199, 32, 1, True, False),
     # count: model images refused or given up
-    "model_refusals": Register(136, 32, 1, True, False),
+    "model_refusals": Register(200, 32, 1, True, False),
     # count: events that came too soon behind another to be scored
-    "model_overruns": Register(137, 32, 1, True, False),
+    "model_overruns": Register(201, 32, 1, True, False),
+    # count: orders the gate accepted
+    "orders": Register(202, 32, 1, True, False),
+    # count: orders the gate refused
+    "refusals": Register(203, 32, 1, True, False),
+    # count: reports that were unknown or impossible, and changed nothing
+    "report_faults": Register(204, 32, 1, True, False),
+    # count: reconciliations that found a difference over the tolerance
+    "reconcile_faults": Register(205, 32, 1, True, False),
+    # count: times the kill latch was set
+    "kills": Register(206, 32, 1, True, False),
     # count: entries wanted
-    "entries": Register(138, 32, 1, True, False),
+    "entries": Register(207, 32, 1, True, False),
     # count: exits wanted
-    "exits": Register(139, 32, 1, True, False),
+    "exits": Register(208, 32, 1, True, False),
     # count: entries that a filter held back
-    "filtered": Register(140, 32, 1, True, False),
+    "filtered": Register(209, 32, 1, True, False),
     # count: positions stated by the host
-    "reconciles": Register(141, 32, 1, True, False),
+    "reconciles": Register(210, 32, 1, True, False),
+    # count: frames taken by a decoder
+    "frames": Register(211, 32, 1, True, False),
+    # count: FRAME records that break a rule or name a protocol this build has not
+    "frames_refused": Register(212, 32, 1, True, False),
+    # count: update ids of snapshots sent as records
+    "sbe_starts": Register(213, 32, 1, True, False),
+    # count: frames the SBE decoder has finished
+    "sbe_messages": Register(214, 32, 1, True, False),
+    # count: SBE depth diffs taken
+    "sbe_diffs": Register(215, 32, 1, True, False),
+    # count: SBE depth snapshots taken
+    "sbe_snapshots": Register(216, 32, 1, True, False),
+    # count: SBE trades messages taken
+    "sbe_trades": Register(217, 32, 1, True, False),
+    # count: SBE best bid and ask messages taken
+    "sbe_tickers": Register(218, 32, 1, True, False),
+    # count: SBE messages refused: the frame ends inside them
+    "sbe_short": Register(219, 32, 1, True, False),
+    # count: SBE messages refused: the frame goes on after them
+    "sbe_long": Register(220, 32, 1, True, False),
+    # count: SBE messages refused: the frame is damaged or cut
+    "sbe_damaged": Register(221, 32, 1, True, False),
+    # count: SBE messages refused: another schema id
+    "sbe_schema": Register(222, 32, 1, True, False),
+    # count: SBE messages refused: a template the decoder does not know
+    "sbe_template": Register(223, 32, 1, True, False),
+    # count: SBE messages refused: a version older than the decoder's
+    "sbe_version": Register(224, 32, 1, True, False),
+    # count: SBE messages refused: a root or group block shorter than the schema's
+    "sbe_block": Register(225, 32, 1, True, False),
+    # count: SBE messages refused: a connection without a symbol or scale
+    "sbe_tag": Register(226, 32, 1, True, False),
+    # count: SBE messages refused: exponents other than the symbol's
+    "sbe_exponent": Register(227, 32, 1, True, False),
+    # count: SBE messages refused: a negative time or id, or ids out of order
+    "sbe_root": Register(228, 32, 1, True, False),
+    # count: SBE depth diffs dropped: the symbol waits for a snapshot
+    "sbe_unsynced": Register(229, 32, 1, True, False),
+    # count: SBE depth diffs and snapshots dropped: older than the book
+    "sbe_stale": Register(230, 32, 1, True, False),
+    # count: SBE depth diffs refused: updates before them are missing
+    "sbe_gap": Register(231, 32, 1, True, False),
+    # count: SBE messages refused: a price or quantity that is no whole tick or lot
+    "sbe_value": Register(232, 32, 1, True, False),
+    # count: levels made from SBE messages
+    "sbe_levels": Register(233, 32, 1, True, False),
+    # count: trades left out: no whole tick or lot, no quantity, a wrong field
+    "sbe_trades_refused": Register(234, 32, 1, True, False),
+    # count: symbols marked as gap because of a refused SBE message
+    "sbe_marks": Register(235, 32, 1, True, False),
+    # count: best bid and ask messages compared with a view of the same update id
+    "sbe_bbo_checked": Register(236, 32, 1, True, False),
+    # count: comparisons that differed
+    "sbe_bbo_mismatch": Register(237, 32, 1, True, False),
     # least decision latency, cycles; 65535 before the first
-    "latency_min": Register(142, 16, 1, True, False),
+    "latency_min": Register(238, 16, 1, True, False),
     # greatest decision latency, cycles
-    "latency_max": Register(143, 16, 1, True, False),
+    "latency_max": Register(239, 16, 1, True, False),
     # sum of decision latencies, cycles
-    "latency_sum": Register(144, 64, 1, True, False),
+    "latency_sum": Register(240, 64, 1, True, False),
     # decisions by latency; bin = cycles, last bin and over
-    "latency_histogram": Register(146, 32, 32, True, False),
+    "latency_histogram": Register(242, 32, 32, True, False),
     # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
-    "span_histogram": Register(178, 32, 32, True, False),
+    "span_histogram": Register(274, 32, 32, True, False),
     # trees of this build, their depth << 16, features << 24; 0: no forest
-    "model_shape": Register(210, 32, 1, True, False),
+    "model_shape": Register(306, 32, 1, True, False),
     # identity of this build's feature list
-    "model_features": Register(211, 32, 1, True, False),
+    "model_features": Register(307, 32, 1, True, False),
     # any: a model image begins
-    "model_begin": Register(212, 32, 1, False, True),
+    "model_begin": Register(308, 32, 1, False, True),
     # next word of the image
-    "model_data": Register(213, 32, 1, False, True),
+    "model_data": Register(309, 32, 1, False, True),
     # CRC-32 of the image's words: it is put in use, or refused
-    "model_commit": Register(214, 32, 1, False, True),
+    "model_commit": Register(310, 32, 1, False, True),
     # what became of the last image, `ModelStatus` in model.md: 2 accepted, above 2 refused
-    "model_status": Register(215, 32, 1, True, False),
+    "model_status": Register(311, 32, 1, True, False),
     # words taken of the last image
-    "model_words": Register(216, 32, 1, True, False),
+    "model_words": Register(312, 32, 1, True, False),
     # identity of the model in use; 0 without one
-    "model_id": Register(217, 32, 1, True, False),
+    "model_id": Register(313, 32, 1, True, False),
+    # decoders of this build: bit 0 SBE, bit 1 ITCH
+    "build_feeds": Register(314, 32, 1, True, False),
+    # shadow: the connection's messages are decoded
+    "sbe_enable": Register(315, 1, 1, True, True),
+    # shadow: exponent of prices, two's complement
+    "sbe_price_exponent": Register(316, 8, 1, True, True),
+    # shadow: s, a tick is odd x 2^s mantissas
+    "sbe_price_shift": Register(317, 6, 1, True, True),
+    # shadow: inverse of odd modulo 2^64
+    "sbe_price_inverse": Register(318, 64, 1, True, True),
+    # shadow: greatest whole quotient, (2^64 - 1) / odd
+    "sbe_price_bound": Register(320, 64, 1, True, True),
+    # shadow: exponent of quantities
+    "sbe_qty_exponent": Register(322, 8, 1, True, True),
+    # shadow: s, a lot is odd x 2^s mantissas
+    "sbe_qty_shift": Register(323, 6, 1, True, True),
+    # shadow: inverse of odd modulo 2^64
+    "sbe_qty_inverse": Register(324, 64, 1, True, True),
+    # shadow: greatest whole quotient, (2^64 - 1) / odd
+    "sbe_qty_bound": Register(326, 64, 1, True, True),
+    # symbol number: its SBE scale becomes the shadow, all at once
+    "sbe_commit": Register(328, 32, 1, False, True),
 }

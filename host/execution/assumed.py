@@ -35,7 +35,7 @@ def assumed_fills(out: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     Returns
     -------
     ndarray of IN_DTYPE, shape (accepted,)
-        Price, quantity, side and symbol of the order; tag 0.
+        Price, quantity, side, symbol and slot of the order.
     """
     rows = np.ascontiguousarray(out[out[:, 0] == OutKind.DECISION])
     decisions = rows.view(DECISION_DTYPE).reshape(-1)
@@ -45,6 +45,7 @@ def assumed_fills(out: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     is_sell = (accepted["flags"] & int(DecisionFlag.SIDE)) != 0
     fills["flags"] = np.where(is_sell, int(InFlag.SIDE), 0)
     fills["symbol"] = accepted["symbol"]
+    fills["tag"] = accepted["decision_id"] & 0xFF
     fills["price_ticks"] = accepted["price_ticks"]
     fills["value"] = accepted["qty_lots"]
     return fills

@@ -68,6 +68,7 @@ def _message(frame: dict[str, Any]) -> Message | Refusal:
             _text(data["B"]),
             _text(data["a"]),
             _text(data["A"]),
+            _time_us(data) if "E" in data else None,
         )
     if kind == "trade" or kind == "aggTrade":
         seller = data["m"]

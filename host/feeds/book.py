@@ -31,6 +31,8 @@ class DepthEvent(NamedTuple):
     ask_qtys_lots: list[int]
     #: the venue's checksum of the book after it
     checksum: int | None = None
+    #: the frame it came in, for a board that reads frames itself
+    frame: bytes | None = None
 
 
 class Ticker(NamedTuple):

@@ -20,6 +20,7 @@ __all__ = [
     "StreamSequence",
     "TopPrices",
     "Trade",
+    "Trades",
 ]
 
 #: (price, quantity) pairs as decimal strings, in the order of the frame.
@@ -70,6 +71,8 @@ class DepthUpdate(NamedTuple):
     asks: Levels
     #: the venue's checksum of the book after it
     checksum: int | None = None
+    #: the frame it came in, for a board that reads frames itself
+    frame: bytes | None = None
 
 
 class Trade(NamedTuple):
@@ -85,6 +88,15 @@ class Trade(NamedTuple):
     time_us: int
 
 
+class Trades(NamedTuple):
+    """Prints that came in one frame."""
+
+    symbol: str
+    trades: tuple[Trade, ...]
+    #: the frame, for a board that reads frames itself
+    frame: bytes | None = None
+
+
 class BookTicker(NamedTuple):
     """Best bid and ask at one update id, as the venue sees them."""
 
@@ -94,6 +106,10 @@ class BookTicker(NamedTuple):
     bid_qty: str
     ask: str
     ask_qty: str
+    #: exchange time, microseconds since the epoch; None where the venue does not say
+    time_us: int | None = None
+    #: the frame it came in, for a board that reads frames itself
+    frame: bytes | None = None
 
 
 class TopPrices(NamedTuple):
@@ -129,6 +145,6 @@ class Refusal(NamedTuple):
     line: int = 0
 
 
-Message = Snapshot | DepthUpdate | Trade | BookTicker
+Message = Snapshot | DepthUpdate | Trade | Trades | BookTicker
 #: What a frame can turn out to be.
 Parsed = Message | TopPrices | Increments | StreamSequence | Refusal

@@ -24,11 +24,13 @@ from host.feeds.messages import (
     StreamSequence,
     TopPrices,
     Trade,
+    Trades,
 )
 from host.feeds.settings import FeedSettings
 from host.feeds.symbol import SymbolFeed
 from host.feeds.venue import Connected, Quote, Venue, VenueFrame
 from host.feeds.venues import BINANCE
+from host.feeds.writer import RecordWriter
 
 __all__ = ["COUNTERS", "MOST_NAMES", "FeedSession"]
 
@@ -43,6 +45,7 @@ COUNTERS: dict[str, str] = {
     "partial_depth": "frames of a partial-depth stream, refused",
     "unknown_frame": "frames of a kind that is not for the book, and errors of the venue",
     "other_frame": "frames of other channels, answers to requests",
+    "not_encoded": "messages that have no exact frame for the board's wire",
     "unknown_symbol": "messages of a symbol that is not configured",
     "snapshot_without_symbol": "snapshots that could be of several symbols",
     "before_snapshot": "trades and tickers before tick and lot, or the book, were known",
@@ -82,6 +85,7 @@ COUNTERS: dict[str, str] = {
     "ticker_qty_off_grid": "tickers refused: a quantity finer than a lot",
     "ticker_qty_too_large": "tickers refused: a quantity over its bits",
     "trades": "trades sent",
+    "trades_repeated": "trades that had come before",
     "trade_zero_qty": "trades refused: no quantity",
     "trade_bad_number": "trades refused: not a plain decimal, or a price of 0",
     "trade_price_off_grid": "trades refused: a price between two ticks",
@@ -112,6 +116,9 @@ class FeedSession:
         Whose frames they are, one of `host.feeds.venues.VENUES`.
     keep_quotes : bool
         Collect the venue's own best bids and asks in `quotes`.
+    writer : type
+        Writes the records of each symbol; `host.wire.writer.FrameWriter` sends frames that the
+        board reads itself.
 
     Raises
     ------
@@ -141,6 +148,7 @@ class FeedSession:
         keep_refusals: int = 16,
         venue: Venue = BINANCE,
         keep_quotes: bool = False,
+        writer: type[RecordWriter] = RecordWriter,
     ) -> None:
         self.venue = venue
         self.settings = FeedSettings() if settings is None else settings
@@ -150,6 +158,7 @@ class FeedSession:
         self.unknown_names: Counter[str] = Counter()
         self.quotes: list[Quote] = []
         self._keep_quotes = keep_quotes
+        self._writer = writer
         self._adopt = adopt
         self._keep_refusals = keep_refusals
         self._words: array[int] = array("Q")
@@ -249,6 +258,8 @@ class FeedSession:
             feed.on_depth(message)
         elif isinstance(message, Trade):
             feed.on_trade(message)
+        elif isinstance(message, Trades):
+            feed.on_trades(message)
         else:
             feed.on_snapshot(message)
 
@@ -299,6 +310,7 @@ class FeedSession:
             self._refuse,
             self.venue,
             self.quotes if self._keep_quotes else None,
+            self._writer,
         )
         self.feeds[name] = self._by_symbol[symbol] = feed
         if name in self._increments:

@@ -20,6 +20,7 @@ from host.feeds.messages import (
     Snapshot,
     TopPrices,
     Trade,
+    Trades,
 )
 from host.feeds.scale import (
     Scale,
@@ -33,7 +34,7 @@ from host.feeds.scale import (
 from host.feeds.settings import FeedSettings
 from host.feeds.venue import Quote, Venue
 from host.feeds.venues import BINANCE
-from host.feeds.writer import ASK, BID, RecordWriter
+from host.feeds.writer import ASK, BID, Print, RecordWriter
 
 __all__ = ["SymbolFeed"]
 
@@ -71,6 +72,8 @@ class SymbolFeed:
         Rules of the venue.
     quotes : list of Quote, optional
         Takes the venue's own best bids and asks.
+    writer : type
+        Writes the records.
 
     Attributes
     ----------
@@ -98,12 +101,13 @@ class SymbolFeed:
         refuse: Callable[[str, str], None],
         venue: Venue = BINANCE,
         quotes: list[Quote] | None = None,
+        writer: type[RecordWriter] = RecordWriter,
     ) -> None:
         self.instrument = instrument
         self.price_scale: Scale | None = None
         self.qty_scale: Scale | None = None
         self.book = FullBook(counters)
-        self._writer = RecordWriter(instrument.symbol, settings, words, counters)
+        self._writer = writer(instrument.symbol, settings, words, counters)
         self.bid_mirror = self._writer.bid_mirror
         self.ask_mirror = self._writer.ask_mirror
         self.event_times = self._writer.event_times
@@ -120,6 +124,8 @@ class SymbolFeed:
         # snapshots below it lie before an event that is lost
         self._lost_id = 0
         self._held: Snapshot | None = None
+        # id and time of the last trade sent
+        self._last_trade = (-1, -1)
         # events without a hole between them; raw as long as the scale is not known
         self._recent: deque[DepthEvent | DepthUpdate] = deque(maxlen=settings.buffer_events)
         self._set_scales(instrument)
@@ -141,36 +147,56 @@ class SymbolFeed:
 
     def on_trade(self, trade: Trade) -> None:
         """Send a print; one that cannot be is counted as `trade_` and the reason."""
+        ready = self._print(trade)
+        if ready is not None:
+            self._writer.trades([ready])
+
+    def on_trades(self, trades: Trades) -> None:
+        """Send the prints of a frame, as the frame only if none of them is refused."""
+        ready = [one for trade in trades.trades if (one := self._print(trade)) is not None]
+        if ready:
+            whole = len(ready) == len(trades.trades)
+            self._writer.trades(ready, trades.frame if whole else None)
+
+    def _print(self, trade: Trade) -> Print | None:
+        """A trade in ticks and lots; None, and counted, where it is not to be sent."""
         if self.price_scale is None or self.qty_scale is None:
             self._counters["before_snapshot"] += 1
-            return
+            return None
+        last_id, last_us = self._last_trade
+        if trade.trade_id <= last_id and trade.time_us <= last_us and self._venue.rising_trades:
+            self._counters["trades_repeated"] += 1
+            return None
         try:
             price = self.price_scale.by_text[trade.price]
             qty = self.qty_scale.by_text[trade.qty]
         except ScaleError as error:
             self._refuse(f"trade_{error.reason}", str(error))
-            return
+            return None
         if not qty:
             self._refuse("trade_zero_qty", f"trade {trade.trade_id}: expected a quantity, was 0")
-            return
+            return None
+        self._last_trade = trade.trade_id, trade.time_us
         side = ASK if trade.seller_is_aggressor else BID
-        self._writer.trade(side, price, qty, trade.trade_id, trade.time_us)
+        return Print(side, price, qty, trade.trade_id, trade.time_us)
 
     def on_ticker(self, ticker: BookTicker) -> None:
         """Keep a ticker for its depth event; one that cannot be is counted as `ticker_` ..."""
         if self._quotes is not None:
-            self._quotes.append(Quote(*ticker))
+            self._quotes.append(Quote(*ticker[:6]))
         if self.price_scale is None or self.qty_scale is None:
             self._counters["before_snapshot"] += 1
             return
         prices, qtys = self.price_scale.by_text, self.qty_scale.by_text
-        _, update_id, bid, bid_qty, ask, ask_qty = ticker
+        _, update_id, bid, bid_qty, ask, ask_qty, _, frame = ticker
         try:
             self.book.add_ticker(
                 Ticker(update_id, prices[bid], qtys[bid_qty], prices[ask], qtys[ask_qty])
             )
         except ScaleError as error:
             self._refuse(f"ticker_{error.reason}", str(error))
+            return
+        self._writer.ticker(frame)
 
     def on_top_prices(self, prices: TopPrices) -> None:
         """Keep the venue's best prices as those of the last event sent."""
@@ -322,7 +348,7 @@ class SymbolFeed:
 
     def _scaled(self, update: DepthUpdate) -> DepthEvent | None:
         """Ticks and lots of an update; None, and counted, where one of its levels has none."""
-        _, first_id, last_id, prev_id, time_us, bids, asks, checksum = update
+        _, first_id, last_id, prev_id, time_us, bids, asks, checksum, frame = update
         try:
             return DepthEvent(
                 first_id,
@@ -332,6 +358,7 @@ class SymbolFeed:
                 *self._units(bids),
                 *self._units(self._near(asks, self.book.asks)),
                 checksum,
+                frame,
             )
         except ScaleError as error:
             self._refuse(error.reason, f"event {last_id}: {error}")
@@ -468,7 +495,7 @@ class SymbolFeed:
         self.book.replace(book)
         self.synced = self._first = True
         self._last_id = snapshot.last_id
-        self._writer.refill_both(self.book)
+        self._writer.loaded(self.book)
         for event in events:
             if self.synced:
                 self._apply(event)

@@ -33,7 +33,8 @@ class VenueFrame(NamedTuple):
 
     #: local receive time, nanoseconds since the epoch
     recv_ns: int
-    payload: bytes
+    #: text only where the connection tells text and bytes apart
+    payload: bytes | str
     path: str
     #: line number, from 1
     line: int
@@ -125,6 +126,9 @@ class Venue:
         How a checksum is made, where the venue sends one.
     quotes : Quotes, optional
         What its best bid and ask can be compared with, where something is exact.
+    rising_trades : bool
+        Ids of a symbol's trades rise, so that a trade that comes a second time is told by its id
+        (unless its time is later: then the venue counts anew).
     """
 
     name: str
@@ -135,3 +139,4 @@ class Venue:
     far_asks: bool = False
     checksum: Checksum | None = None
     quotes: Quotes | None = None
+    rising_trades: bool = False

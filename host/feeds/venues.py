@@ -48,6 +48,7 @@ def _binance(**changes: Any) -> Venue:
         sequence=BinanceIds(),
         in_stream=False,
         quotes=Quotes("bookTicker: price and quantity by update id", lasting=True),
+        rising_trades=True,
         **changes,
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from host.contract.records import InFlag, InKind
 from host.feeds.book import BookSide, DepthEvent, FullBook
@@ -12,7 +14,7 @@ from host.feeds.mirror import SideMirror
 from host.feeds.scale import PRICE_LIMIT
 from host.feeds.settings import FeedSettings
 
-__all__ = ["ASK", "BID", "RecordWriter"]
+__all__ = ["ASK", "BID", "Print", "RecordWriter"]
 
 # plain integers: the members of an IntFlag are slow to combine
 _LEVEL, _TRADE, _CLEAR = int(InKind.LEVEL), int(InKind.TRADE), int(InKind.CLEAR)
@@ -22,6 +24,16 @@ _REFILL_BEGIN, _REFILL_END = int(InKind.REFILL_BEGIN), int(InKind.REFILL_END)
 BID, ASK = 0, int(InFlag.SIDE)
 _REFILL, _WHOLE = int(InFlag.REFILL), int(InFlag.WHOLE)
 _BOOK, _GAP = int(InFlag.BOOK), int(InFlag.GAP)
+
+
+class Print(NamedTuple):
+    """A trade in ticks and lots; `side` is `BID` or `ASK`, of the aggressor."""
+
+    side: int
+    price_ticks: int
+    qty_lots: int
+    trade_id: int
+    time_us: int
 
 
 class RecordWriter:
@@ -55,16 +67,27 @@ class RecordWriter:
         self._settings = settings
         self._words = words
         self._counters = counters
+        self._symbol = symbol
         self._word = symbol << 16
 
-    def trade(
-        self, side: int, price_ticks: int, qty_lots: int, trade_id: int, time_us: int
-    ) -> None:
-        """Write a print as an event that does not change the book."""
-        self._send(_EVENT_BEGIN, 0, 0, time_us)
-        self._send(_TRADE, side, price_ticks, qty_lots)
-        self._send(_EVENT_END, 0, 0, trade_id)
-        self._counters["trades"] += 1
+    def trades(self, prints: Sequence[Print], frame: bytes | None = None) -> None:
+        """Write prints, each as an event that does not change the book.
+
+        Parameters
+        ----------
+        prints : sequence of Print
+            What is written.
+        frame : bytes, optional
+            The frame that holds just these; not used where records are written.
+        """
+        for side, price_ticks, qty_lots, trade_id, time_us in prints:
+            self._send(_EVENT_BEGIN, 0, 0, time_us)
+            self._send(_TRADE, side, price_ticks, qty_lots)
+            self._send(_EVENT_END, 0, 0, trade_id)
+        self._counters["trades"] += len(prints)
+
+    def ticker(self, frame: bytes | None) -> None:
+        """Take the frame of a best bid and ask, for a board that compares it with its book."""
 
     def clear(self) -> None:
         """Write that both sides are unknown after a gap."""
@@ -83,21 +106,23 @@ class RecordWriter:
             The host's book after it.
         """
         self._send(_EVENT_BEGIN, 0, 0, event.time_us)
-        _, _, _, _, bid_prices, bid_qtys, ask_prices, ask_qtys, _ = event
-        self._levels(BID, bid_prices, bid_qtys)
-        self._levels(ASK, ask_prices, ask_qtys)
-        self.bid_mirror.update(bid_prices, bid_qtys)
-        self.ask_mirror.update(ask_prices, ask_qtys)
-        self._refill_if_low(BID, book.bids, self.bid_mirror)
-        self._refill_if_low(ASK, book.asks, self.ask_mirror)
-        self._counters["levels"] += len(bid_prices) + len(ask_prices)
-        self._end(event.last_id, event.time_us)
+        self._levels(BID, event.bid_prices_ticks, event.bid_qtys_lots)
+        self._levels(ASK, event.ask_prices_ticks, event.ask_qtys_lots)
+        for side in self._follow(event, book):
+            self.refill(*side)
+        self._end(event.last_id)
+        self._note(event.last_id, event.time_us)
 
     def replaced(self, book: FullBook, time_us: int) -> None:
         """Write refills of both sides as an event."""
         self._send(_EVENT_BEGIN, 0, 0, time_us)
         self.refill_both(book)
-        self._end(book.last_id, time_us)
+        self._end(book.last_id)
+        self._note(book.last_id, time_us)
+
+    def loaded(self, book: FullBook) -> None:
+        """Write that the book begins with a snapshot."""
+        self.refill_both(book)
 
     def refill_both(self, book: FullBook) -> None:
         """Write refills of both sides."""
@@ -131,18 +156,29 @@ class RecordWriter:
         self._counters["refills"] += 1
         self._counters["refill_levels"] += len(prices)
 
-    def _refill_if_low(self, flags: int, side: BookSide, mirror: SideMirror) -> None:
+    def _follow(self, event: DepthEvent, book: FullBook) -> list[tuple[int, BookSide, SideMirror]]:
+        """Follow an event in the mirrors; the sides that want a refill after it."""
+        bids, asks = self.bid_mirror, self.ask_mirror
+        bids.update(event.bid_prices_ticks, event.bid_qtys_lots)
+        asks.update(event.ask_prices_ticks, event.ask_qtys_lots)
+        self._counters["levels"] += len(event.bid_prices_ticks) + len(event.ask_prices_ticks)
+        sides = ((BID, book.bids, bids), (ASK, book.asks, asks))
+        return [side for side in sides if self._is_low(*side[1:])]
+
+    def _is_low(self, side: BookSide, mirror: SideMirror) -> bool:
         refill_at = self._settings.refill_at
         assert refill_at is not None
-        if (
+        return (
             not mirror.known
             or (mirror.count < refill_at and side.known > mirror.count)
             or (mirror.horizon_ticks is None and not side.whole)
-        ):
-            self.refill(flags, side, mirror)
+        )
 
-    def _end(self, update_id: int, time_us: int) -> None:
+    def _end(self, update_id: int) -> None:
         self._send(_EVENT_END, _BOOK, 0, update_id)
+
+    def _note(self, update_id: int, time_us: int) -> None:
+        """Count a book event."""
         self.event_times.extend((update_id, time_us))
         self._counters["events"] += 1
 

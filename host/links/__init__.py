@@ -20,6 +20,7 @@ class Entry(NamedTuple):
 #: Every link by its name.
 LINKS: dict[str, Entry] = {
     "sim": Entry("host.links.sim", "SimLink", "sim"),
+    "uart": Entry("host.links.uart", "UartLink", "uart"),
 }
 
 

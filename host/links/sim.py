@@ -27,8 +27,8 @@ class SimLink(Link):
         Seed of the rubbish in memories at power-up; None: zeros.
     stalls : tuple of int or None
         Random pauses: seed, share of the cycles on the input and on the output, per mille.
-    **sizes : int
-        Fields of the build: ``symbols``, ``levels``, ``qty_bits``, ``result_depth``.
+    **sizes : int or bool
+        Fields of the build: ``symbols``, ``levels``, ``qty_bits``, ``result_depth``, ``sbe``.
 
     Raises
     ------
@@ -43,7 +43,7 @@ class SimLink(Link):
         trace: bool = False,
         random_init: int | None = None,
         stalls: tuple[int, int, int] | None = None,
-        **sizes: int,
+        **sizes: Any,
     ) -> None:
         from sim.board import Board, BoardError, BuildConfig, Stalls
         from sim.build import BuildError

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from host.contract.registers import REGISTERS
+from host.contract.registers import COUNTERS, REGISTERS
 from host.feeds.scale import ScaleError
 from host.feeds.symbol import SymbolFeed
 from host.feeds.venue import Quote
@@ -25,6 +25,8 @@ __all__ = ["ExchangeCheck", "ReferenceCheck", "check_exchange", "check_latency",
 
 #: Of a quote: one of its numbers has no place on the scale; the exchange does not tell this one.
 _NO_PLACE, _NOT_TOLD = -1, -2
+#: How many tickers the board found a view for is its own affair; that one differed is not.
+_OF_TICKERS = "sbe_bbo_checked"
 _QUOTE = ("bid_price_ticks", "bid_qty_lots", "ask_price_ticks", "ask_qty_lots")
 
 
@@ -99,9 +101,11 @@ def check_reference(run: Run) -> ReferenceCheck:
         else:
             expected.append(reference.feed(step))
     records = compare(np.concatenate(expected), run.out)
+    told = {**reference.counters, **_frame_counters(run)}
+    del told[_OF_TICKERS]
     counters = {
         name: (value, run.registers[name])
-        for name, value in reference.counters.items()
+        for name, value in told.items()
         if value != run.registers[name]
     }
     return ReferenceCheck(
@@ -113,6 +117,12 @@ def check_reference(run: Run) -> ReferenceCheck:
     )
 
 
+def _frame_counters(run: Run) -> dict[str, int]:
+    """Counters of what the board's decoder of frames has to have taken, and refused nothing."""
+    names = [name for name in COUNTERS if name.startswith(("frames", "sbe_"))]
+    return {name: run.frames[name] for name in names}
+
+
 def check_latency(run: Run, tables: Tables) -> list[str]:
     """What is wrong with the decisions' latency, and with what the board measured of it.
 
@@ -122,7 +132,7 @@ def check_latency(run: Run, tables: Tables) -> list[str]:
         One sentence for each fault.
     """
     cycles = tables.decisions["latency_cycles"].astype(np.int64)
-    spans = (tables.decisions["cycle_decision"] - tables.decisions["cycle_first"]).astype(np.int64)
+    spans = tables.decisions["span_cycles"].astype(np.int64)
     faults: list[str] = []
     if not len(cycles):
         return faults

@@ -29,6 +29,8 @@ from host.replay.run import Options, ReplayError, Run, replay
 from host.replay.summary import summarise
 from host.replay.tables import Tables
 from host.settings import ReplaySettings
+from host.wire.framing import Wire
+from host.wire.selection import board_options
 
 __all__ = ["Outcome", "Request", "run_replay"]
 
@@ -67,6 +69,7 @@ class Request:
     fill_delay_us: int = 100_000
     reference: bool = True
     report: bool = True
+    wire: Wire = Wire.NATIVE
 
     def options(self) -> Options:
         """The part that decides what the board is sent."""
@@ -79,6 +82,7 @@ class Request:
             refill_at=self.refill_at,
             fill_delay_us=self.fill_delay_us,
             fills=self.fills,
+            wire=self.wire,
         )
 
 
@@ -123,7 +127,7 @@ def run_replay(request: Request, out: Console, err: Console) -> Outcome:
     report = _report_module() if request.report else None
     remove_old(request.folder)
     with err.status(f"opening link {request.link} (a simulated board is built the first time)"):
-        link = open_link(request.link)
+        link = open_link(request.link, **board_options(request.wire, request.link))
     with link:
         opened = time.perf_counter()
         with _progress(err) as advance:
@@ -146,6 +150,7 @@ def run_replay(request: Request, out: Console, err: Console) -> Outcome:
         "open_link": opened - began,
         "read_and_encode": run.feed_seconds,
         "board": run.link_seconds,
+        "read_frames_back": run.expand_seconds,
         "checks": compared - checked,
         "reference": written - compared,
         "files": tabled - written,

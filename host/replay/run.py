@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,11 @@ from host.feeds.settings import FeedSettings
 from host.links.base import OUT_BYTES, Identity, Link
 from host.replay.source import open_captures
 from host.settings import ReplaySettings, SettingError, Write
+from host.wire.framing import FramingError, Wire
+from host.wire.ingress import Steps, expand, frame_counts
+from host.wire.sbe_decode import SbeError
+from host.wire.scales import ScaleRange, exponents_of, sbe_writes
+from host.wire.selection import WireError, select
 
 __all__ = ["LATENCY_REGISTERS", "Options", "ReplayError", "Run", "Step", "replay"]
 
@@ -66,6 +72,8 @@ class Options:
         Report accepted orders as filled, see `host.execution.assumed`.
     writes : sequence of Write
         Registers written after those of the settings.
+    wire : Wire
+        How events travel to the board.
     """
 
     captures: Sequence[str]
@@ -77,6 +85,7 @@ class Options:
     fill_delay_us: int = 100_000
     fills: bool = True
     writes: Sequence[Write] = ()
+    wire: Wire = Wire.NATIVE
 
 
 @dataclass
@@ -86,7 +95,12 @@ class Run:
     Attributes
     ----------
     steps : list of Step
-        What was done to the board after its reset, in order.
+        What was done to the board after its reset, in order; frames as the records that an
+        independent reader makes of them (`host.wire.ingress`).
+    beats : int
+        16-byte beats on the link, frames included.
+    frames : Counter
+        What the board's counters of frames have to say.
     out : ndarray of uint8, shape (n, 64)
         What it answered.
     depth_frames : int
@@ -99,8 +113,8 @@ class Run:
         Histogram registers at the end, shape (32,).
     cycles : int
         Clock cycles of the board since its reset.
-    feed_seconds, link_seconds : float
-        Time from file to records, and on the link.
+    feed_seconds, link_seconds, expand_seconds : float
+        Time from file to records, on the link, and for reading the frames back.
     """
 
     options: Options
@@ -113,8 +127,11 @@ class Run:
     registers: dict[str, int] = field(default_factory=dict)
     arrays: dict[str, list[int]] = field(default_factory=dict)
     cycles: int = 0
+    beats: int = 0
+    frames: Counter[str] = field(default_factory=Counter)
     feed_seconds: float = 0.0
     link_seconds: float = 0.0
+    expand_seconds: float = 0.0
 
     def records(self) -> npt.NDArray[Any]:
         """All records sent, shape (n,) of IN_DTYPE."""
@@ -148,6 +165,10 @@ class _Replayer:
         ]
         venue, self._source = open_captures(options.captures)
         try:
+            venue, writer = select(options.wire, venue, link)
+        except WireError as error:
+            raise ReplayError(str(error)) from None
+        try:
             session = FeedSession(
                 instruments,
                 sizes,
@@ -155,11 +176,13 @@ class _Replayer:
                 keep_refusals=100,
                 venue=venue,
                 keep_quotes=True,
+                writer=writer,
             )
         except ValueError as error:
             raise ReplayError(str(error)) from None
         self.run = Run(options, identity, session)
         self._configured: set[str] = set()
+        self._decoded: set[int] = set()
         self._order_lots: int | None = None
         self._out: list[npt.NDArray[np.uint8]] = []
 
@@ -249,10 +272,13 @@ class _Replayer:
         if not len(records):
             return nothing
         self._configure()
+        if self._options.wire is Wire.SBE:
+            self._configure_decoder(records)
         began = time.perf_counter()
         out = self._link.transfer(records)
         self.run.link_seconds += time.perf_counter() - began
-        self.run.steps.append(records)
+        self.run.beats += len(records)
+        self.run.steps.append(self._as_records(records))
         if not len(out):
             return nothing
         self._out.append(out)
@@ -261,6 +287,43 @@ class _Replayer:
             with suppress(KeyError):  # a symbol that was never sent: the reference will differ
                 self.run.session.on_refill_request(int(request["symbol"]), int(request["flags"]))
         return assumed_fills(out) if self._options.fills else nothing
+
+    def _configure_decoder(self, beats: npt.NDArray[Any]) -> None:
+        """Write the scales of symbols whose first frame is about to be sent.
+
+        They are no step of the run: what is compared with the reference has no frames.
+        """
+        feeds = self.run.session.feeds.values()
+        if all(feed.instrument.symbol in self._decoded for feed in feeds):
+            return
+        try:
+            found = exponents_of(beats)
+            for feed in feeds:
+                symbol, price, qty = feed.instrument.symbol, feed.price_scale, feed.qty_scale
+                if symbol in found and symbol not in self._decoded and price and qty:
+                    for write in sbe_writes(symbol, price.step, qty.step, found[symbol]):
+                        self._link.write(*write)
+                    self._decoded.add(symbol)
+        except (FramingError, SbeError, ScaleRange) as error:
+            raise ReplayError(f"--wire sbe: {error}") from None
+
+    def _as_records(self, beats: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Frames as the records that the board makes of them."""
+        if self._options.wire is Wire.NATIVE:
+            return beats
+        began = time.perf_counter()
+        steps = {
+            feed.instrument.symbol: Steps(feed.price_scale.step, feed.qty_scale.step)
+            for feed in self.run.session.feeds.values()
+            if feed.price_scale is not None and feed.qty_scale is not None
+        }
+        try:
+            records = expand(beats, steps)
+            self.run.frames.update(frame_counts(beats))
+        except (FramingError, SbeError) as error:
+            raise ReplayError(f"--wire {self._options.wire.value}: {error}") from None
+        self.run.expand_seconds += time.perf_counter() - began
+        return records
 
     def read_registers(self) -> None:
         run, link = self.run, self._link
@@ -313,6 +376,6 @@ def replay(options: Options, link: Link, progress: Callable[[int, int], None]) -
     began = time.perf_counter()
     replayer.read_frames(progress)
     run = replayer.run
-    run.feed_seconds = time.perf_counter() - began - run.link_seconds
+    run.feed_seconds = time.perf_counter() - began - run.link_seconds - run.expand_seconds
     replayer.read_registers()
     return run

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames of captures in either format; which one it is, is told by what the files hold."""
+"""Frames of captures in any format; which one it is, is told by what the files hold."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from host.feeds.cryptofeed import VenueReader
 from host.feeds.messages import Refusal
 from host.feeds.venue import Connected, Venue, VenueFrame
 from host.feeds.venues import BINANCE, VENUES
+from host.wire.recording import SbeReader, is_sbe_recording
+from host.wire.venue import BINANCE_SBE
 
 __all__ = ["FrameSource", "Recordings", "open_captures"]
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _MOST_SHOWN = 60
+#: The formats, in words.
+_LINES, _RECORDING = "lines of a time and a frame", "a recording of a venue"
+_FRAMES = "a recording of binary frames"
 
 
 class FrameSource(Protocol):
@@ -77,10 +82,11 @@ class Recordings:
 
 
 def open_captures(paths: Sequence[str]) -> tuple[Venue, FrameSource]:
-    """Open captures of either format.
+    """Open captures of any format.
 
-    A file that begins with zstd data or with ``{`` is a recording of a venue; any other is taken
-    for frames of Binance's streams with their times.
+    A file that begins with zstd data or with ``{`` is a recording of a venue; one with the magic
+    of `host.wire.recording` holds binary frames of Binance; any other is taken for frames of
+    Binance's JSON streams with their times.
 
     Parameters
     ----------
@@ -97,23 +103,26 @@ def open_captures(paths: Sequence[str]) -> tuple[Venue, FrameSource]:
     CaptureError
         A file cannot be opened or read as what it is, or the formats differ.
     """
-    formats = [_is_recording(path) for path in paths]
+    formats = [_format(path) for path in paths]
     if len(set(formats)) > 1:
-        at = formats.index(not formats[0])
-        names = ("lines of a time and a frame", "a recording of a venue")
+        at = next(at for at, found in enumerate(formats) if found != formats[0])
         raise CaptureError(
-            paths[at], 0, f"expected {names[formats[0]]} as in {paths[0]}, was {names[formats[at]]}"
+            paths[at], 0, f"expected {formats[0]} as in {paths[0]}, was {formats[at]}"
         )
-    if formats[0]:
+    if formats[0] == _FRAMES:
+        return BINANCE_SBE, SbeReader(paths)
+    if formats[0] == _RECORDING:
         recordings = Recordings(paths)
         return recordings.venue, recordings
     return BINANCE, CaptureReader(paths)
 
 
-def _is_recording(path: str) -> bool:
+def _format(path: str) -> str:
     try:
         with open(os.fspath(path), "rb") as file:
             head = file.read(len(_ZSTD_MAGIC))
     except OSError as error:
         raise CaptureError(path, 0, f"expected a readable file, was {error.strerror}") from error
-    return head == _ZSTD_MAGIC or head[:1] == b"{"
+    if head == _ZSTD_MAGIC or head[:1] == b"{":
+        return _RECORDING
+    return _FRAMES if is_sbe_recording(path) else _LINES

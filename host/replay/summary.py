@@ -77,6 +77,11 @@ def summarise(
         "registers": _registers(run),
         "captures": [capture_entry(path) for path in run.options.captures],
         "exchange": session.venue.name,
+        "wire": {
+            "name": run.options.wire.value,
+            "beats": run.beats,
+            "frames": run.frames["frames"],
+        },
         "capture_error": None if run.capture_error is None else str(run.capture_error),
         "symbols": {
             feed.instrument.name: {

@@ -194,7 +194,7 @@ def texts(units: npt.NDArray[Any], scale: Scale) -> npt.NDArray[Any]:
 def reason_names(verdict: int) -> list[str]:
     """Names of the reasons in a verdict; a bit without a name by its number."""
     known = {int(reason): reason.name for reason in Reason}
-    return [known.get(bit, f"bit {bit}") for bit in range(32) if verdict >> bit & 1]
+    return [known.get(bit, f"bit {bit}") for bit in range(64) if verdict >> bit & 1]
 
 
 def first_reason_names(decisions: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -32,6 +32,8 @@ SETTINGS = [
     ("rate_burst_us", 400_000),
     ("stale_us", 1_000_000),
     ("limit_permit", 1),
+    ("limit_mode", 2),
+    ("limit_waive", (1 << 64) - 1),
     ("limit_max_qty", 10),
     ("limit_max_notional", 1 << 40),
     ("limit_collar_ticks", 50),

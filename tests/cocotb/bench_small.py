@@ -50,6 +50,8 @@ EAGER = [
     ("rate_burst_us", (1 << 32) - 1),
     ("stale_us", (1 << 32) - 1),
     ("limit_permit", 1),
+    ("limit_mode", 2),
+    ("limit_waive", (1 << 64) - 1),
     ("limit_max_qty", 1 << 15),
     ("limit_max_notional", (1 << 64) - 1),
     ("limit_collar_ticks", (1 << 32) - 1),
@@ -156,8 +158,10 @@ async def soft_reset_leaves_nothing_known(dut):
     loads = [book(symbol, bid=100, ask=101) for symbol in range(CONFIG.symbols)]
     asked = [event(symbol, 8, time_us=50) for symbol in range(CONFIG.symbols)]
     decisions = decisions_of(await tb.run(np.concatenate([*loads, *asked])))
-    reasons = ("HALTED", "PERMISSION", "QUANTITY", "NOTIONAL", "COLLAR", "POSITION", "RATE")
-    expected = sum(1 << Reason[name] for name in reasons)
+    reasons = """HALTED PERMISSION QUANTITY NOTIONAL COLLAR POSITION RATE SYMBOL_HALTED STRATEGY
+        COLLAR_PPM COLLAR_LAST COLLAR_LAST_PPM PRICE RATE_SYMBOL WINDOW_QTY WINDOW_NOTIONAL REPEAT
+        ORDER_TRADE OPEN_ORDERS CREDIT_STALE LOSSES SPREAD CLOCK"""
+    expected = sum(1 << Reason[name] for name in reasons.split())
     assert [int(verdict) for verdict in decisions["verdict"]] == [expected] * CONFIG.symbols
     assert not decisions["limits_version"].any()
     await tb.check()

@@ -237,7 +237,8 @@ class TB:
             end = int(row["cycle_decision"]) - DECISION_LATENCY
             accepted = ends[int(row["symbol"]), int(row["update_id"])]
             assert end in accepted, f"decision {row}: expected its event in {accepted}, was {end}"
-            assert begins[end] == row["cycle_first"], f"decision {row}: expected {begins[end]}"
+            first = int(row["cycle_decision"]) - int(row["span_cycles"])
+            assert begins[end] == first, f"decision {row}: expected {begins[end]}, was {first}"
         least, most = await self.read("latency_min"), await self.read("latency_max")
         if len(decisions):
             assert (least, most) == (DECISION_LATENCY, DECISION_LATENCY)

@@ -17,16 +17,18 @@ from amaranth.hdl._ast import AnySeq
 
 from hdl.config import BuildConfig
 from hdl.link.admission import IN_FLIGHT, Admission
-from hdl.link.emit import Emit
+from hdl.link.emit import ORDER, Emit
 from hdl.pipeline import DECISION_LATENCY, STAGE_LATENCY
 from hdl.records import OutKind
-from hdl.types import decision_layout, view_result_layout
+from hdl.signal.vector import LATENCY as FEATURES_LATENCY
+from hdl.types import decision_layout, vector_layout, view_result_layout
 from tests.formal.kit import Proof, open_up, start
 
 __all__ = ["PROOFS"]
 
 CONFIG = BuildConfig(symbols=1, levels=3, price_bits=3, qty_bits=2, result_depth=32)
 VIEW_LATENCY = STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"]
+VECTOR_LATENCY = VIEW_LATENCY + FEATURES_LATENCY
 TAG = 4
 
 
@@ -56,19 +58,30 @@ def way_out(one_record: bool = False) -> tuple[Module, Emit, dict, list, list]:
     for n in range(VIEW_LATENCY + 1, DECISION_LATENCY + 1):
         has_view[n], number[n] = Signal(name=f"has_view{n}"), Signal(TAG, name=f"number{n}")
         m.d.sync += [has_view[n].eq(has_view[n - 1]), number[n].eq(number[n - 1])]
-    wanted = AnySeq(1)
+    wanted, kill = AnySeq(1), AnySeq(1)
+    of_record = Signal()
+    m.d.comb += of_record.eq(under_way[-1] & (wanted | has_view[DECISION_LATENCY]))
     entry, view = Signal(decision_layout(CONFIG)), Signal(view_result_layout(CONFIG))
+    # A view that tells features has a vector, some clocks later.
+    has_vector = {VIEW_LATENCY: has_view[VIEW_LATENCY] & view.report[2]}
+    for n in range(VIEW_LATENCY + 1, VECTOR_LATENCY + 1):
+        has_vector[n] = Signal(name=f"has_vector{n}")
+        m.d.sync += has_vector[n].eq(has_vector[n - 1])
     m.d.comb += [
+        emit.vectors.p.eq(0 if one_record else AnySeq(vector_layout().size)),
+        emit.vectors.p.report[2].eq(has_vector[VECTOR_LATENCY]),
+        emit.vectors.valid.eq(under_way[VECTOR_LATENCY]),
         view.eq(0 if one_record else AnySeq(len(view.as_value()))),
         *([view.report.eq(1)] if one_record else []),
         emit.views.valid.eq(has_view[VIEW_LATENCY]),
         emit.views.p.eq(view),
         emit.views.p.update_id.eq(number[VIEW_LATENCY]),
         entry.eq(0 if one_record else AnySeq(len(entry.as_value()))),
-        emit.decisions.valid.eq(under_way[-1] & (wanted | has_view[DECISION_LATENCY])),
+        # A kill that no record caused is told when there is room and nothing else is.
+        emit.decisions.valid.eq(of_record | (kill & emit.room)),
         emit.decisions.p.eq(entry),
-        emit.decisions.p.wanted.eq(wanted),
-        emit.decisions.p.has_view.eq(has_view[DECISION_LATENCY]),
+        emit.decisions.p.wanted.eq(wanted & of_record),
+        emit.decisions.p.has_view.eq(has_view[DECISION_LATENCY] & of_record),
         emit.decisions.p.update_id.eq(number[DECISION_LATENCY]),
     ]
     return m, emit, inside, under_way, has_view
@@ -77,7 +90,11 @@ def way_out(one_record: bool = False) -> tuple[Module, Emit, dict, list, list]:
 def room() -> Module:
     m, emit, inside, under_way, has_view = way_out()
     del has_view
-    for name, latency in (("decisions", DECISION_LATENCY), ("views", VIEW_LATENCY)):
+    for name, latency in (
+        ("decisions", DECISION_LATENCY),
+        ("views", VIEW_LATENCY),
+        ("vectors", VECTOR_LATENCY),
+    ):
         queue = inside["queues"][name]
         coming = sum(under_way[1 : latency + 1])
         levels = open_up(queue)
@@ -99,10 +116,15 @@ def stream() -> Module:
     has_view = queues["decisions"].r_rdy & heads["decisions"].has_view
     waits, record, seq = Signal(), Signal(512), Signal(32)
     taken = emit.o.valid & emit.o.ready
+    of_kind = {
+        kind: Cat((wanted & ~sent)[at] for at, other in enumerate(ORDER) if other is kind)
+        for kind in ORDER
+    }
     m.d.sync += [waits.eq(emit.o.valid & ~emit.o.ready), record.eq(emit.o.p)]
     m.d.sync += seq.eq(seq + taken)
     m.d.comb += [
         Assume(~has_view | queues["views"].r_rdy),
+        Assume(~has_view | ~heads["views"].report[2] | queues["vectors"].r_rdy),
         Assert(~waits | (emit.o.valid & (emit.o.p == record)), "it waits unchanged"),
         Assert(~emit.o.valid | (emit.o.p[32:64] == seq), "seq counts the records taken"),
         Assert(inside["seq"] == seq),
@@ -111,9 +133,13 @@ def stream() -> Module:
         Assert((sent == 0) | ((wanted & ~sent) != 0)),
         *(Assert(~sent[at] | ((wanted & ~sent)[:at] == 0)) for at in range(1, len(sent))),
         Assert(~emit.o.valid | emit.o.p[:8].matches(*map(int, OutKind)), "of a kind there is"),
-        Assert(~emit.o.valid | (wanted & ~sent & (1 << emit.o.p[:3]) >> 1).any(), "and is wanted"),
+        *(
+            Assert(~(emit.o.valid & (emit.o.p[:8] == int(kind))) | left.any(), "and is wanted")
+            for kind, left in of_kind.items()
+        ),
         Cover(waits & taken & (emit.o.p[:8] == 3) & (seq == 2), "a view waits, the third record"),
         Cover(taken & (emit.o.p[:8] == 4) & (seq == 3), "trades, the fourth record"),
+        Cover(taken & (emit.o.p[:8] == 5) & emit.o.p[24] & (seq == 5), "a page, the sixth record"),
     ]
     return m
 

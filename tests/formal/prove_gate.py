@@ -1,186 +1,320 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The risk gate refuses and accepts exactly as the contract's table says, for ever.
+"""What the risk gate promises, for ever, of the RTL as it is.
 
-Theorems, for any symbol s, any stream of orders and reports of any symbols with no pause between
-them, registers that change with each clock, limits committed at any time:
+For any symbol s, any stream of orders, reports and the host's other records of any symbols with no
+pause between them, registers that change with each clock, limits committed at any time:
 
-1. `verdict`: each bit of a verdict is set exactly when its rule in the contract says so, with the
-   limits of s as committed when the order came, and with every order and report before it counted
-   in both exposures and the rate. An order is accepted exactly when no bit is set.
-   Spelt out: none is accepted halted (mode 0 or 3), none before a first commit for s, and while
-   the limits of s stand, no exposure passes `max_position`.
-2. `bucket`: of the orders accepted in any span of stream time, the n-th comes no earlier than
-   (n - 1) intervals less one burst after the first: the token bucket, and `due` never runs away.
+1. `closed`: no order is accepted in mode 0 or 3, in a symbol's mode 0 or 3, while the kill latch is
+   set, unpermitted, or when a control that cannot be waived refuses, whatever the blocks say that
+   are not looked at; its limits are what one commit wrote, and before it all zero; each order gets
+   one decision, three cycles after it came, and it says just what happened.
+2. `size`: quantity, notional and collar refuse exactly what is beyond the limits given with it.
+3. `exposure`: both worst cases are the position and everything that is open, whatever the host
+   reports and in whatever order; an accepted order leaves them within `max_position`, and one that
+   exits cannot take the position through zero.
+4. `bucket`: of the orders accepted in any span of stream time, the n-th comes no earlier than
+   (n - 1) intervals less one burst after the first: the token bucket; tokens never are below zero
+   nor above the bucket.
+5. `kill`: the latch, once set, stays set until both keys were written one after the other, in
+   mode HALTED.
 """
 
-from amaranth.hdl import Assert, Assume, Cat, Const, Cover, Module, Mux, Signal, Value, signed
+from typing import Any
+
+from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnyConst, AnySeq
+from amaranth.lib import data
 
 from hdl.config import BuildConfig
-from hdl.records import NO_REASON, InKind, Mode, Reason
+from hdl.records import InKind, Mode, Reason
 from hdl.risk.gate import Gate
-from hdl.risk.limits import limit_layout
+from hdl.risk.kill import REARM_KEYS, Kill
+from hdl.risk.limits import in_force_layout, limit_layout
+from hdl.risk.price import Price
 from hdl.risk.rate import Rate
+from hdl.risk.size import Size
+from hdl.risk.verdict import EXITS_PASS, WAIVABLE
 from hdl.types import intent_layout
-from tests.formal.kit import Proof, cells, open_up, pick, start
+from tests.formal.kit import Proof, cells, let_go, open_up, pick, start
 
 __all__ = ["PROOFS"]
 
-CONFIG = BuildConfig(symbols=2, levels=3, price_bits=3, qty_bits=3, result_depth=32)
-GREATEST, LEAST = (1 << 63) - 1, -(1 << 63)
-REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT)
+CONFIG = BuildConfig(symbols=2, levels=3, price_bits=3, qty_bits=3, result_depth=32, own_orders=2)
 
 
-def saturated(value: Value) -> Value:
-    return Mux(value > GREATEST, GREATEST, Mux(value < LEAST, LEAST, value))
-
-
-def verdict() -> Module:
-    m = start()
+def anything(m: Module) -> tuple[Gate, dict[str, Any], list[data.View], list[Signal]]:
+    """A gate, opened, with anything on its inputs once it is swept, and its tokens of late."""
     m.submodules.gate = gate = Gate(CONFIG)
     inside = open_up(gate)
     layout = intent_layout(CONFIG)
-
-    # Anything at all, once the memories are swept; only an event can want an order.
-    intent, valid = Signal(layout), Signal()
+    tokens = [Signal(layout, name=f"token{n}") for n in range(6)]
+    valids = [Signal(name=f"token_valid{n}") for n in range(6)]
+    # tokens[2] is on `i`; two clocks before, its symbol and tag are told.
     m.d.comb += [
-        intent.eq(AnySeq(layout.size)),
-        valid.eq(AnySeq(1) & gate.init_done),
-        gate.i.valid.eq(valid),
-        gate.i.p.eq(intent),
-        Assume(intent.symbol < CONFIG.symbols),
-        Assume(~(intent.wanted & Cat(intent.kind == kind for kind in REPORTS).any())),
-        gate.mode.eq(AnySeq(2)),
-        gate.rate_interval_us.eq(AnySeq(32)),
-        gate.rate_burst_us.eq(AnySeq(32)),
-        gate.stale_us.eq(AnySeq(32)),
+        tokens[0].eq(AnySeq(layout.size)),
+        valids[0].eq(AnySeq(1) & gate.init_done),
+        gate.ahead.symbol.eq(tokens[0].symbol),
+        gate.ahead.tag.eq(tokens[0].tag),
+        gate.i.valid.eq(valids[2]),
+        gate.i.p.eq(tokens[2]),
+        Assume(tokens[0].symbol < CONFIG.symbols),
+        Assume(~(tokens[0].wanted & (tokens[0].kind != InKind.EVENT_END))),
+        gate.settings.eq(AnySeq(gate.settings.shape().size)),
+        gate.losses.eq(AnySeq(gate.losses.shape().size)),
         gate.cycle.eq(AnySeq(64)),
+        gate.shadow.eq(AnySeq(limit_layout().size)),
         gate.commit.eq(AnySeq(1)),
         gate.commit_symbol.eq(AnySeq(32)),
-        gate.shadow.eq(AnySeq(limit_layout().size)),
+        gate.kill.eq(AnySeq(1)),
+        gate.rearm.eq(AnySeq(1)),
+        gate.word.eq(AnySeq(32)),
+        gate.kill_pin.eq(AnySeq(1)),
+        gate.room.eq(AnySeq(1)),
     ]
+    for n in range(1, 6):
+        m.d.sync += [tokens[n].eq(tokens[n - 1]), valids[n].eq(valids[n - 1])]
+    return gate, inside, tokens, valids
 
-    # Symbol s: its limits, its exposures; and the rate, which is one for all symbols.
+
+def closed() -> Module:
+    m = start()
+    gate, inside, tokens, valids = anything(m)
+    for name in ("price", "size", "exposure", "orders", "window", "checks", "credit", "rate"):
+        let_go(inside[name])
+    two, valid2 = tokens[4], valids[4]
+    order = valid2 & two.wanted
+    accepted = gate.counts.orders
+
+    # Limits of s as the last commit wrote them, and as they were when a token's were read.
     s = AnyConst(1)
-    limits = [Signal(limit_layout(), name=f"limits{n}") for n in range(3)]
-    committed, changed = Signal(), Signal()
+    committed, limits = Signal(), [Signal(limit_layout(), name=f"committed{n}") for n in range(5)]
     commits = gate.commit & gate.init_done & (gate.commit_symbol == s)
     with m.If(commits):
-        m.d.sync += [
-            limits[0].eq(gate.shadow),
-            committed.eq(1),
-            changed.eq(changed | (committed & (limits[0] != gate.shadow))),
-        ]
-    long, short, due = Signal(signed(64)), Signal(signed(64)), Signal(64)
-
-    # Judged two clocks after it came, with the limits of when it came.
-    past, was = [intent], [valid]
-    for n in (1, 2, 3):
-        past.append(Signal(layout, name=f"intent{n}"))
-        was.append(Signal(name=f"valid{n}"))
-        m.d.sync += [past[n].eq(past[n - 1]), was[n].eq(was[n - 1])]
-    m.d.sync += [limits[1].eq(limits[0]), limits[2].eq(limits[1])]
-    now, limit = past[2], limits[2]
-    own = was[2] & (now.symbol == s)
-    worst = Signal(signed(64))
-    m.d.comb += worst.eq(Mux(now.side, short, long))
-    off_mid = 2 * now.price - (now.bid_price + now.ask_price)
-    rules: dict[Reason, Value] = {
-        Reason.HALTED: (gate.mode == Mode.HALTED) | (gate.mode == 3),
-        Reason.REDUCE_ONLY: (gate.mode == Mode.REDUCE_ONLY) & (worst + now.qty > 0),
-        Reason.PERMISSION: limit.permit == 0,
-        Reason.QUANTITY: (now.qty == 0) | (now.qty > limit.max_qty),
-        Reason.NOTIONAL: now.price * now.qty > limit.max_notional,
-        Reason.COLLAR: (off_mid > 2 * limit.collar_ticks) | (-off_mid > 2 * limit.collar_ticks),
-        Reason.POSITION: worst + now.qty > limit.max_position,
-        Reason.RATE: (gate.rate_interval_us == 0) | (now.now_us + gate.rate_burst_us < due),
-        Reason.STALE: now.age_us > gate.stale_us,
-        Reason.BOOK: ~now.valid,
-    }
-    judged = Signal(32)
-    m.d.comb += [judged[int(reason)].eq(refuses) for reason, refuses in rules.items()]
-    order, accepts = own & now.wanted, Signal()
-    m.d.comb += accepts.eq(order & (judged == 0))
-
-    # What follows from it.
-    fill = now.kind == InKind.FILL
-    gone = (now.kind == InKind.CANCEL) | (now.kind == InKind.REJECT)
-    with m.If(accepts & ~now.side):
-        m.d.sync += long.eq(saturated(long + now.qty))
-    with m.If(accepts & now.side):
-        m.d.sync += short.eq(saturated(short + now.qty))
-    with m.If(own & ((fill & ~now.side) | (gone & now.side))):
-        m.d.sync += short.eq(saturated(short - now.qty))
-    with m.If(own & ((fill & now.side) | (gone & ~now.side))):
-        m.d.sync += long.eq(saturated(long - now.qty))
-    next_due = Mux(now.now_us > due, now.now_us, due) + gate.rate_interval_us
-    with m.If(gate.counts.orders):  # of any symbol
-        m.d.sync += due.eq(Mux(next_due > (1 << 64) - 1, (1 << 64) - 1, next_due))
-
-    # The theorem: in the cycle of the verdict, and of the decision one clock later.
-    judged_3, order_3, cycle_3 = Signal(32), Signal(), Signal(64)
-    m.d.sync += [judged_3.eq(judged), order_3.eq(order), cycle_3.eq(gate.cycle + 1)]
+        m.d.sync += [committed.eq(1), limits[0].eq(gate.shadow)]
+    for n in range(1, 5):
+        m.d.sync += limits[n].eq(limits[n - 1])
+    limit, own = limits[4], order & (two.symbol == s)
+    mode = gate.settings.mode
+    halted = (mode == Mode.HALTED) | (mode == 3)
     out = gate.o.p
-    first: Value = Const(NO_REASON)
-    for reason in sorted(rules, reverse=True):
-        first = Mux(judged_3[int(reason)], int(reason), first)
-    passed = Cat(
-        out[name] == past[3][name]
-        for name in ("wanted", "has_view", "symbol", "side", "update_id", "price", "qty", "rule")
-    ).all()
+    was, verdict3 = Signal(), Signal(64)
+    m.d.sync += [was.eq(order), verdict3.eq(inside["judge"].verdict)]
     m.d.comb += [
-        Assert(~own | (gate.counts.orders == accepts), "accepted when no rule refuses"),
-        Assert(~own | (gate.counts.refusals == (order & ~accepts)), "else refused"),
-        Assert(was[2] | ~gate.counts.orders, "nothing is accepted that did not come"),
-        Assert(~order_3 | (out.verdict == judged_3), "the verdict, bit by bit"),
-        Assert(~order_3 | (out.first_reason == first), "its lowest bit"),
+        Assert(~(accepted & halted), "IN HALTED NOTHING PASSES"),
+        Assert(~(accepted & (gate.kill_causes != 0)), "nor while the kill latch is set"),
         Assert(
-            gate.o.valid == (was[3] & (past[3].wanted | past[3].has_view)),
-            "a decision comes out 3 cycles later, none is lost",
+            ~(own & accepted & ((limit.mode == Mode.HALTED) | (limit.mode == 3))),
+            "nor while the symbol is halted",
         ),
-        Assert(~was[3] | passed, "and is of that order"),
-        Assert(~was[3] | (out.cycle == cycle_3), "stamped with the cycle in which it stands"),
-        Assert(~(gate.counts.orders & ((gate.mode == 0) | (gate.mode == 3))), "none when halted"),
-        Assert(committed | ~(own & gate.counts.orders), "none before a commit"),
-        Assert(changed | (long <= limits[0].max_position), "long stays within its limit"),
-        Assert(changed | (short <= limits[0].max_position), "short stays within its limit"),
+        Assert(~(own & accepted) | limit.permit, "nor unpermitted"),
+        *(
+            Assert(~(accepted & inside["found"][reason]), f"nor when {reason.name} refuses")
+            for reason in Reason
+            if reason not in WAIVABLE | EXITS_PASS
+        ),
+        Assert(committed | ~(own & accepted), "nothing before a commit"),
+        Assert(order | ~accepted, "nothing is accepted that did not come"),
+        Assert((accepted + gate.counts.refusals) == order, "accepted or refused, never both"),
+        Assert(~was | (gate.o.valid & out.wanted), "A DECISION FOR EVERY ORDER, 3 cycles later"),
+        Assert(was | ~(gate.o.valid & out.wanted), "and one for nothing else"),
+        Assert(~was | (out.verdict == verdict3)),
+        Assert(
+            ~was
+            | Cat(
+                out[name] == tokens[5][name] for name in ("symbol", "side", "price", "qty")
+            ).all(),
+            "and it is of that order",
+        ),
+        Assert(~was | (out.slot == 255) | (out.verdict == 0)),
     ]
 
-    # What makes it inductive: memories and registers hold what is said above.
-    limit_rows = open_up(open_up(inside["limits"])["rows"])
-    exposure_rows = open_up(open_up(inside["exposure"])["rows"])
-    pair = Cat(long, short)
-    for swept, expected, name in (
-        (limit_rows, limits[0].as_value(), "limits"),
-        (exposure_rows, pair, "exposures"),
-    ):
-        stored = pick(m, cells(swept["rows"]), s, name)
+    # What makes it inductive: the memory and the way of its rows.
+    swept = open_up(open_up(inside["limits"])["rows"])
+    row = Signal(in_force_layout())
+    stored = pick(m, cells(swept["rows"]), s, "limits")
+    m.d.comb += [
+        row.eq(stored),
+        Assert(swept["swept"] <= CONFIG.symbols),
+        Assert(~gate.init_done | (row.limits == limits[0])),
+        Assert(gate.init_done | (swept["swept"] <= s) | (stored == 0)),
+        Assert(gate.init_done | ~(committed | Cat(valids).any())),
+        Assert(committed | (Cat(each.as_value() for each in limits) == 0)),
+    ]
+    for n, name in ((2, "limits0"), (3, "limits1"), (4, "limits2")):
+        mine = valids[n] & (tokens[n].symbol == s)
+        m.d.comb += Assert(~mine | (inside[name].limits == limits[n]))
+    m.d.comb += [
+        Assert((inside["valid1"] == valids[3]) & (inside["valid2"] == valids[4])),
+        Assert(~valids[3] | (inside["one"] == tokens[3])),
+        Assert(~valids[4] | (inside["two"] == tokens[4])),
+    ]
+    for reason in Reason:
+        m.d.comb += Cover(
+            order & (inside["judge"].verdict == 1 << int(reason)), f"only {reason.name}"
+        )
+    m.d.comb += Cover(own & accepted & commits, "accepted while a commit comes")
+    return m
+
+
+def size() -> Module:
+    """Price and size blocks: limits and order in step, as the gate gives them."""
+    m = start()
+    layout, kept = intent_layout(CONFIG), limit_layout()
+    m.submodules.price = price = Price(CONFIG)
+    m.submodules.size = sizes = Size(CONFIG)
+    limits = [Signal(kept, name=f"limits{n}") for n in range(4)]
+    orders = [Signal(layout, name=f"order{n}") for n in range(3)]
+    since = Signal(2)
+    m.d.comb += [limits[0].eq(AnySeq(kept.size)), orders[0].eq(AnySeq(layout.size))]
+    m.d.sync += [
+        *(limits[n].eq(limits[n - 1]) for n in (1, 2, 3)),
+        *(orders[n].eq(orders[n - 1]) for n in (1, 2)),
+        since.eq(since + (since != 3)),
+    ]
+    for block in (price, sizes):
         m.d.comb += [
-            Assert(swept["swept"] <= CONFIG.symbols),
-            Assert(~gate.init_done | (stored == expected)),
-            Assert(gate.init_done | (swept["swept"] <= s) | (stored == 0)),
+            block.ahead.eq(limits[0]),
+            block.i.eq(orders[0]),
+            block.limits1.eq(limits[2]),
+            block.limits2.eq(limits[3]),
         ]
-    quiet = ~(committed | changed | Cat(was[1:]).any()) & (pair == 0) & (due == 0)
-    blank = Cat(limit.as_value() for limit in limits) == 0
+    order, limit, ready = orders[2], limits[3], since == 3
+    off_mid, collar = 2 * order.price - order.mid2, limit.collar_ticks << 1
+    beyond = (off_mid > collar) | (-off_mid > collar)
+    notional = order.price * order.qty
     m.d.comb += [
-        Assert(limit_rows["swept"] == exposure_rows["swept"]),
-        Assert(gate.init_done | (quiet & blank)),
-        Assert(committed | (blank & ~changed)),
-        Assert(changed | ~limits[1].permit | (limits[1] == limits[0])),
-        Assert(changed | ~limits[2].permit | (limits[2] == limits[0])),
-        Assert(open_up(inside["rate"])["due"] == due),
+        Assert(~ready | (sizes.quantity == ((order.qty == 0) | (order.qty > limit.max_qty)))),
+        Assert(~ready | (sizes.notional == (notional > limit.max_notional))),
+        Assert(~ready | (sizes.tick_lots == notional)),
+        Assert(~ready | (price.collar == beyond)),
+        Cover(ready & ~sizes.notional & (notional == limit.max_notional) & (notional > 9)),
+        Cover(ready & ~price.collar & (off_mid == collar) & (collar != 0)),
+        Cover(ready & price.collar & (off_mid < 0)),
+        Cover(ready & ~sizes.quantity & (order.qty == limit.max_qty)),
     ]
+    return m
 
-    accepted_3 = Signal()
-    m.d.sync += accepted_3.eq(accepts)
+
+def exposure() -> Module:
+    m = start()
+    gate, inside, tokens, valids = anything(m)
+    for name in ("price", "size", "window", "checks", "credit", "rate", "limits", "kill"):
+        let_go(inside[name])
+    two, valid2 = tokens[4], valids[4]
+    accepted = gate.counts.orders
+    parts = {name: open_up(inside[name]) for name in ("exposure", "orders")}
+    rows = {name: open_up(part["rows"]) for name, part in parts.items()}
+    memories = {name: open_up(part["rows"]) for name, part in rows.items()}
+
+    # Rows: what a token has read is what is stored, but for what is being written.
+    for name, part in parts.items():
+        row, way, memory = part["rows"], rows[name], memories[name]
+        depth = CONFIG.symbols if name == "exposure" else CONFIG.own_orders
+        stored = cells(memory["rows"])
+        read = way["rows"].read_data
+        read_row = read.as_value() if isinstance(read, data.View) else read
+        way3 = way["written3"] & (way["index3"] == way["index0"])
+        for at, shown, index in (
+            (0, Mux(way3, way["new3"].as_value(), read_row), way["index0"]),
+            (1, row.row1.as_value(), way["index1"]),
+            (2, row.row2.as_value(), row.index2),
+        ):
+            m.d.comb += Assert(
+                ~gate.init_done | (pick(m, stored, index, f"{name}{at}") == shown),
+                f"{name}: a token in stage {at} has the row as it is",
+            )
+        m.d.comb += [
+            Assert(
+                ~way["written3"] | (pick(m, stored, way["index3"], name) == way["new3"].as_value())
+            ),
+            Assert(memory["swept"] <= depth),
+            *(
+                Assert(gate.init_done | (memory["swept"] <= at) | (Value.cast(cell) == 0))
+                for at, cell in enumerate(stored)
+            ),
+        ]
+
+    # Symbol s: the position, and all that is open of it.
+    s = AnyConst(1)
+    kept = Signal(inside["exposure"].row.shape())
+    m.d.comb += kept.eq(pick(m, cells(memories["exposure"]["rows"]), s, "kept"))
+    taken, owners = parts["orders"]["taken"], parts["orders"]["owners"]
+    slots = [Signal(parts["orders"]["layout"], name=f"slot{at}") for at in range(CONFIG.own_orders)]
+    open_lots = {side: Signal(8, name=f"open{side}") for side in (0, 1)}
+    mine = []
+    for at, cell in enumerate(cells(memories["orders"]["rows"])):
+        m.d.comb += slots[at].eq(Value.cast(cell))
+        mine.append(taken[at] & (slots[at].symbol == s))
+        m.d.comb += [
+            Assert(~taken[at] | (slots[at].symbol == owners[at])),
+            Assert(~taken[at] | (slots[at].left != 0)),
+            Assert(~taken[at] | (slots[at].symbol < CONFIG.symbols)),
+        ]
+    for side, lots in open_lots.items():
+        m.d.comb += lots.eq(
+            sum(
+                Mux(own & (slots[at].side == side), slots[at].left, 0)
+                for at, own in enumerate(mine)
+            )
+        )
+    # 2^62 lots are never reached in a life; beyond them the numbers saturate.
+    far = Signal()
+    bound = 1 << 62
+    with m.If((kept.position > bound) | (kept.position < -bound)):
+        m.d.sync += far.eq(1)
+    near = ~far & (kept.position <= bound) & (kept.position >= -bound)
+
+    own = valid2 & (two.symbol == s)
+    limit = inside["limits2"].limits
+    long, short = kept.position + open_lots[0], open_lots[1] - kept.position
+    worst = Mux(two.side, short, long) + two.qty
+    exits = inside["exits"]
     m.d.comb += [
-        Cover(accepts & accepted_3 & (long == 7), "two accepted back to back"),
-        Cover(accepted_3 & (out.symbol == s) & own & fill & (short < 0), "a fill right behind"),
-        Cover(order & accepted_3 & (judged == 1 << Reason.POSITION), "only the position refuses"),
-        Cover(order & accepted_3 & (judged == 1 << Reason.RATE), "only the rate refuses"),
-        Cover(accepts & (gate.mode == Mode.REDUCE_ONLY), "accepted, reduce only"),
-        Cover(accepts & ~changed & now.side & commits, "a commit while an order is judged"),
-        *(Cover(order & (judged == 1 << int(reason)), f"only {reason.name}") for reason in rules),
+        Assert(~near | (kept.long == long), "worst long is the position and all open buys"),
+        Assert(~near | (kept.short == short), "worst short is all open sells less the position"),
+        Assert(
+            ~(near & own & accepted & ~exits) | (worst <= limit.max_position),
+            "AN ORDER LEAVES THE WORST CASE WITHIN ITS LIMIT, whatever fills and in what order",
+        ),
+        Assert(
+            ~(near & own & accepted & exits) | (worst <= 0),
+            "AN EXIT CANNOT ADD TO A POSITION, even if all that is open fills before it",
+        ),
+        Assert(
+            ~(own & accepted & two.reduce_only) | exits, "and reduce-only is an exit in every mode"
+        ),
+        Assert(~(valid2 & accepted) | ~taken.bit_select(inside["orders"].next_slot[:1], 1)),
+        # The way of the tokens.
+        Assert((inside["valid1"] == valids[3]) & (inside["valid2"] == valids[4])),
+        Assert(~valids[3] | (inside["one"] == tokens[3])),
+        Assert(~valids[4] | (inside["two"] == tokens[4])),
+        Assert(gate.init_done | ~Cat(valids).any()),
+        Assert(gate.init_done | (taken == 0)),
+        *(
+            Assert(~valids[n] | (index == tokens[n][name][:1]))
+            for block, name in (("exposure", "symbol"), ("orders", "tag"))
+            for n, index in (
+                (2, rows[block]["index0"]),
+                (3, rows[block]["index1"]),
+                (4, parts[block]["rows"].index2),
+            )
+        ),
+        *(Assert(~valids[n] | (tokens[n].symbol < CONFIG.symbols)) for n in range(1, 6)),
+        *(
+            Assert(~(valids[n] & tokens[n].wanted) | (tokens[n].kind == InKind.EVENT_END))
+            for n in range(1, 6)
+        ),
+        Assert(~valids[1] | (inside["symbol"] == tokens[1].symbol)),
+        Assert(~valids[1] | (inside["tag"] == tokens[1].tag)),
+    ]
+    true = inside["orders"].true
+    m.d.comb += [
+        Cover(own & accepted & (open_lots[0] != 0) & ~two.side, "a second order on one side"),
+        Cover(own & true & (two.kind == InKind.FILL) & (kept.position < 0)),
+        Cover(own & true & (two.kind == InKind.REJECT)),
+        Cover(own & accepted & exits & (kept.position > 0), "an exit"),
+        Cover(own & inside["untrue"] & (open_lots[1] != 0), "an untrue report"),
+        Cover(own & inside["adopt"] & (open_lots[0] != 0), "a reconciliation with orders open"),
     ]
     return m
 
@@ -188,23 +322,26 @@ def verdict() -> Module:
 def bucket() -> Module:
     m = start()
     m.submodules.rate = rate = Rate()
-    due = open_up(rate)["due"]
     interval, burst = AnyConst(32), AnyConst(32)
-    now, before, accepted = Signal(64), Signal(64), Signal()
+    now, before, accepted, due = Signal(64), Signal(64), Signal(), Signal(64)
+    nexts = AnySeq(64)
     m.d.comb += [
-        now.eq(AnySeq(64)),
-        rate.now_us.eq(now),
+        rate.now_us.eq(nexts),
         rate.interval_us.eq(interval),
         rate.burst_us.eq(burst),
+        rate.due_us.eq(due),
         accepted.eq(AnySeq(1) & ~rate.refuse),
-        rate.accept.eq(accepted),
-        Assume(now >= before),  # stream time never goes back
-        Assume(now < 1 << 63),  # and ends in 292,000 years
+        Assume(nexts >= now),  # stream time never goes back
+        Assume(nexts < 1 << 63),  # and ends in 292,000 years
     ]
-    m.d.sync += before.eq(now)
+    m.d.sync += [now.eq(nexts), before.eq(now)]
+    with m.If(accepted):
+        m.d.sync += due.eq(rate.next_us)
 
     # A span that begins with any order: its time, and one interval for each order of it so far.
-    running, since, spent = Signal(), Signal(64), Signal(65)
+    inside = open_up(rate)
+    running, since, spent, started = Signal(), Signal(64), Signal(65), Signal()
+    m.d.sync += started.eq(1)
     begins = AnySeq(1) & accepted & ~running
     with m.If(begins):
         m.d.sync += [running.eq(1), since.eq(now), spent.eq(interval)]
@@ -213,32 +350,98 @@ def bucket() -> Module:
     many = Signal(4)
     m.d.sync += many.eq(many + (accepted & (many != 15)))
     m.d.comb += [
+        Assume(started | ~accepted),
         Assert(
             ~(running & accepted) | (since + spent <= now + burst),
             "THE BUCKET: n - 1 intervals before the n-th order are at most the time and a burst",
         ),
         Assert(~accepted | (interval != 0), "an interval of 0 refuses everything"),
-        Assert(due <= before + burst + interval, "due never runs away"),
+        Assert(
+            due <= before + burst + interval, "TOKENS ARE NEVER BELOW ZERO: due never runs away"
+        ),
+        Assert(~accepted | (rate.next_us >= now + interval), "nor above the bucket"),
         Assert(~running | (since + spent <= due)),
         Assert(~running | (since <= before)),
-        Assert(before < 1 << 63),
+        Assert(before <= now),
+        Assert(now < 1 << 63),
+        Assert(~started | (inside["now_us"] == now)),
+        Assert(~started | (inside["interval_us"] == interval)),
+        Assert(~started | (inside["ahead_us"] == now + burst)),
+        Assert(~started | (inside["after_us"] == now + interval)),
+        Assert(started | ((due == 0) & ~running)),
         Cover((many == 5) & (burst < 4 * interval) & (before - since < burst) & rate.refuse),
         Cover(accepted & running & (due > now), "inside the burst"),
     ]
     return m
 
 
+def kill() -> Module:
+    m = start()
+    m.submodules.kill = latch = Kill()
+    inputs = {
+        name: Signal.like(getattr(latch, name), name=f"some_{name}")
+        for name in ("mode", "kill", "rearm", "word", "pin", "loss", "heartbeat", "told")
+    }
+    for name, value in inputs.items():
+        m.d.comb += [value.eq(AnySeq(len(value))), getattr(latch, name).eq(value)]
+    m.d.comb += [
+        latch.late_cycles.eq(AnyConst(32)),
+        latch.dead_cycles.eq(AnyConst(32)),
+    ]
+    halted = (inputs["mode"] == Mode.HALTED) | (inputs["mode"] == 3)
+    writes = inputs["rearm"]
+    # 1: the first key was the last write, and the mode was HALTED ever since.
+    keyed, causes, cleared = Signal(), Signal(4), Signal()
+    with m.If(writes):
+        m.d.sync += keyed.eq(halted & (inputs["word"] == REARM_KEYS[0]) & ~inputs["kill"])
+    with m.Elif(~halted | inputs["kill"]):
+        m.d.sync += keyed.eq(0)
+    complete = writes & keyed & halted & (inputs["word"] == REARM_KEYS[1])
+    m.d.sync += [causes.eq(latch.causes), cleared.eq(complete)]
+    m.d.comb += [
+        Assert((causes == 0) | (latch.causes != 0) | cleared, "SET UNTIL BOTH KEYS WERE WRITTEN"),
+        Assert(open_up(latch)["half"] == keyed),
+        Cover((causes != 0) & (latch.causes == 0), "cleared"),
+        Cover(latch.causes == 0b1001, "by register and loss"),
+        Cover(latch.causes[1], "by the watchdog"),
+        Cover(latch.causes[2], "by the pin"),
+    ]
+    past = Signal()
+    m.d.sync += past.eq(inputs["kill"] | inputs["loss"])
+    m.d.comb += Assert(~past | (latch.causes != 0), "a kill is latched")
+    return m
+
+
 PROOFS = [
     Proof(
-        "gate_verdict",
-        "every bit of every verdict, both exposures and the rate are as the contract says",
-        verdict,
+        "gate_closed",
+        "halted, killed, unpermitted or refused nothing passes; one decision for every order, with "
+        "limits of one commit",
+        closed,
         *("induction", 4, 12, True),
+    ),
+    Proof(
+        "gate_size",
+        "quantity, notional and collar refuse exactly what is beyond their limits",
+        size,
+        *("induction", 5, 8, True),
+    ),
+    Proof(
+        "gate_exposure",
+        "worst cases are position and all that is open, within their limit; exits never add",
+        exposure,
+        *("induction", 3, 20, False),
     ),
     Proof(
         "gate_bucket",
         "accepted orders never pass the token bucket of stream time",
         bucket,
+        *("induction", 2, 14, True),
+    ),
+    Proof(
+        "gate_kill",
+        "the kill latch stays set until both keys were written, in HALTED",
+        kill,
         *("induction", 2, 12, True),
     ),
 ]

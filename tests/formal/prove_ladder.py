@@ -23,7 +23,7 @@ from amaranth.hdl._ast import AnyConst, AnySeq
 from hdl.book.hazards import COMPARED
 from hdl.book.ladder import LATENCY, Ladder
 from hdl.book.operation import decode, operation_layout
-from hdl.book.row import price_to_key
+from hdl.book.row import grouped, price_to_key
 from hdl.config import BuildConfig
 from hdl.records import InKind
 from hdl.types import SideState, token_layout
@@ -195,7 +195,9 @@ def strengthen(
             ]
 
     # The moves are those of the row on registers; of an empty place, a resize means nothing.
-    moves, true = inside["moves"], {4: serial.decide.moves}
+    moves, true = {5: inside["moves"]}, {4: serial.decide.moves}
+    moves[6] = Signal.like(moves[5], name="moves6")
+    m.d.sync += moves[6].eq(moves[5])
     for n in (5, 6):
         true[n] = Signal.like(moves[n], name=f"true_moves{n}")
         m.d.sync += true[n].eq(true[n - 1])
@@ -205,8 +207,10 @@ def strengthen(
             agrees = (moves[n][name] & mask) == (true[n][name] & mask)
             m.d.comb += Assert(~ours[n] | agrees)
         m.d.comb += Assert(ours[n] | (true[n].as_value() == 0))
-    near = inside["near"]
-    m.d.comb += Assert(~ours[4] | (near.as_value() == Mux(ours[5], moves[5].as_value(), 0)))
+    for ahead, near in inside["near"].items():
+        mine, theirs = (ours[4], 5) if ahead == 4 else (ours[3], ahead)
+        expected = Mux(ours[theirs], moves[theirs].as_value(), 0)
+        m.d.comb += Assert(~mine | (near.as_value() == expected))
 
     # Rows and findings on their way.
     status, keys, qtys = inside["status"], inside["keys"], inside["qtys"]
@@ -227,13 +231,15 @@ def strengthen(
     def split(memory_row: Value, bits: int) -> list[Value]:
         return [memory_row[low : low + bits] for low in range(0, len(memory_row), bits)]
 
-    # Which row the keys (and quantities) are in each stage, out of the memory, and in it.
+    # Which row the keys (and quantities) are in each stage, out of the memory, and in it. What is
+    # read in the clock of a write to R may be anything.
+    clear = {n: ours[n] & ~ours[7] for n in (1, 4)}
     one = Value.cast(1)
     lies = [(ours[n], keys[n], keys_of(is_that), is_that) for n, is_that in KEYS.items()]
     lies += [(ours[n], qtys[n], row[is_that].qtys, is_that) for n, is_that in QTYS.items()]
     lies += [
-        (ours[1], split(inside["read_keys"].data.as_value(), config.price_bits), keys_of(7), 7),
-        (ours[4], split(inside["read_qtys"].data.as_value(), config.qty_bits), row[7].qtys, 7),
+        (clear[1], split(inside["read_keys"].data.as_value(), config.price_bits), keys_of(7), 7),
+        (clear[4], split(inside["read_qtys"].data.as_value(), config.qty_bits), row[7].qtys, 7),
         (one, split(cell["keys"], config.price_bits), keys_of(6), 6),
         (one, split(cell["qtys"], config.qty_bits), row[6].qtys, 6),
     ]
@@ -248,9 +254,19 @@ def strengthen(
                 Assert(~(ours[3] & row[6].means(place)) | (found[3][place] == true3)),
                 Assert(~ours[4] | (found[4][place] == true4)),
             ]
+    equal5, worse5 = Signal(levels), Signal(levels)
     for place in range(levels):
-        true4 = row[5].means(place) & ~(keys_of(5)[place] < stage[4].key)
-        m.d.comb += Assert(~ours[4] | (inside["worse4"][place] == true4))
+        key = keys_of(5)[place]
+        m.d.comb += [
+            equal5[place].eq(row[5].means(place) & (key == stage[4].key)),
+            worse5[place].eq(row[5].means(place) & ~(key < stage[4].key)),
+        ]
+    for found, true in (
+        ("hits", grouped(equal5)),
+        ("worse", grouped(worse5[: levels - 1])),
+        ("worst", worse5[levels - 1]),
+    ):
+        m.d.comb += Assert(~ours[4] | (inside[found] == true))
 
     # Until the memory is swept nothing is under way, and the row is an unknown one.
     idle = ~Cat(here[n] for n in range(2, 8)).any()
@@ -259,9 +275,10 @@ def strengthen(
     m.d.comb += [
         Assert(ladder.init_done | (idle & blank & ~ready)),
         Assert(swept["swept"] <= config.rows),
+        Assert(ladder.init_done == (swept["swept"] == config.rows)),
         Assert((swept["swept"] <= row_r) | ladder.init_done | (cell["status"] == 0)),
         Assert(~ladder.init_done | (cell["status"] == row[5].status.as_value())),
-        Assert(~ours[1] | (read_status == row[6].status.as_value())),
+        Assert(~ours[1] | ours[6] | (read_status == row[6].status.as_value())),
     ]
 
 

@@ -12,7 +12,7 @@ Theorems, for any symbol s, any tokens of any symbols with no pause between them
    rate-limited (the next one comes `refill_retry` + 1 events later, neither sooner nor later,
    as long as a side wants levels at each of them).
 
-Taken as given: the symbol of a token is told one clock before it.
+Taken as given: `Marks` is told the symbol of a token one clock before it, `ViewAssembler` two.
 """
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
@@ -32,17 +32,22 @@ CONFIG = BuildConfig(symbols=2, levels=3, price_bits=3, qty_bits=2, result_depth
 REGISTERS = {"levels_n": 4, "refill_level": 7, "refill_retry": 8, "report": 1}
 
 
-def symbols_in_turn(m: Module, done: Value) -> tuple[Signal, Signal, Signal]:
-    """Symbol asked for, then with the next clock maybe a token of it, once memories are swept."""
-    ahead, asked, ready, valid = Signal(8), Signal(8), Signal(), Signal()
-    m.d.sync += [asked.eq(ahead), ready.eq(done)]
+def symbols_in_turn(m: Module, done: Value, clocks: int) -> tuple[list[Signal], Signal]:
+    """Symbol asked for, then so many clocks later maybe a token of it, once memories are swept.
+
+    Returns what was asked for 0 to `clocks` clocks ago, and whether there is a token of the last.
+    """
+    asked = [Signal(8, name=f"asked{n}") for n in range(clocks + 1)]
+    ready, valid = past(m, done, clocks, "ready"), Signal()
     m.d.comb += [
-        ahead.eq(AnySeq(8)),
-        valid.eq(AnySeq(1) & ready),
-        Assume(~valid | (asked < CONFIG.symbols)),
-        Assert(done | ~ready),
+        asked[0].eq(AnySeq(8)),
+        valid.eq(AnySeq(1) & ready[-1]),
+        Assume(~valid | (asked[-1] < CONFIG.symbols)),
     ]
-    return ahead, asked, valid
+    for n in range(clocks):
+        m.d.sync += asked[n + 1].eq(asked[n])
+        m.d.comb += Assert(ready[n] | ~ready[n + 1])
+    return asked, valid
 
 
 def past(m: Module, now: Value, clocks: int, name: str) -> list[Value]:
@@ -60,6 +65,7 @@ def hold_memory(m: Module, block: SweptMemory, row: Value, expected: Signal, nam
     stored = pick(m, cells(swept["rows"]), row, name)
     m.d.comb += [
         Assert(swept["swept"] <= CONFIG.symbols),
+        Assert(block.done == (swept["swept"] == CONFIG.symbols)),
         Assert(~block.done | (stored == expected.as_value())),
         Assert(block.done | (swept["swept"] <= row) | (stored == 0)),
     ]
@@ -79,8 +85,8 @@ def hold_marks(
     m.d.comb += [
         Assert(~ours[2] | (inside["left"] == now)),
         Assert(ours[2] | (was == now)),
-        # What was read lacks what was written at that time.
-        Assert(~ours[0] | (inside["rows"].read_data == was)),
+        # What was read lacks what was written at that time, and is rubbish where that was of s.
+        Assert(~ours[0] | ours[2] | (inside["rows"].read_data == was)),
         Assert(done | ~(ours[1] | ours[2])),
         Assert(done | (Cat(now.as_value(), was.as_value()) == 0)),
     ]
@@ -90,7 +96,7 @@ def hold_marks(
 def in_turn() -> Module:
     m = start()
     m.submodules.marks = marks = Marks(CONFIG)
-    ahead, symbol, valid = symbols_in_turn(m, marks.init_done)
+    (ahead, symbol), valid = symbols_in_turn(m, marks.init_done, 1)
     after = Signal(marks_layout())
     m.d.comb += [
         marks.ahead.eq(ahead),
@@ -123,11 +129,11 @@ def requests() -> Module:
     m.submodules.view = view = ViewAssembler(CONFIG)
     inside = open_up(view)
     done = view.init_done
-    ahead, symbol, valid = symbols_in_turn(m, done)
+    (ahead, coming, symbol), valid = symbols_in_turn(m, done, 2)
 
     # Any tokens with any side, registers that change with each clock. Only an event may be a book
     # event, and a malformed record is nothing else.
-    token, shows, touched = Signal(token_layout(CONFIG)), Signal(side_layout(CONFIG)), AnySeq(1)
+    token, shows, touched = Signal(token_layout(CONFIG)), Signal(side_layout(CONFIG)), Signal()
     m.d.comb += [
         token.eq(AnySeq(token_layout(CONFIG).size)),
         shows.eq(AnySeq(side_layout(CONFIG).size)),
@@ -135,7 +141,8 @@ def requests() -> Module:
         view.i_valid.eq(valid),
         view.token.eq(token),
         view.side.eq(shows),
-        view.touched.eq(touched),
+        touched.eq(AnySeq(1) & valid),
+        view.touched.eq(Cat(touched & ~token.side, touched & token.side)),
         *(getattr(view, name).eq(AnySeq(bits)) for name, bits in REGISTERS.items()),
         Assume(token.symbol == symbol),
         Assume(~token.book | ((token.kind == InKind.EVENT_END) & ~token.poison)),
@@ -146,12 +153,13 @@ def requests() -> Module:
     ours = past(m, valid & (symbol == s), 2, "ours")
     one, one_valid = Signal(token_layout(CONFIG)), Signal()
     m.d.sync += [one.eq(token), one_valid.eq(valid)]
-    sides, were, touches = [], [], []
+    sides, were, once, touches = [], [], [], []
     for side in (0, 1):
         sides.append(Signal(side_layout(CONFIG), name=f"side{side}"))
         were.append(Signal(side_layout(CONFIG), name=f"side_was{side}"))
-        touches.append(past(m, ours[0] & touched & (token.side == side), 1, f"touches{side}"))
-        m.d.sync += were[side].eq(sides[side])
+        once.append(Signal(side_layout(CONFIG), name=f"side_once{side}"))
+        touches.append(past(m, ours[0] & touched & (token.side == side), 2, f"touches{side}"))
+        m.d.sync += [were[side].eq(sides[side]), once[side].eq(were[side])]
         with m.If(touches[side][0]):
             m.d.sync += sides[side].eq(shows)
     now, was = Signal(marks_layout()), Signal(marks_layout())
@@ -168,16 +176,22 @@ def requests() -> Module:
         with m.Elif(one.kind == InKind.REFILL_BEGIN):
             m.d.sync += [now.gap.eq(now.gap & ~mine), now.resync.eq(now.resync & ~mine)]
 
-    # The contract's paragraph "Refill request".
+    # The contract's paragraph "Refill request", with the registers of one clock ago.
     event = ours[1] & one.book
-    flags, level_n = Signal(4), view.levels_n
+    held = {name: Signal(bits, name=f"was_{name}") for name, bits in REGISTERS.items()}
+    for name, register in held.items():
+        m.d.sync += register.eq(getattr(view, name))
+        m.d.comb += Assert(inside[name] == register)
+    flags, level_n = Signal(4), held["levels_n"]
     wants = []
     for side, shown in enumerate(sides):
         snapshot, levels = Signal(name=f"snapshot{side}"), Signal(name=f"levels{side}")
         marked = now.gap[side] | now.resync[side]
         m.d.comb += [
             levels.eq(
-                (shown.state == SideState.KNOWN) & shown.bounded & (shown.depth < view.refill_level)
+                (shown.state == SideState.KNOWN)
+                & shown.bounded
+                & (shown.depth < held["refill_level"])
             ),
             snapshot.eq(
                 (shown.state == SideState.UNKNOWN) | (marked & (shown.state != SideState.LOADING))
@@ -193,7 +207,7 @@ def requests() -> Module:
     with m.If(event & ~want):
         m.d.sync += now.wait.eq(0)
     with m.Elif(request):
-        m.d.sync += now.wait.eq(view.refill_retry)
+        m.d.sync += now.wait.eq(held["refill_retry"])
     with m.Elif(event):
         m.d.sync += now.wait.eq(now.wait - 1)
 
@@ -202,7 +216,7 @@ def requests() -> Module:
     with m.If(event):
         m.d.sync += [since.eq(want), events.eq(events + 1)]
     with m.If(request):
-        m.d.sync += [events.eq(0), retry.eq(view.refill_retry)]
+        m.d.sync += [events.eq(0), retry.eq(held["refill_retry"])]
     told = view.result.valid & (view.result.p.refill != 0)
     known = [shown.state == SideState.KNOWN for shown in sides]
     some = [shown.depth != 0 for shown in sides]
@@ -239,27 +253,34 @@ def requests() -> Module:
     ]
 
     # What makes it inductive.
-    marks, written = inside["marks"], inside["written"]
+    marks, newer = inside["marks"], inside["newer"]
+    done_then = past(m, done, 1, "done_then")[1]
     sweep = hold_marks(m, marks, s, ours, now, was)
     m.d.comb += [
         Assert(~ours[1] | (marks.before == now)),
         Assert(inside["valid"] == one_valid),
         Assert(~one_valid | (inside["token"] == one)),
         Assert(ours[1] == (one_valid & (one.symbol == s))),
+        Assert(inside["coming"] == coming),
         Assert(~one_valid | ~one.book | ((one.kind == InKind.EVENT_END) & ~one.poison)),
         Assert(done | ~one_valid),
     ]
     for side, name in enumerate(("bids", "asks")):
         block = getattr(inside["m"].submodules, name)
         shown, before, touches_it = sides[side], were[side], touches[side][1]
-        forwarded = written.en & (written.symbol == s) & (written.side == side)
+        of_s, touched_it = valid & (symbol == s), touches[side][2]
         m.d.comb += [
-            Assert(touches_it == forwarded),
-            Assert(~touches_it | (written.shown == shown)),
+            Assert(touches_it == (newer.touched[side] & (newer.symbol == s))),
+            Assert(~touches_it | (inside["newest"] == shown)),
             Assert(touches_it | (before == shown)),
-            Assert(~ours[0] | (block.read_data == before)),
+            Assert(~touched_it | (inside["older"] == before)),
+            Assert(touched_it | (once[side] == before)),
+            Assert((coming != s) | ~done_then | touches_it | (block.read_data == before)),
+            Assert(~of_s | touched_it | (inside["stored"][side] == once[side])),
+            Assert(~of_s | (inside["by_newer"][side] == touches_it)),
+            Assert(~of_s | (inside["by_older"][side] == touched_it)),
             Assert(~ours[1] | (inside["sides"][side] == shown)),
-            Assert(done | (Cat(shown.as_value(), before.as_value()) == 0)),
+            Assert(done | (Cat(shown.as_value(), before.as_value(), once[side].as_value()) == 0)),
         ]
         m.d.comb += Assert(hold_memory(m, block, s, shown, name) == sweep)
 

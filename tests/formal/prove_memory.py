@@ -39,6 +39,7 @@ def swept() -> Module:
     m.d.comb += [
         Assert(~asked | (mem.read_data == was), "a row reads what was last written, or clear"),
         Assert(at <= ROWS),
+        Assert(mem.done == (at == ROWS)),
         Assert((row >= ROWS) | ~(mem.done | (at > row)) | (stored == expected)),
         Assert(mem.done | (expected == CLEAR)),
         Assert(mem.done | ~asked),

@@ -9,7 +9,7 @@ from amaranth.lib import data
 
 from hdl.book.decide import Decide
 from hdl.book.operation import decode
-from hdl.book.row import moved, status_layout
+from hdl.book.row import grouped, moved, status_layout
 from hdl.config import BuildConfig
 from hdl.records import InKind
 from hdl.types import SideState, token_layout
@@ -177,9 +177,12 @@ def tell(m: Module, decide: Decide, row: Places, token: data.View) -> None:
             decide.better[at].eq(row.means(at) & better(row.prices[at], token.price, row.ask)),
             decide.equal[at].eq(row.means(at) & (row.prices[at] == token.price)),
         ]
-    for at in row.places:
-        not_better = ~better(row.prices[at], token.price, row.ask)
-        m.d.comb += decide.worse[at].eq(row.means(at) & not_better)
+    worse = Cat(row.means(at) & ~better(row.prices[at], token.price, row.ask) for at in row.places)
+    m.d.comb += [
+        decide.hits.eq(grouped(decide.equal[: row.config.levels])),
+        decide.worse.eq(grouped(worse[:-1])),
+        decide.worst.eq(worse[-1]),
+    ]
 
 
 class Row(Places):

@@ -23,7 +23,10 @@ __all__ = ["all_proofs", "main", "run_proof"]
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "formal"
-MODULES = ("feed", "side", "near", "ladder", "marks", "gate", "memory", "emit")
+MODULES = (
+    *("feed", "sbe", "itch", "net", "side", "near", "ladder", "marks", "gate", "memory", "emit"),
+    "signal",
+)
 TIMEOUT_S = 3600
 
 SCRIPT = """\

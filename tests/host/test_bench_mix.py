@@ -51,7 +51,7 @@ def test_stamps_of_decisions_tell_the_same_clocks(board, mix):
     np.testing.assert_array_equal(decisions["update_id"], mix["value"][ends])
     accepted = np.stack(
         [
-            decisions["cycle_first"].astype(np.int64),
+            decisions["cycle_decision"].astype(np.int64) - decisions["span_cycles"],
             decisions["cycle_decision"].astype(np.int64) - decisions["latency_cycles"],
         ]
     )

@@ -120,7 +120,7 @@ def test_pauses_of_the_link_change_no_decision(tmp_path, capture, board):
     stalled = replayed(tmp_path / "stalled", capture)
     assert stalled.summary["mismatches"]["total"] == 0
     assert stalled.bbo == plain.bbo
-    cycles = {"cycle_first", "cycle_decision"}
+    cycles = {"span_cycles", "cycle_decision"}
     for one, two in zip(plain.decisions, stalled.decisions, strict=True):
         assert {name for name in one if one[name] != two[name]} <= cycles
     assert stalled.summary["speed"]["board_cycles"] > plain.summary["speed"]["board_cycles"]

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of the book, each with the test that must notice it.
+"""Faults of book and gate, each with the test that must notice it.
 
 A fault replaces a text that occurs exactly once in a file. Whoever changes that text changes the
 fault with it, so the table cannot fall behind the design unnoticed.
 """
 
 from tests.mutate.fault import Fault
+from tests.mutate.gate_faults import GATE_FAULTS
 from tests.mutate.row_faults import ROW_FAULTS
 from tests.mutate.view_faults import VIEW_FAULTS
 
 __all__ = ["FAULTS", "Fault"]
 
 #: Every fault, by what it breaks.
-FAULTS: tuple[Fault, ...] = (*ROW_FAULTS, *VIEW_FAULTS)
+FAULTS: tuple[Fault, ...] = (*ROW_FAULTS, *VIEW_FAULTS, *GATE_FAULTS)

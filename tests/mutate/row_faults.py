@@ -102,8 +102,8 @@ _NEAR = (
         "near_of_any_row",
         "The token just ahead moves a token's findings though it is on another row.",
         LADDER,
-        "near.eq(Mux(same[3][4], decide.moves.as_value(), 0))",
-        "near.eq(decide.moves)",
+        "near[4].eq(Mux(same[3][4], decide.moves.as_value(), 0))",
+        "near[4].eq(decide.moves)",
         DENSE,
     ),
     Fault(
@@ -190,8 +190,8 @@ _NEAR = (
         "worse_after_near_eviction",
         "A snapshot's end sees a level that its last one evicted.",
         DECIDE,
-        "worse_kept = self.worse[:last].any() | (self.worse[last] & ~near.evicts)",
-        "worse_kept = self.worse[:last].any() | self.worse[last]",
+        "worse_kept = self.worse.any() | (self.worst & ~near.evicts)",
+        "worse_kept = self.worse.any() | self.worst",
         f"{DIRECTED}::test_a_snapshot_whose_last_level_evicts_may_end_at_the_evicted_price",
     ),
 )
@@ -225,8 +225,8 @@ _RULES = (
         "level_at_horizon_passes",
         "A snapshot's end takes a level at its horizon.",
         LADDER,
-        "worse4.eq(~better4 & there)",
-        "worse4.eq(~(better4 | equal4) & there)",
+        "grouped((~better4 & there)",
+        "grouped((~(better4 | equal4) & there)",
         f"{DIRECTED}::test_a_snapshot_with_a_level_at_or_beyond_its_horizon_is_broken[3-36]",
     ),
     Fault(
@@ -311,7 +311,7 @@ def _mend(name: str, what: str, old: str, new: str) -> Fault:
     return Fault(name, f"A token misses {what}.", LADDER, old, new, DENSE)
 
 
-_KEYS = "keys[n + 1][at].eq(Mux(same[n][6], keys[6][at], keys[n][at]))"
+_KEYS = "keys[n + 1][at].eq(Mux(take[n, 6][at], keys[6][at], keys[n][at]))"
 _STATUS = "Mux(same[n][5], status[5].as_value(), status[n].as_value())"
 _MENDS = (
     _mend(
@@ -329,8 +329,8 @@ _MENDS = (
     _mend(
         "worse_where_nothing_is",
         "that a place it found worse holds nothing",
-        "worse4.eq(~better4 & there)",
-        "worse4.eq(~better4)",
+        "grouped((~better4 & there)",
+        "grouped((~better4)",
     ),
     _mend(
         "horizon_where_none_is",
@@ -367,14 +367,38 @@ _MENDS = (
             f"keys_in_stage_{n}",
             f"the keys that stand while it is in stage {n}",
             _KEYS,
-            _KEYS.replace("same[n][6]", f"same[n][6] & (n != {n})"),
+            _KEYS.replace("take[n, 6][at]", f"take[n, 6][at] & (n != {n})"),
         )
-        for n in (2, 3, 4)
+        for n in (3, 4)
+    ),
+    _mend(
+        "keys_in_stage_2",
+        "the keys that stand as it compares its own",
+        "keys3[at].eq(Mux(take[2, 6][at], keys[6][at], keys[2][at]))",
+        "keys3[at].eq(keys[2][at])",
+    ),
+    _mend(
+        "better_of_keys_in_stage_2",
+        "the keys that stand as it compares, in what it finds better",
+        "Cat(key < stage[2].key for key in keys3)",
+        "Cat(key < stage[2].key for key in keys[2])",
+    ),
+    _mend(
+        "equal_of_keys_in_stage_2",
+        "the keys that stand as it compares, in what it finds equal",
+        "Cat(~(key ^ stage[2].key).any() for key in keys3)",
+        "Cat(~(key ^ stage[2].key).any() for key in keys[2])",
+    ),
+    _mend(
+        "horizon_of_the_newest_row",
+        "the horizon of the row that stands",
+        "Cat(status[ahead - 1].held, status[ahead - 1].bounded)",
+        "Cat(status[ahead - 1].held, 0)",
     ),
     _mend(
         "keys_in_stage_5",
         "the row that stands as it moves its own",
-        "Mux(same[5][6], newest, old)",
+        "Mux(taken, newest, old)",
         "old",
     ),
     _mend(
@@ -413,23 +437,23 @@ _MENDS = (
     _mend(
         "qtys_of_a_write",
         "the quantities written in the clock in which it reads",
-        "Mux(same[4][7], qtys[7][at], read_qtys.data[at])",
+        "Mux(take[4, 7][at], qtys[7][at], read_qtys.data[at])",
         "read_qtys.data[at]",
     ),
     _mend(
         "qtys_in_stage_4",
         "the quantities that stand as its own leave the memory",
-        "Mux(same[4][6], qtys[6][at], read)",
+        "Mux(take[4, 6][at], qtys[6][at], read)",
         "read",
     ),
     *(
         _mend(
             f"{name}_{ahead}_in_stage_{n}",
             f"that a token in stage {ahead} moved what it found {name} while in stage {n}",
-            f"mended({n}, {ahead}, {found}, hazards.{name}{n}[{ahead}])",
+            f"moved_bits({found}, near[{ahead}], hazards.{name}{n}[{ahead}])",
             found,
         )
-        for n, ahead, suffix in ((2, 6, "2"), (3, 6, "[3]"), (3, 5, "3"))
+        for n, ahead, suffix in ((3, 6, "[3]"), (3, 5, "3"))
         for name in ("better", "equal")
         for found in (f"{name}{suffix}",)
     ),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from host.contract.records import (
+    ALERT_DTYPE,
     DECISION_DTYPE,
     IN_DTYPE,
     REFILL_REQUEST_DTYPE,
@@ -25,6 +26,7 @@ DTYPES = {
     OutKind.REFILL_REQUEST: REFILL_REQUEST_DTYPE,
     OutKind.VIEW: VIEW_DTYPE,
     OutKind.TRADES: TRADES_DTYPE,
+    OutKind.ALERT: ALERT_DTYPE,
 }
 
 

@@ -22,7 +22,7 @@ DTYPES = {
 #: Bits of a decision that hold cycles: the latency at byte 38, the stamps at 40 and 48.
 CYCLE_BITS = {
     8 * (offset + byte) + bit
-    for offset, size in ((38, 2), (40, 8), (48, 8))
+    for offset, size in ((40, 8), (50, 2), (52, 4))
     for byte in range(size)
     for bit in range(8)
 }
@@ -121,7 +121,7 @@ def test_both_records_are_shown_and_only_what_differs_is_marked():
     same = {"flags": 3, "symbol": 2, "seq": 9, "verdict": 0b100100, "first_reason": 2}
     expected = rows((OutKind.DECISION, {**same, "price_ticks": 100}))
     actual = rows(
-        (OutKind.DECISION, {**same, "price_ticks": 101, "latency_cycles": 9, "cycle_first": 4})
+        (OutKind.DECISION, {**same, "price_ticks": 101, "latency_cycles": 9, "span_cycles": 4})
     )
     text = compare(expected, actual).first_mismatch
     lines = [line.split() for line in text.splitlines() if line.startswith(">")]
@@ -175,10 +175,11 @@ def test_a_decision_is_described_by_names():
         "first_reason": "none",
         "rule": "IMBALANCE",
         "latency_cycles": "0",
-        "cycle_first": "0",
+        "span_cycles": "0",
         "cycle_decision": "0",
         "score": "-2",
         "limits_version": "0",
+        "limits_checksum": "0",
     }
 
 
@@ -196,11 +197,11 @@ def test_a_view_and_a_request_are_described_by_names():
 
 
 def test_codes_without_a_name_are_shown_as_they_are():
-    (row,) = rows((OutKind.DECISION, {"flags": 0x83, "verdict": 1 << 20 | 1, "rule": 9}))
+    (row,) = rows((OutKind.DECISION, {"flags": 0x83, "verdict": 1 << 60 | 1, "rule": 0x41}))
     shown = describe(row)
     assert shown["flags"] == "SIDE REFUSED 0x80"
-    assert shown["verdict"] == "HALTED 0x100000"
-    assert shown["rule"] == "unknown (9)"
+    assert shown["verdict"] == "HALTED 0x1000000000000000"
+    assert shown["rule"] == "IMBALANCE 0x40"
     assert describe(bytes([9]) + bytes(63)) == {"kind": "unknown (9)", "bytes": "00" * 63}
 
 

@@ -3,13 +3,15 @@
 
 import pytest
 
-from host.contract.records import DecisionFlag, InKind, Mode, OutKind, Reason
+from host.contract.records import DecisionFlag, InFlag, InKind, Mode, OutKind, Reason
 from host.contract.registers import COUNTERS
 from sim.reference import Reference
 from tests.reference.model import ASK, BID, BUY, SELL, U32, U64, Model, event, record, refill
 
 OPEN = {
     "limit_permit": 1,
+    "limit_mode": Mode.ACTIVE,
+    "limit_waive": U64,
     "limit_max_qty": U64,
     "limit_max_notional": U64,
     "limit_collar_ticks": U32,
@@ -119,15 +121,18 @@ def test_a_decision_shows_every_field():
         "update_id": 99,
         "qty_lots": 5,
         "price_ticks": 104,
-        "decision_id": 1,
+        "decision_id": 1 << 8,  # slot 0
         "verdict": 0,
+        "cycle_decision": 0,
         "first_reason": 255,
         "rule": 1,
         "latency_cycles": 0,
-        "cycle_first": 0,
-        "cycle_decision": 0,
+        "span_cycles": 0,
         "score": 0,
         "limits_version": 1,
+        # permit; mode 2 turned by 1; waive, max_qty, max_notional: 4 words of ones, each pair 0;
+        # collar: 2 words, 0; max_position: 0.
+        "limits_checksum": 1 ^ 4,
     }
 
 
@@ -143,7 +148,7 @@ def test_every_intent_gives_one_numbered_decision_and_is_counted():
     model = trader()
     assert model.counted(event())["orders"] == 1
     model.write(mode=Mode.HALTED)
-    assert decision(model)["decision_id"] == 2
+    assert decision(model)["decision_id"] == 2 << 8 | 255
     counters = model.reference.counters
     assert (counters["intents"], counters["orders"], counters["refusals"]) == (2, 1, 1)
 
@@ -175,6 +180,12 @@ def test_after_reset_nothing_passes():
         Reason.COLLAR,
         Reason.POSITION,
         Reason.RATE,
+        Reason.SYMBOL_HALTED,
+        Reason.STRATEGY,
+        *(Reason.COLLAR_PPM, Reason.COLLAR_LAST, Reason.COLLAR_LAST_PPM, Reason.PRICE),
+        *(Reason.RATE_SYMBOL, Reason.WINDOW_QTY, Reason.WINDOW_NOTIONAL, Reason.REPEAT),
+        *(Reason.ORDER_TRADE, Reason.OPEN_ORDERS, Reason.CREDIT_STALE, Reason.LOSSES),
+        *(Reason.SPREAD, Reason.CLOCK),
     }
 
 
@@ -183,11 +194,10 @@ def test_halted_is_any_mode_but_reduce_only_and_active(mode, halted):
     assert (Reason.HALTED in reasons(trader(mode=mode))) == halted
 
 
-@pytest.mark.parametrize("open_sells_taken, refused", [(5, False), (6, False), (4, True)])
-def test_reduce_only_lets_through_what_cannot_add_exposure(open_sells_taken, refused):
+@pytest.mark.parametrize("short, refused", [(5, False), (6, False), (4, True)])
+def test_reduce_only_lets_through_what_cannot_add_exposure(short, refused):
     model = trader(mode=Mode.REDUCE_ONLY)
-    # A sell of n that is filled without having been ours leaves the long side at -n.
-    model.feed(report(InKind.FILL, SELL, open_sells_taken))
+    model.feed(report(InKind.RECONCILE, SELL | InFlag.WHOLE, short))
     assert reasons(model) == ({Reason.REDUCE_ONLY} if refused else set())
 
 
@@ -278,7 +288,7 @@ def test_long_and_short_and_symbols_have_their_own_worst():
         (InKind.ACK, BUY, False),
         (InKind.ACK, SELL, False),
         (InKind.FILL, BUY, False),  # the position now holds what the order held
-        (InKind.FILL, SELL, True),
+        (InKind.FILL, SELL, False),  # the others are untrue: no sell is open
         (InKind.CANCEL, BUY, True),
         (InKind.CANCEL, SELL, False),
         (InKind.REJECT, BUY, True),
@@ -288,7 +298,8 @@ def test_long_and_short_and_symbols_have_their_own_worst():
 def test_reports_that_lower_the_long_side(kind, side, freed):
     model = trader(limit_max_position=5)
     assert reasons(model) == set()
-    assert model.counted(report(kind, side, 5, tag=9, price=104)) == {"reports": 1}
+    untrue = {"report_faults": 1} if side == SELL else {}
+    assert model.counted(report(kind, side, 5, price=104)) == {"reports": 1, **untrue}
     assert reasons(model) == (set() if freed else {Reason.POSITION})
 
 
@@ -296,7 +307,7 @@ def test_reports_that_lower_the_long_side(kind, side, freed):
     "kind, side, freed",
     [
         (InKind.ACK, BUY, False),
-        (InKind.FILL, BUY, True),
+        (InKind.FILL, BUY, False),
         (InKind.FILL, SELL, False),
         (InKind.CANCEL, BUY, False),
         (InKind.CANCEL, SELL, True),
@@ -311,19 +322,44 @@ def test_reports_that_lower_the_short_side(kind, side, freed):
     assert reasons(model) == (set() if freed else {Reason.POSITION})
 
 
+def test_a_fill_of_a_sell_relieves_the_long_side():
+    model = trader(limit_max_position=5)
+    assert reasons(model) == set()  # slot 0
+    model.feed(report(InKind.FILL, BUY, 5))
+    assert reasons(model) == {Reason.POSITION}
+    book(model, 1, 9)
+    assert reasons(model) == set()  # a sell: slot 1
+    model.feed(report(InKind.FILL, SELL, 3, tag=1))
+    book(model, 9, 1)
+    assert reasons(model) == {Reason.POSITION}
+    model.feed(report(InKind.FILL, SELL, 2, tag=1))
+    assert reasons(model) == set()
+
+
 def test_a_report_takes_its_quantity_and_only_of_its_symbol():
     model = trader(limit_max_position=5)
     assert reasons(model) == set()
     model.feed(report(InKind.CANCEL, BUY, 5, symbol=1), report(InKind.CANCEL, BUY, 4))
     assert reasons(model) == {Reason.POSITION}
-    model.feed(report(InKind.CANCEL, BUY, 1))
+    model.feed(report(InKind.FILL, BUY, 2), report(InKind.CANCEL, BUY, 3))
+    assert reasons(model) == {Reason.POSITION}  # 2 are held, and 5 more would be 7
+    model.write(limit_max_position=7, limit_commit=0)
     assert reasons(model) == set()
+
+
+def traded(model, side, times):
+    """So many orders, each accepted and filled."""
+    for _ in range(times):
+        got = decision(model)
+        assert got["verdict"] == 0
+        model.feed(
+            report(InKind.FILL, side, int(got["qty_lots"]), tag=int(got["decision_id"]) & 255)
+        )
 
 
 def test_worst_saturates_at_the_top():
     model = trader(bid=1, ask=2, qty_bits=56, order_qty=1 << 55)
-    for _ in range(257):  # 256 x 2^55 is one more than the greatest, 2^63 - 1
-        assert reasons(model) == set()
+    traded(model, BUY, 257)  # 256 x 2^55 is one more than the greatest, 2^63 - 1
     model.write(order_qty=1, limit_max_position=1 << 63)
     model.write(limit_commit=0)
     assert reasons(model) == set()  # 2^63 - 1 + 1 is not over 2^63
@@ -333,11 +369,11 @@ def test_worst_saturates_at_the_top():
 
 
 def test_worst_saturates_at_the_bottom():
-    most = (1 << 56) - 1
-    model = trader(qty_bits=56, mode=Mode.REDUCE_ONLY, order_qty=1 << 55)
-    model.feed([report(InKind.FILL, SELL, most)] * 200)  # 129 pass -2^63
-    for _ in range(256):
-        assert reasons(model) == set()  # until 256 x 2^55 have brought it back to 0
+    model = trader(1, 9, qty_bits=56, order_qty=1 << 55)
+    traded(model, SELL, 300)  # 256 reach -2^63
+    book(model, 9, 1)
+    model.write(mode=Mode.REDUCE_ONLY)
+    traded(model, BUY, 256)  # until as many have brought it back to 0
     assert reasons(model) == {Reason.REDUCE_ONLY}
 
 
@@ -407,11 +443,13 @@ def test_limits_version_counts_commits_of_symbols_there_are():
     assert model.reference.limits_version == 1
     model.write(limit_commit=1)
     assert model.reference.limits_version == 2
-    assert decision(model)["limits_version"] == 2
+    assert decision(model)["limits_version"] == 1
+    model.write(limit_commit=0)
+    assert decision(model)["limits_version"] == 3
 
 
 def test_a_register_keeps_its_width():
-    model = trader(report=4, rule_enable=5, levels_n=17, ratio_num=0x10002, mode=6)
+    model = trader(report=8, rule_enable=5, levels_n=17, ratio_num=0x10002, mode=6)
     got = model.feed(event())
     assert [row["kind"] for row in got] == [OutKind.DECISION]  # report 0, buy on, N 1, ACTIVE
     assert got[0]["verdict"] == 0

@@ -25,6 +25,7 @@ from tests.reference.model import (
 )
 
 REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT)
+STEERING = (InKind.RECONCILE, InKind.CREDIT, InKind.DAY, InKind.REARM, InKind.CANCELLING)
 
 #: One well-formed record of each kind.
 WELL_FORMED = {
@@ -41,6 +42,7 @@ WELL_FORMED = {
     InKind.REJECT: record(InKind.REJECT, value=1),
     InKind.HEARTBEAT: record(InKind.HEARTBEAT),
     InKind.TIMER: record(InKind.TIMER),
+    **{kind: record(kind) for kind in STEERING},
 }
 MEANT_FLAGS = {
     InKind.LEVEL: {1, 2},
@@ -56,6 +58,11 @@ MEANT_FLAGS = {
     InKind.REJECT: {1},
     InKind.HEARTBEAT: set(),
     InKind.TIMER: set(),
+    InKind.RECONCILE: {1, 4},
+    InKind.CREDIT: set(),
+    InKind.DAY: set(),
+    InKind.REARM: set(),
+    InKind.CANCELLING: {1},
 }
 
 
@@ -74,17 +81,17 @@ def malformed(row, model=None):
     return moved[0] if moved else None
 
 
-@pytest.mark.parametrize("kind", InKind)
+@pytest.mark.parametrize("kind", WELL_FORMED)
 def test_a_well_formed_record_of_each_kind_is_not_malformed(kind):
     assert malformed(WELL_FORMED[kind]) is None
 
 
-def test_kind_is_1_to_13():
+def test_kind_is_1_to_13_or_15_to_19():
     taken = [kind for kind in range(256) if malformed(record(kind)) != "malformed_kind"]
-    assert taken == list(range(1, 14))
+    assert taken == [*range(1, 14), *range(15, 20)]
 
 
-@pytest.mark.parametrize("kind", InKind)
+@pytest.mark.parametrize("kind", WELL_FORMED)
 def test_symbol_is_below_s(kind):
     for symbol, expected in ((2, "malformed_symbol"), (255, "malformed_symbol"), (1, None)):
         model = Model()
@@ -92,30 +99,34 @@ def test_symbol_is_below_s(kind):
         assert malformed(changed(WELL_FORMED[kind], symbol=symbol), model) == expected
 
 
-@pytest.mark.parametrize("kind", InKind)
+@pytest.mark.parametrize("kind", WELL_FORMED)
 def test_only_flags_that_mean_something_to_the_kind_are_set(kind):
     for bit in (1, 2, 4, 8, 16, 32, 64, 128):
         row = changed(WELL_FORMED[kind], flags=bit, price_ticks=0 if bit == 4 else 1)
-        if kind not in (InKind.LEVEL, InKind.TRADE, *REPORTS, InKind.REFILL_END):
+        if kind not in (
+            InKind.LEVEL,
+            InKind.TRADE,
+            *(*REPORTS, InKind.REFILL_END, InKind.RECONCILE),
+        ):
             row = changed(row, price_ticks=0)
         assert malformed(row) == (None if bit in MEANT_FLAGS[kind] else "malformed_flags")
 
 
-@pytest.mark.parametrize("kind", InKind)
+@pytest.mark.parametrize("kind", WELL_FORMED)
 def test_tag_is_0_except_for_reports(kind):
-    expected = None if kind in REPORTS else "malformed_reserved"
+    expected = None if kind in (*REPORTS, InKind.CANCELLING) else "malformed_reserved"
     assert malformed(changed(WELL_FORMED[kind], tag=1)) == expected
 
 
 def price_rule(kind):
     if kind in (InKind.LEVEL, InKind.TRADE):
         return "malformed_price", None
-    if kind in (*REPORTS, InKind.REFILL_END):
+    if kind in (*REPORTS, InKind.REFILL_END, InKind.RECONCILE):
         return None, None
     return None, "malformed_price"
 
 
-@pytest.mark.parametrize("kind", InKind)
+@pytest.mark.parametrize("kind", WELL_FORMED)
 def test_price_is_above_0_or_is_0_or_is_any_by_kind(kind):
     at_zero, above = price_rule(kind)
     assert malformed(changed(WELL_FORMED[kind], price_ticks=0)) == at_zero
@@ -147,20 +158,27 @@ def test_value_of_trade_fill_cancel_and_reject_is_above_0_and_below_2_to_the_q(k
     assert results == ["malformed_qty", None, None, "malformed_qty"]
 
 
-def test_value_of_ack_may_be_0():
-    results = [malformed(record(InKind.ACK, value=value)) for value in (0, 255, 256)]
+@pytest.mark.parametrize("kind", [InKind.ACK, InKind.RECONCILE])
+def test_value_of_ack_and_reconcile_may_be_0(kind):
+    results = [malformed(record(kind, value=value)) for value in (0, 255, 256)]
     assert results == [None, None, "malformed_qty"]
 
 
 @pytest.mark.parametrize(
-    "kind", [InKind.CLEAR, InKind.REFILL_BEGIN, InKind.REFILL_END, InKind.HEARTBEAT]
+    "kind",
+    [
+        *(InKind.CLEAR, InKind.REFILL_BEGIN, InKind.REFILL_END, InKind.HEARTBEAT),
+        *(InKind.DAY, InKind.REARM, InKind.CANCELLING),
+    ],
 )
-def test_value_of_clear_refill_marks_and_heartbeat_is_0(kind):
+def test_value_of_clear_refill_marks_heartbeat_and_orders_to_the_gate_is_0(kind):
     assert malformed(changed(WELL_FORMED[kind], value=1)) == "malformed_qty"
 
 
-@pytest.mark.parametrize("kind", [InKind.EVENT_BEGIN, InKind.EVENT_END, InKind.TIMER])
-def test_value_of_event_marks_and_timer_is_any(kind):
+@pytest.mark.parametrize(
+    "kind", [InKind.EVENT_BEGIN, InKind.EVENT_END, InKind.TIMER, InKind.CREDIT]
+)
+def test_value_of_event_marks_timer_and_credit_is_any(kind):
     assert malformed(changed(WELL_FORMED[kind], value=U64)) is None
 
 
@@ -171,7 +189,9 @@ def test_update_and_event_end_need_an_open_frame_of_their_symbol(row):
     assert malformed(row, model) == "malformed_frame"
 
 
-@pytest.mark.parametrize("kind", [k for k in InKind if k not in (InKind.LEVEL, InKind.EVENT_END)])
+@pytest.mark.parametrize(
+    "kind", [k for k in WELL_FORMED if k not in (InKind.LEVEL, InKind.EVENT_END)]
+)
 def test_other_kinds_need_no_frame(kind):
     assert malformed(WELL_FORMED[kind], Model()) is None
 
@@ -212,7 +232,7 @@ def test_a_malformed_record_marks_both_sides_of_its_symbol_gap_unless_it_cannot_
     model = loaded()
     model.feed(changed(WELL_FORMED.get(kind, record(kind)), flags=0x80))
     view = model.view()
-    if kind in (*REPORTS, InKind.HEARTBEAT, InKind.TIMER):
+    if kind in (*REPORTS, *STEERING, InKind.HEARTBEAT, InKind.TIMER):
         assert view["reasons"] == 0
     else:
         assert view["reasons"] == ViewReason.GAP

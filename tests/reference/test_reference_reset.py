@@ -154,7 +154,8 @@ def test_positions_and_limits_stay():
         **{"levels_n": 1, "ratio_num": 1, "ratio_den": 100, "rule_enable": 1, "order_qty": 5},
         **{"mode": 2, "rate_interval_us": 1, "rate_burst_us": U32},
         **{"limit_permit": 1, "limit_max_qty": U32, "limit_max_notional": U32},
-        **{"limit_collar_ticks": U32, "limit_max_position": 7, "limit_commit": 0},
+        **{"limit_collar_ticks": U32, "limit_max_position": 7},
+        **{"limit_mode": 2, "limit_waive": (1 << 64) - 1, "limit_commit": 0},
     )
     accepted, refused = ((model.feed(event())[0]["verdict"]) for _ in range(2))
     assert (accepted, refused) == (0, 1 << 6)  # POSITION

@@ -26,6 +26,8 @@ OPEN = (
     ("rate_burst_us", (1 << 32) - 1),
     ("stale_us", (1 << 32) - 1),
     ("limit_permit", 1),
+    ("limit_mode", 2),
+    ("limit_waive", (1 << 64) - 1),
     ("limit_max_qty", (1 << 64) - 1),
     ("limit_max_notional", (1 << 64) - 1),
     ("limit_collar_ticks", (1 << 32) - 1),
@@ -63,7 +65,7 @@ def array(records):
 
 def assert_equal(board: Board, config: BuildConfig, settings, records):
     """Feed both from reset; every record, every counter and the latency must agree."""
-    reference = Reference(config.symbols, config.levels, config.qty_bits)
+    reference = Reference(config.symbols, config.levels, config.qty_bits, config.own_orders)
     for name, value in settings:
         board.write(name, value)
         reference.write(name, value)

@@ -110,7 +110,11 @@ def test_every_input_of_a_build_changes_its_key(tmp_path, monkeypatch):
 
 def test_the_key_of_the_fabric_covers_all_of_hdl_and_the_shim():
     digests = build_module._digests(build_module.CORE.sources)
-    expected = {f"hdl/{path.relative_to(ROOT / 'hdl')}" for path in (ROOT / "hdl").rglob("*.py")}
+    expected = {
+        f"hdl/{path.relative_to(ROOT / 'hdl')}"
+        for pattern in ("*.py", "*.xml")
+        for path in (ROOT / "hdl").rglob(pattern)
+    }
     assert expected | {"sim/build.py", "sim/shim.py", "sim/shim.cpp"} == set(digests)
 
 

@@ -21,11 +21,11 @@ def judged(interval_us, burst_us, times):
         ctx.set(dut.burst_us, burst_us)
         for now_us in times:
             ctx.set(dut.now_us, now_us)
-            ctx.set(dut.accept, 0)
-            accept = not ctx.get(dut.refuse)
-            ctx.set(dut.accept, accept)
-            passed.append(bool(accept))
             await ctx.tick()
+            accept = not ctx.get(dut.refuse)
+            passed.append(accept)
+            if accept:
+                ctx.set(dut.due_us, ctx.get(dut.next_us))
 
     run(dut, testbench)
     return passed

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random streams with every rule, filter and exit in play equal the reference."""
 
+import os
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -34,7 +37,7 @@ def config(request):
     return request.param
 
 
-def run(config, seed, chunks):
+def run(config, seed, chunks, counted=None):
     """Settings change between chunks of one stream; every record and counter must agree."""
     sizes = {"symbols": config.symbols, "levels": config.levels, "qty_bits": config.qty_bits}
     reference = Reference(config.symbols, config.levels, config.qty_bits)
@@ -61,6 +64,8 @@ def run(config, seed, chunks):
             decisions = np.ascontiguousarray(actual[actual[:, 0] == OutKind.DECISION])
             decided.append(decisions.view(DECISION_DTYPE).reshape(-1)["rule"])
         assert {name: board.read(name) for name in COUNTERS} == reference.counters
+    if counted is not None:
+        counted.update(reference.counters)
     return np.concatenate(decided)
 
 
@@ -71,3 +76,13 @@ def test_every_decision_equals_the_reference(config, seed):
     entries = fired[fired & int(Rule.EXIT) == 0]
     assert len(exits) > 50
     assert len(entries) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(6 * 3600)
+@pytest.mark.skipif("TICKGATE_LONG" not in os.environ, reason="hours; set TICKGATE_LONG")
+def test_a_million_events_equal_the_reference():
+    counted, seed = Counter(), 100
+    while counted["events"] < 1_000_000:
+        run(BUILDS[-1], seed, 60, counted)
+        seed += 1

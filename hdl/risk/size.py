@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Controls on the size of an order: quantity, its step, notional; and what the order is worth."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.config import BuildConfig
+from hdl.risk.limits import limit_layout
+from hdl.risk.product import Product
+from hdl.types import intent_layout
+
+__all__ = ["Size"]
+
+
+class Size(wiring.Component):
+    """Judge a quantity and what it amounts to. Steps are tested as in `hdl.risk.price`.
+
+    Latency is 2 cycles, throughput one order a cycle.
+
+    Parameters
+    ----------
+    config : BuildConfig
+        Sizes of the build.
+
+    Members
+    -------
+    ahead : In(limit_layout)
+        Limits of the order that is on `i` with the next clock.
+    i : In(intent_layout)
+        Orders.
+    limits1, limits2 : In(limit_layout)
+        Limits of the order one and two cycles later.
+    quantity, minimum, step, notional : Out(1)
+        What refuses it, two cycles later.
+    tick_lots, value : Out
+        Price times quantity, and lot value times quantity, two cycles later.
+    """
+
+    def __init__(self, config: BuildConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "ahead": In(limit_layout()),
+                "i": In(intent_layout(config)),
+                "limits1": In(limit_layout()),
+                "limits2": In(limit_layout()),
+                "quantity": Out(1),
+                "minimum": Out(1),
+                "step": Out(1),
+                "notional": Out(1),
+                "tick_lots": Out(config.notional_bits),
+                "value": Out(config.notional_bits),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        bits, limits = self.config.qty_bits, self.limits1
+        m.submodules.products = products = Product(32, bits)
+        m.submodules.values = values = Product(32, bits)
+        m.submodules.steps = steps = Product(bits, bits, bits)
+        qty1, uneven = Signal(bits), Signal()
+        inverse, lot_value = Signal(bits), Signal(32)
+        m.d.comb += [
+            products.a.eq(self.i.price),
+            products.b.eq(self.i.qty),
+            values.a.eq(lot_value),
+            values.b.eq(self.i.qty),
+            steps.a.eq(inverse),
+            steps.b.eq(self.i.qty),
+        ]
+        m.d.sync += [
+            inverse.eq(self.ahead.qty_inverse),
+            lot_value.eq(self.ahead.lot_value),
+            qty1.eq(self.i.qty),
+            self.quantity.eq((qty1 == 0) | (qty1 > limits.max_qty)),
+            self.minimum.eq(qty1 < limits.min_qty),
+            uneven.eq((qty1 & limits.qty_mask).any()),
+        ]
+        m.d.comb += [
+            self.step.eq(uneven | (steps.o > self.limits2.qty_bound)),
+            self.notional.eq(products.o > self.limits2.max_notional),
+            self.tick_lots.eq(products.o),
+            self.value.eq(values.o),
+        ]
+        return m

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One bit a control: which may be waived, which exits pass, and what comes of all together."""
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.records import NO_REASON, Reason
+
+__all__ = ["BITS", "EXITS_PASS", "WAIVABLE", "Verdict", "first_reason"]
+
+#: Bits of a verdict.
+BITS = 64
+#: Controls that guard against new risk: an order that can only reduce a position passes them.
+EXITS_PASS = frozenset(
+    {
+        Reason.POSITION,
+        Reason.WINDOW_QTY,
+        Reason.WINDOW_NOTIONAL,
+        Reason.REPEAT,
+        Reason.ORDER_TRADE,
+        Reason.GROSS,
+        Reason.NET,
+        Reason.OPEN_ORDERS,
+        Reason.CREDIT,
+        Reason.CREDIT_STALE,
+        Reason.LOSSES,
+        Reason.LOSS_DAY,
+        Reason.LOSS_WINDOW,
+        Reason.DRAWDOWN,
+        Reason.SPREAD,
+        Reason.VOLATILITY,
+        Reason.REPORT,
+        Reason.RECONCILE,
+    }
+)
+_NEVER_WAIVED = frozenset(
+    {
+        Reason.KILL,
+        Reason.SYMBOL_HALTED,
+        Reason.ORDER_TYPE,
+        Reason.OWN_ORDERS,
+        Reason.CROWDED,
+    }
+)
+#: Controls that `limit_waive` can take off a symbol.
+WAIVABLE = frozenset(reason for reason in Reason if reason > Reason.BOOK) - _NEVER_WAIVED
+
+
+class Verdict(wiring.Component):
+    """Collect the findings of all controls. Combinational.
+
+    Members
+    -------
+    found : In(64)
+        Bit n: control n would refuse.
+    waived : In(64)
+        Bit n: control n is not judged.
+    exits : In(1)
+        The order can only reduce a position, or is refused for that.
+    verdict : Out(64)
+        What refuses it.
+    """
+
+    found: In(BITS)
+    waived: In(BITS)
+    exits: In(1)
+    verdict: Out(BITS)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        for reason in Reason:
+            at = int(reason)
+            refuses = self.found[at]
+            if reason in WAIVABLE:
+                refuses = refuses & ~self.waived[at]
+            if reason in EXITS_PASS:
+                refuses = refuses & ~self.exits
+            m.d.comb += self.verdict[at].eq(refuses)
+        return m
+
+
+def first_reason(m: Module, verdict: Value) -> Signal:
+    """Number of the lowest set bit of a verdict, `NO_REASON` for none."""
+    first = Signal(8)
+    m.d.comb += first.eq(NO_REASON)
+    groups = [(at, verdict[at : at + 8]) for at in range(0, BITS, 8)]
+    for at, group in reversed(groups):
+        inner = Signal(8, name=f"first_from_{at}")
+        for bit in reversed(range(8)):
+            with m.If(group[bit]):
+                m.d.comb += inner.eq(at + bit)
+        with m.If(group.any()):
+            m.d.comb += first.eq(inner)
+    return first

