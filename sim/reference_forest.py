@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["ForestSizes", "Model", "ReferenceForest", "Score", "walk"]
+from host.contract.features import FEATURE_BITS, FEATURES
+
+__all__ = ["FEATURES_ID", "ForestSizes", "Model", "ReferenceForest", "Score", "forest_of", "walk"]
+
+#: Identity of the feature list.
+FEATURES_ID = zlib.crc32("\n".join(f"{f.name} {f.fraction_bits}" for f in FEATURES).encode())
 
 _MAGIC, _FORMAT, _HEADER = 0x54474D31, 1, 24
 _BIAS, _UPPER, _LOWER, _MODEL, _SHIFT = 16, 17, 18, 19, 20
@@ -103,6 +108,17 @@ class ReferenceForest:
             (1 << self.sizes.depth) - 1 + (1 << self.sizes.depth) // 2
         )
 
+    def write(self, register_name: str, value: int) -> None:
+        """Take a write of one of the registers an image comes through."""
+        if register_name == "model_begin":
+            self.begin()
+        elif register_name == "model_data":
+            self.word(value)
+        elif register_name == "model_commit":
+            self.commit(value)
+        else:
+            raise ValueError(f"register: expected one of the model, was {register_name!r}")
+
     def begin(self) -> None:
         """An image begins; one under way is given up."""
         self.refusals += self.status == "RECEIVING"
@@ -176,3 +192,9 @@ class ReferenceForest:
         if word & ~known:
             return "RESERVED"
         return "NODE" if word >> 18 >= sizes.features else None
+
+
+def forest_of(trees: int) -> ReferenceForest:
+    """The forest of a build with so many trees, over the features of this version."""
+    sizes = ForestSizes(trees, features=len(FEATURES), feature_bits=FEATURE_BITS)
+    return ReferenceForest(sizes, FEATURES_ID)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data, enum
 
+from hdl.config import MODEL_DEPTH, BuildConfig
+from hdl.signal.catalogue import FEATURE_BITS, FEATURE_COUNT
+
 __all__ = [
     "BIAS_BITS",
     "FORMAT",
@@ -18,6 +21,7 @@ __all__ = [
     "Header",
     "ModelStatus",
     "features_layout",
+    "forest_shape",
     "node_layout",
     "score_layout",
     "write_layout",
@@ -158,6 +162,14 @@ class ForestShape:
     def row_bits(self) -> int:
         """Width of a row's address in an engine: bank, phase; then the path."""
         return 1 + (self.phases - 1).bit_length()
+
+
+def forest_shape(config: BuildConfig) -> ForestShape:
+    """The forest of a build that has one."""
+    shape = ForestShape(config.trees, config.phases, MODEL_DEPTH, FEATURE_COUNT, FEATURE_BITS)
+    if shape.latency != config.model_cycles:
+        raise ValueError(f"forest: expected {config.model_cycles} cycles, was {shape.latency}")
+    return shape
 
 
 def features_layout(shape: ForestShape) -> data.StructLayout:
