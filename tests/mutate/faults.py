@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of book and gate, each with the test that must notice it.
+"""Faults of book, gate, signals, strategy and model, each with the test that must notice it.
 
 A fault replaces a text that occurs exactly once in a file. Whoever changes that text changes the
 fault with it, so the table cannot fall behind the design unnoticed.
@@ -8,9 +8,10 @@ fault with it, so the table cannot fall behind the design unnoticed.
 from tests.mutate.fault import Fault
 from tests.mutate.gate_faults import GATE_FAULTS
 from tests.mutate.row_faults import ROW_FAULTS
+from tests.mutate.signal_faults import SIGNAL_FAULTS
 from tests.mutate.view_faults import VIEW_FAULTS
 
 __all__ = ["FAULTS", "Fault"]
 
 #: Every fault, by what it breaks.
-FAULTS: tuple[Fault, ...] = (*ROW_FAULTS, *VIEW_FAULTS, *GATE_FAULTS)
+FAULTS: tuple[Fault, ...] = (*ROW_FAULTS, *VIEW_FAULTS, *GATE_FAULTS, *SIGNAL_FAULTS)
