@@ -20,7 +20,9 @@ from host.links import LinkError, RegisterError
 from host.memory import collect_seldom
 from host.model.command import TrainRequest, run_train
 from host.model.fit import Plan
+from host.model.image import Image
 from host.model.labels import Costs
+from host.model.rule import ModelRule
 from host.model.trees import ModelError
 from host.replay.command import Request, run_replay
 from host.replay.run import ReplayError
@@ -130,9 +132,20 @@ def replay(
         Wire,
         typer.Option(help="Send events as records, or as the frames that the board reads itself."),
     ] = Wire.NATIVE,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Image of `tickgate train`; it decides entries in place of --ratio."),
+    ] = None,
+    fee_bps: Annotated[
+        str, typer.Option(help="With --model: fee of one side, hundredths of a percent.")
+    ] = "5",
+    slippage_ticks: Annotated[
+        str, typer.Option(help="With --model: allowance for one side, ticks.")
+    ] = "1",
     report: Annotated[bool, typer.Option(help="Write report.html and its figures.")] = True,
 ) -> None:
     """Check the options and run; see the help text above."""
+    costs = Costs(_cost("--fee-bps", fee_bps), _cost("--slippage-ticks", slippage_ticks))
     settings = ReplaySettings.checked(
         _option,
         levels=levels,
@@ -162,6 +175,7 @@ def replay(
         reference=reference,
         report=report,
         wire=wire,
+        model=None if model is None else ModelRule(Image.load(model), costs),
     )
     outcome = run_replay(request, Console(), Console(stderr=True))
     if outcome.mismatches:

@@ -117,7 +117,12 @@ def run_train(
         if opened:
             link.close()
     names = [Path(capture).name for capture in request.captures]
-    notes = {"captures": names, "symbol": events.symbol, "settings": request.features.as_notes()}
+    notes = {
+        "captures": names,
+        "symbol": events.symbol,
+        "settings": request.features.as_notes(),
+        "horizon_us": request.plan.horizon_us,
+    }
     judged = train(events, request.plan, notes)
     judged.image.save(request.folder / "model.tgm")
     Image.load(

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import zlib
 from enum import IntEnum
 from pathlib import Path
 
@@ -12,10 +11,11 @@ import orjson
 from host.links.base import RegisterFile
 from host.model.image import DEPTH, Image, feature_list_id
 from host.model.lightgbm import read_lightgbm_dump, read_lightgbm_text
+from host.model.rule import image_writes
 from host.model.trees import Forest, ModelError
 from host.model.xgboost import read_xgboost
 
-__all__ = ["ModelStatus", "load_model", "read_model"]
+__all__ = ["ModelStatus", "confirm", "load_model", "read_model"]
 
 _STATUS_READS = 16
 
@@ -62,11 +62,19 @@ def load_model(board: RegisterFile, image: Image) -> None:
         raise ModelError(f"board: expected a forest of depth {DEPTH}, was {depth}")
     if (found := board.read("model_features")) != feature_list_id():
         raise ModelError(f"board: expected feature list {feature_list_id():#x}, was {found:#x}")
-    words = image.words(trees, features)
-    board.write("model_begin", 0)
-    for word in words.tolist():
-        board.write("model_data", word)
-    board.write("model_commit", zlib.crc32(words.astype("<u4").tobytes()))
+    for write in image_writes(image, trees, features):
+        board.write(*write)
+    confirm(board, image)
+
+
+def confirm(board: RegisterFile, image: Image) -> None:
+    """Wait until an image that was sent is in use.
+
+    Raises
+    ------
+    ModelError
+        The board has refused it.
+    """
     for _ in range(_STATUS_READS):  # a commit takes effect some clocks after it is written
         status = board.read("model_status")
         if status != ModelStatus.RECEIVING:

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from host.model.fit import Judged
 from host.model.table import FeatureTable
 from host.report.page import CSS, Section, table
-from host.report.style import ASK, BID, FAIR, GOOD, INK, SOFT, context
+from host.report.profit import profit
+from host.report.style import BID, FAIR, SOFT, context
 
 __all__ = ["write_model_report"]
 
@@ -43,6 +44,7 @@ def write_model_report(
     list of pathlib.Path
         The files, the page first.
     """
+    minutes = (events.time_us[judged.trades.at] - events.time_us[0]) / 60e6
     with context():
         sections = [
             Section(
@@ -53,7 +55,7 @@ def write_model_report(
             ),
             Section(
                 "Profit",
-                _save(_profit(events, judged), folder / "profit.png"),
+                _save(profit(judged.trades, minutes), folder / "profit.png"),
                 "Out of sample, one position at a time, each held for the horizon. The mid's move "
                 "alone is what a hit rate speaks of; the spread, then fees and slippage, are what "
                 "a trader pays.",
@@ -86,25 +88,6 @@ def _calibration(judged: Judged) -> Figure:
     axes.set_title("Calibration, out of sample")
     counts.bar(predicted, number, width=0.06, color=SOFT)
     counts.set(xlabel="predicted probability of a rise", ylabel="events")
-    return figure
-
-
-def _profit(events: FeatureTable, judged: Judged) -> Figure:
-    figure = Figure(figsize=(_WIDTH_INCHES, 4.2), layout="constrained")
-    before, after = figure.subplots(1, 2)
-    trades = judged.trades
-    minutes = (events.time_us[trades.at] - events.time_us[0]) / 60e6
-    for axes, values, colour, name in (
-        (before, trades.gross_ticks, GOOD, "mid's move alone"),
-        (before, trades.after_spread_ticks, BID, "after the spread"),
-        (after, trades.net_ticks, ASK, "after spread, fees and slippage"),
-    ):
-        axes.step(minutes, np.cumsum(values), where="post", color=colour, label=name)
-        axes.axhline(0, color=INK, linewidth=0.8)
-        axes.set(xlabel="minutes of the capture", ylabel="sum, ticks")
-        axes.legend(loc="best")
-    before.set_title(f"{len(trades)} trades, before fees")
-    after.set_title("after all costs")
     return figure
 
 

