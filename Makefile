@@ -44,9 +44,10 @@ drill: $(STAMP) ## kill a trading process 200 times at random and compare the ac
 validity: $(STAMP) ## measure how often the book is valid, by levels a side
 	@$(PY) -m sim.validity $(ARGS)
 
-soak: $(STAMP) ## ten million mutated bytes and a million messages of ITCH, minutes
+soak: $(STAMP) ## a million random events with all rules; ten million bytes, a million messages of ITCH; hours
 	@TICKGATE_SOAK=10000000 TICKGATE_SOAK_MESSAGES=1000000 $(PY) -m pytest -n 0 \
 		tests/unit/test_itch_feed.py tests/system/test_itch_library.py -k "many_bytes or generated"
+	@$(PY) -m tests.system.strategy_long $(ARGS)
 
 bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; write it to build/
 	@$(BENCH)/bin/python -m sim.bench_wire

@@ -64,7 +64,8 @@ def model_rows(model: dict[str, Any] | None) -> list[tuple[str, str]]:
             "model",
             (
                 f"{model['id']:#010x}, {model['trees']} trees, "
-                f"held {model['horizon_us'] / 1e6:g} s; fee {model['fee_bps']} bps and {model['slippage_ticks']} ticks a side"
+                f"held {model['horizon_us'] / 1e6:g} s; fee {model['fee_bps']} bps and "
+                f"{model['slippage_ticks']} ticks a side"
             ),
         )
     ]

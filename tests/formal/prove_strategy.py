@@ -105,7 +105,7 @@ def exits() -> Module:
     m.d.comb += [
         Assume(kept <= 8),
         Assert((given_back < most) & (given_back >= -most), "the trailing stop's sum fits"),
-        Cover(given_back < -most // 2),
+        Cover(given_back < -most // 8),
     ]
     return m
 
