@@ -11,44 +11,14 @@ from rich.console import Console
 
 import sim.demo
 from host.contract.features import FEATURE_NAMES
-from host.links.base import Identity, Link
 from host.model.command import TrainRequest, run_train
 from host.model.fit import Plan
 from host.model.image import Image
 from host.model.source import FeatureSettings, features_of
 from host.model.trees import ModelError
-from sim.reference import Reference
+from tests.host.reference_link import ReferenceLink
 
 MINUTE = str(Path(sim.demo.__file__).parent / "data" / "usdm_btcusdt_20240808_60s.gz")
-
-
-class ReferenceLink(Link):
-    """The reference model behind a link; every register that is not kept reads 0."""
-
-    def __init__(self):
-        self.reference = Reference()
-        self.closed = False
-
-    def read_word(self, address):
-        return 0
-
-    def write_word(self, address, value):
-        raise AssertionError("unused")
-
-    def read(self, name):
-        return 1 if name == "status" else 0
-
-    def write(self, name, value):
-        self.reference.write(name, value)
-
-    def transfer(self, records):
-        return self.reference.feed(records)
-
-    def identify(self):
-        return Identity((0, 1, 0), 16, 32, 48)
-
-    def close(self):
-        self.closed = True
 
 
 @pytest.fixture(scope="module")
