@@ -38,7 +38,7 @@ __all__ = ["Outcome", "Request", "run_replay"]
 
 #: Names of refused symbols in the note; summary.json has all.
 _MOST_NAMES = 8
-#: Least trees of a simulated board with a model.
+#: A simulated board with a model has so many trees, or a multiple, so that few are built.
 _TREES = 16
 
 
@@ -196,7 +196,7 @@ def _board_options(request: Request) -> dict[str, Any]:
     """What a simulated board needs: a decoder for the wire, trees for the model."""
     options = board_options(request.wire, request.link)
     if request.model is not None and request.link == "sim":
-        options |= {"trees": max(_TREES, request.model.image.trees)}
+        options |= {"trees": -(-max(1, request.model.image.trees) // _TREES) * _TREES}
     return options
 
 
