@@ -192,3 +192,14 @@ def test_a_pause_longer_than_any_width_is_the_longest():
     )
     longest = 1024 * 33 - 1  # M(2^32 - 1)
     assert [vector["event_gap"] for vector in found] == [0, longest, 0]
+
+
+def test_lots_traded_beyond_the_greatest_quantity_are_the_greatest():
+    (found,) = features(
+        *settings(),
+        *book([(100, 5)], [(101, 5)]),
+        *[record(InKind.TRADE, BUY, price=100, value=MOST_QTY)] * 3,
+        record(InKind.TRADE, SELL, price=100, value=MOST_QTY),
+        *event([], 1),
+    )
+    assert found["print_flow"] == 0  # 3 x the greatest would wrap to 2 less than it
