@@ -65,7 +65,7 @@ def random_settings(seed: int, symbols: int = 16, levels: int = 32, qty_bits: in
         ("order_qty", order_qty),
         ("refill_level", rng.choice((0, 1, 3, levels // 2, levels, 127))),
         ("refill_retry", rng.choice((0, 1, 3, 10, 255))),
-        ("mode", pick((14, Mode.ACTIVE), (4, Mode.REDUCE_ONLY), (1, Mode.HALTED), (1, 3))),
+        ("mode", pick((16, Mode.ACTIVE), (2, Mode.REDUCE_ONLY), (1, Mode.HALTED), (1, 3))),
         ("rate_interval_us", pick((1, 0), (4, 1), (4, 7), (4, 50), (0.2, MAX_U32))),
         ("rate_burst_us", pick((5, MAX_U32), (2, 0), (2, 10), (2, 1000))),
         ("stale_us", pick((6, MAX_U32), (1, MAX_U32 - 1), (1, 0), (1, 50), (1, 150))),
@@ -75,10 +75,10 @@ def random_settings(seed: int, symbols: int = 16, levels: int = 32, qty_bits: in
         edge = qty * (home_ticks(symbol, levels) + rng.randrange(-1, 3))
         writes += [
             ("limit_permit", pick((14, 1), (1, 0))),
-            ("limit_max_qty", pick((8, qty), (8, MAX_U64), (1, max(0, qty - 1)))),
-            ("limit_max_notional", pick((10, MAX_U64), (4, min(edge, MAX_U64)), (1, 0))),
-            ("limit_collar_ticks", pick((10, MAX_U32), (1, 0), (1, 1), (1, 2), (1, 5))),
-            ("limit_max_position", pick((10, MAX_U64), (2, 3 * qty), (2, 40 * qty))),
+            ("limit_max_qty", pick((2, qty), (16, MAX_U64), (1, max(0, qty - 1)))),
+            ("limit_max_notional", pick((40, MAX_U64), (4, min(edge, MAX_U64)), (1, 0))),
+            ("limit_collar_ticks", pick((24, MAX_U32), (1, 0), (1, 1), (1, 2), (1, 5))),
+            ("limit_max_position", pick((10, MAX_U64), (3, 3 * qty), (2, 40 * qty))),
             *_controls(rng, qty, qty_bits, home_ticks(symbol, levels)),
         ]
         if rng.random() < 0.9:

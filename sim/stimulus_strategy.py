@@ -58,13 +58,13 @@ def _row(rng: random.Random, most_qty: int) -> dict[str, int]:
 
     lots = (0, 1, 3, 10, 100, most_qty // 2, most_qty, MAX_U64)
     return {
-        "active": some(1, 1, 1, 0),
+        "active": some(1, 1, 0),
         "flow_decay": some(0, 1, 3, 8, 9, 15),
         "average_decay": some(0, 2, 5, 8, 12),
         "bar_log2_us": some(0, 3, 6, 10, 40, 63),
         "micro_bank": rng.getrandbits(1),
         "sides": some(0, 1, 2, 3, 3, 3, 3, 3),
-        "combine": some(0, 0, 0, 1, 2, 2, 3),
+        "combine": some(0, 0, 0, 0, 1, 2, 2, 3),
         "weight_least": some(0, 1, 20, 63, 64, 126, 511),
         "weights": rng.getrandbits(30),
         "imbalance_sides": sides(),
@@ -84,7 +84,7 @@ def _row(rng: random.Random, most_qty: int) -> dict[str, int]:
         "model_mode": some(0, 0, 0, 1, 2, 3),
         "model_sides": sides(),
         "model_least": some(0, 0, 1, 1 << 15, 1 << 17, (1 << 31) - 1),
-        "filters": some(0, 0, 0, 127, 1 << rng.randrange(7), rng.getrandbits(7)),
+        "filters": some(0, 0, 0, 0, 0, 0, 127, 1 << rng.randrange(7), rng.getrandbits(7)),
         "spread_ticks": some(0, 1, 2, 4, (1 << 32) - 1),
         "edge_ticks": some(0, 16, 64, 400, 65535),
         "edge_probability": some(0, 128, 200, 255),
@@ -94,7 +94,7 @@ def _row(rng: random.Random, most_qty: int) -> dict[str, int]:
         "volatility_high": some(0, 1, 256, 700, 3000, (1 << 32) - 1),
         "volatility_extreme": some(0, 257, 900, 5000, (1 << 32) - 1),
         "liquidity_lots": rng.choice(lots),
-        "pause_us": some(0, 1, 10, 100, 3000, (1 << 32) - 1),
+        "pause_us": some(0, 0, 0, 1, 1, 10, 100, 3000, (1 << 32) - 1),
         "size_scaled": rng.getrandbits(1),
         "qty_least": rng.choice(lots),
         "qty_most": rng.choice(lots[1:]),

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from host import links
-from host.contract.registers import CONFIG_HASH, DEFAULT_LEVELS, DEFAULT_QTY_BITS, DEFAULT_SYMBOLS
+from host.contract.registers import (
+    CONFIG_HASH,
+    DEFAULT_LEVELS,
+    DEFAULT_QTY_BITS,
+    DEFAULT_SYMBOLS,
+    REGISTERS,
+)
 from host.links import Entry, Link, LinkError, open_link
 from host.links.sim import SimLink
 
@@ -65,10 +71,16 @@ def test_another_minor_version_is_accepted():
 
 
 def test_a_register_of_two_words_goes_low_word_first():
-    link = Words(w33=0x11, w34=0x22)
+    cycle, limit = (REGISTERS[name].address for name in ("cycle", "limit_max_qty"))
+    link = Words(**{f"w{cycle}": 0x11, f"w{cycle + 1}": 0x22})
     assert link.read("cycle") == 0x22_0000_0011
     link.write("limit_max_qty", 0x5_0000_0006)
-    assert link.log == [("read", 33), ("read", 34), ("write", 23, 6), ("write", 24, 5)]
+    assert link.log == [
+        ("read", cycle),
+        ("read", cycle + 1),
+        ("write", limit, 6),
+        ("write", limit + 1, 5),
+    ]
 
 
 def test_leaving_the_block_closes_the_link():
