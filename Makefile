@@ -44,8 +44,9 @@ drill: $(STAMP) ## kill a trading process 200 times at random and compare the ac
 validity: $(STAMP) ## measure how often the book is valid, by levels a side
 	@$(PY) -m sim.validity $(ARGS)
 
-soak: $(STAMP) ## ten million mutated bytes into every decoder, a million messages of ITCH; minutes
+soak: $(STAMP) ## bytes into every decoder, messages of ITCH, events with all rules: millions; hours
 	@$(PY) -m tests.system.soak $(ARGS)
+	@$(PY) -m tests.system.strategy_long
 
 bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; write it to build/
 	@$(BENCH)/bin/python -m sim.bench_wire

@@ -3,12 +3,14 @@
 
 from dataclasses import dataclass
 
-__all__ = ["VIEW_LEVELS", "BuildConfig"]
+__all__ = ["MODEL_DEPTH", "VIEW_LEVELS", "BuildConfig"]
 
 #: Levels of a side that leave the book, the most a decision may rest on.
 VIEW_LEVELS = 10
 #: Least width of a quantity beside the ITCH feed: two orders of 32 bits fit into a level.
 ITCH_QTY_BITS = 33
+#: Nodes from root to leaf of a tree of the model.
+MODEL_DEPTH = 5
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,11 @@ class BuildConfig:
         That feed with the tables of a large part (`hdl.feed.itch.config.LARGE`).
     own_orders : int
         Own orders that may be open at once, a power of two from 2 to 128.
-    model_cycles : int
-        Cycles of a model from features to score, 0 to 8; 0 for a build without one.
+    trees : int
+        Trees of the model, at most 256; 0 for a build without one.
+    phases : int
+        Trees an engine of the model walks for each event, 1 or 2; a divisor of `trees`. More would
+        leave events without a score, since an event may be two records.
 
     Raises
     ------
@@ -53,7 +58,8 @@ class BuildConfig:
     itch: bool = False
     itch_large: bool = False
     own_orders: int = 64
-    model_cycles: int = 0
+    trees: int = 0
+    phases: int = 1
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -63,19 +69,22 @@ class BuildConfig:
             ("price_bits", 3, 32),
             ("result_depth", 32, 1024),
             ("own_orders", 2, 128),
-            ("model_cycles", 0, 8),
+            ("trees", 0, 256),
+            ("phases", 1, 2),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name}: expected {low} to {high}, was {value}")
         if self.itch and self.qty_bits < ITCH_QTY_BITS:
             raise ValueError(
-                f"qty_bits: expected {ITCH_QTY_BITS} to 56 with ITCH, was {self.qty_bits}"
+                f"qty_bits: expected {ITCH_QTY_BITS} to 64 with ITCH, was {self.qty_bits}"
             )
         if self.itch_large and not self.itch:
             raise ValueError("itch_large: expected a build with ITCH, was one without")
         if self.own_orders & (self.own_orders - 1):
             raise ValueError(f"own_orders: expected a power of two, was {self.own_orders}")
+        if self.trees % self.phases:
+            raise ValueError(f"phases: expected a divisor of {self.trees}, was {self.phases}")
 
     @property
     def slot_bits(self) -> int:
@@ -121,6 +130,11 @@ class BuildConfig:
     def bucket_bits(self) -> int:
         """Width of price x lots of all trades in a bucket, bought and sold."""
         return self.price_bits + self.qty_bits + 1
+
+    @property
+    def model_cycles(self) -> int:
+        """Cycles from features to score: a level each, two for the sum, one for a second phase."""
+        return MODEL_DEPTH + 1 + self.phases if self.trees else 0
 
     @property
     def score_wait(self) -> int:

@@ -12,11 +12,14 @@ from hdl.feed.feeds import Feeds
 from hdl.feed.native import TickDecoder
 from hdl.link.admission import IN_FLIGHT, Admission
 from hdl.link.emit import Emit
+from hdl.model.forest import Forest
+from hdl.model.shape import forest_shape
 from hdl.records import IN_RECORD
 from hdl.regs.bank import BANK_BUS, Bank
 from hdl.regs.table import ID, VERSION, contract_hash
 from hdl.risk.gate import AHEAD, Gate
 from hdl.risk.losses import LATENCY, Losses
+from hdl.signal.catalogue import FEATURE_COUNT, FEATURES_ID
 from hdl.signal.vector import FeatureVector
 from hdl.stats.counters import Counters
 from hdl.stats.latency import Latency
@@ -117,6 +120,8 @@ class Pipeline(wiring.Component):
         wiring.connect(m, decoder.o, book.i)
         m.d.comb += [trades.i.valid.eq(decoder.o.valid), trades.i.p.eq(decoder.o.p)]
         self._connect_strategy(m)
+        if config.trees:
+            self._connect_forest(m, counters)
         self._connect_gate(m)
         for source, target in (
             (book.o, strategy.i),
@@ -255,6 +260,31 @@ class Pipeline(wiring.Component):
             features.micro_write.eq(strobes.micro_entry),
             features.micro_address.eq(held.micro_address),
             features.micro_entry.eq(written),
+        ]
+
+    def _connect_forest(self, m: Module, counters: Counters) -> None:
+        """Features to the forest, its score to the strategy; its image from the registers."""
+        parts, shape = m.submodules, forest_shape(self.config)
+        features, strategy, bank = parts.features, parts.strategy, parts.bank
+        strobes, shown = bank.strobes, bank.shown
+        m.submodules.forest = forest = Forest(shape)
+        m.d.comb += [
+            forest.i.valid.eq(features.o.valid),
+            *(forest.i.p.features[at].eq(features.o.p.features[at]) for at in range(FEATURE_COUNT)),
+            strategy.score.eq(forest.o.p.score),
+            forest.begin.eq(strobes.model_begin),
+            forest.word.eq(strobes.model_data),
+            forest.commit.eq(strobes.model_commit),
+            forest.written.eq(bank.written),
+            forest.features_id.eq(FEATURES_ID),
+            shown.model_shape.eq(shape.code),
+            shown.model_features.eq(FEATURES_ID),
+            shown.model_status.eq(forest.status),
+            shown.model_words.eq(forest.words),
+            shown.model_id.eq(forest.active_model),
+            counters.pulses.model_loads.eq(forest.loaded),
+            counters.pulses.model_refusals.eq(forest.refused),
+            counters.pulses.model_overruns.eq(forest.overrun),
         ]
 
     def _connect_gate(self, m: Module) -> None:

@@ -18,6 +18,12 @@ from host.feeds.capture import CaptureError
 from host.feeds.venues import VENUES
 from host.links import LinkError, RegisterError
 from host.memory import collect_seldom
+from host.model.command import TrainRequest, run_train
+from host.model.fit import Plan
+from host.model.image import Image
+from host.model.labels import Costs
+from host.model.rule import ModelRule
+from host.model.trees import ModelError
 from host.replay.command import Request, run_replay
 from host.replay.itch import run_itch_replay
 from host.replay.run import ReplayError
@@ -43,6 +49,14 @@ class Fills(str, Enum):
     """What becomes of accepted orders in a replay."""
 
     ASSUMED = "assumed"
+    NONE = "none"
+
+
+class LabelCosts(str, Enum):
+    """What a move must exceed to be learned from."""
+
+    ALL = "all"
+    SPREAD = "spread"
     NONE = "none"
 
 
@@ -119,9 +133,20 @@ def replay(
         Wire,
         typer.Option(help="Send events as records, or as the frames that the board reads itself."),
     ] = Wire.NATIVE,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Image of `tickgate train`; it decides entries in place of --ratio."),
+    ] = None,
+    fee_bps: Annotated[
+        str, typer.Option(help="With --model: fee of one side, hundredths of a percent.")
+    ] = "5",
+    slippage_ticks: Annotated[
+        str, typer.Option(help="With --model: allowance for one side, ticks.")
+    ] = "1",
     report: Annotated[bool, typer.Option(help="Write report.html and its figures.")] = True,
 ) -> None:
     """Check the options and run; see the help text above."""
+    costs = Costs(_cost("--fee-bps", fee_bps), _cost("--slippage-ticks", slippage_ticks))
     settings = ReplaySettings.checked(
         _option,
         levels=levels,
@@ -151,6 +176,7 @@ def replay(
         reference=reference,
         report=report,
         wire=wire,
+        model=None if model is None else ModelRule(Image.load(model), costs),
     )
     run = run_itch_replay if wire is Wire.ITCH else run_replay
     outcome = run(request, Console(), Console(stderr=True))
@@ -158,6 +184,80 @@ def replay(
         raise typer.Exit(MISMATCH)
     if outcome.error:
         raise typer.Exit(BAD_INPUT)
+
+
+@app.command()
+def train(
+    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for the results.", show_default=False)],
+    symbol: Annotated[
+        str | None, typer.Option(help="Learn this symbol; default: the only one.")
+    ] = (None),
+    tick: Annotated[
+        str | None, typer.Option(help="Price step; default: from the snapshot.")
+    ] = None,
+    lot: Annotated[
+        str | None, typer.Option(help="Quantity step; default: from the snapshot.")
+    ] = None,
+    link: Annotated[str, typer.Option(help="Link to the board features come from.")] = "sim",
+    horizon_ms: Annotated[int, typer.Option(help="How far labels look ahead.")] = 1000,
+    embargo_ms: Annotated[
+        int, typer.Option(help="Left out between what is learned and judged, beside the horizon.")
+    ] = 1000,
+    folds: Annotated[int, typer.Option(help="Parts of time that are judged.")] = 5,
+    fee_bps: Annotated[str, typer.Option(help="Fee of one side, hundredths of a percent.")] = "5",
+    slippage_ticks: Annotated[str, typer.Option(help="Allowance for one side, ticks.")] = "1",
+    label_costs: Annotated[
+        LabelCosts, typer.Option(help="What a move must exceed to be learned from.")
+    ] = LabelCosts.ALL,
+    probability: Annotated[float, typer.Option(help="From which the model acts.")] = 0.65,
+    trees: Annotated[int, typer.Option(help="Most trees, at most those of the board.")] = 128,
+    report: Annotated[bool, typer.Option(help="Write report.html and its figures.")] = True,
+) -> None:
+    """Train a forest on captures, judge it out of sample after costs, and write its image.
+
+    OUT gets model.tgm, train.json, report.html and its figures. Exit status: 0 a model was
+    written, whatever it is worth; 2 the input or an option is wrong.
+    """
+    for name, value, low, high in (
+        ("--horizon-ms", horizon_ms, 1, 86_400_000),
+        ("--embargo-ms", embargo_ms, 0, 86_400_000),
+        ("--folds", folds, 1, 100),
+        ("--trees", trees, 1, 256),
+    ):
+        if not low <= value <= high:
+            raise SettingError(f"{name}: expected {low} to {high}, was {value}")
+    costs = Costs(_cost("--fee-bps", fee_bps), _cost("--slippage-ticks", slippage_ticks))
+    plan = Plan(
+        horizon_us=1000 * horizon_ms,
+        embargo_us=1000 * embargo_ms,
+        folds=folds,
+        costs=costs,
+        label_costs=label_costs.value,
+        probability=probability,
+        trees=trees,
+    )
+    request = TrainRequest(
+        captures=captures,
+        folder=out,
+        symbol=symbol,
+        tick=_step("--tick", tick),
+        lot=_step("--lot", lot),
+        link=link,
+        plan=plan,
+        report=report,
+    )
+    run_train(request, Console(), Console(stderr=True))
+
+
+def _cost(option: str, text: str) -> Decimal:
+    try:
+        cost = Decimal(text)
+    except InvalidOperation:
+        cost = Decimal(-1)
+    if not cost.is_finite() or not 0 <= cost <= 10_000:
+        raise SettingError(f"{option}: expected a decimal of 0 to 10000, was {text!r}")
+    return cost
 
 
 @app.command("feed-stats")
@@ -263,7 +363,15 @@ def main(arguments: list[str] | None = None) -> None:
     collect_seldom()
     try:
         status = app(arguments, standalone_mode=False)
-    except (CaptureError, LinkError, RegisterError, ReplayError, SettingError, OSError) as error:
+    except (
+        CaptureError,
+        LinkError,
+        ModelError,
+        RegisterError,
+        ReplayError,
+        SettingError,
+        OSError,
+    ) as error:
         status = _fail(str(error))
     except typer.Abort:
         status = _fail("interrupted")

@@ -30,6 +30,7 @@ from host.contract.records import (
     ViewReason,
 )
 from host.contract.registers import COUNTERS, REGISTERS
+from sim.reference_forest import forest_of
 from sim.reference_gate import Alert, GateModel, Order
 from sim.reference_records import (
     BOOKLESS,
@@ -70,7 +71,9 @@ class Reference:
     symbols, levels, qty_bits, own_orders : int
         Build parameters S, K, Q and O.
     model : callable, optional
-        Score of a vector of features, signed 32 bits; without one the score is 0.
+        Score of a vector of features, signed 32 bits, in place of the forest.
+    trees : int
+        Build parameter T; 0: no forest, and without `model` the score is 0.
     """
 
     def __init__(
@@ -80,8 +83,10 @@ class Reference:
         qty_bits: int = 48,
         own_orders: int = 64,
         model: Callable[[Sequence[int]], int] | None = None,
+        trees: int = 0,
     ) -> None:
         self.model = model
+        self.trees = trees
         self.symbols = symbols
         self.levels = levels
         self.qty_bits = qty_bits
@@ -100,6 +105,7 @@ class Reference:
         # by symbol, of its last book event: update id and best levels, if those were valid
         self._shown: dict[int, tuple[int, int, int, int, int]] = {}
         self.gate = GateModel(self.symbols, self.qty_bits, self.own_orders, self._register)
+        self.forest = forest_of(self.trees) if self.trees else None
         self._seq = 0
         self._decisions = 0
         self._out: list[dict[str, int]] = []
@@ -108,6 +114,9 @@ class Reference:
     def counters(self) -> dict[str, int]:
         """Every counter register by name, saturated at 2^32 - 1."""
         counts = Counter({**self._counts, "kills": self.gate.kills})
+        if self.forest is not None:
+            counts["model_loads"] = self.forest.loads
+            counts["model_refusals"] = self.forest.refusals
         return {name: min(counts[name], MAX_U32) for name in COUNTERS}
 
     @property
@@ -156,6 +165,9 @@ class Reference:
             address = self._register["micro_address"]
             if address < 256 * self.symbols:
                 self._micro[address] = value - ((value >> 17) << 18)
+        elif register_name.startswith("model_"):
+            if self.forest is not None:
+                self.forest.write(register_name, value)
         elif register_name == "symbol_reset":
             if value < self.symbols:
                 self._reset_symbol(value)
@@ -444,8 +456,7 @@ class Reference:
         features = book.signals.event(bid, ask, moment, shape, table)
         filtered = strategy.filtered
         row = effective(settings, self._register)
-        score = self.model(features) if self.model else 0
-        seen = Seen(bid, ask, moment, valid, score)
+        seen = Seen(bid, ask, moment, valid, self._score(features))
         intent = strategy.event(seen, before, book.signals, row)
         self._counts["filtered"] += strategy.filtered - filtered
         if intent is not None:
@@ -453,6 +464,12 @@ class Reference:
             self._counts["exits" if intent.reduce_only else "entries"] += 1
             self._decide(symbol, update_id, intent, seen, age_us)
         return features
+
+    def _score(self, features: Sequence[int]) -> int:
+        """What the model says of them."""
+        if self.model is not None:
+            return self.model(features)
+        return 0 if self.forest is None else self.forest.score(features).score
 
     def _decide(self, symbol: int, update_id: int, intent: Intent, seen: Seen, age_us: int) -> None:
         """Have an intent judged."""

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 
 from hdl.feed import registers as feed
 from hdl.feed.itch import registers as itch
+from hdl.model.registers import COUNTERS as MODEL_COUNTERS
+from hdl.model.registers import REGISTERS as MODEL_REGISTERS
 from hdl.records import IN_FLAGS_BY_KIND, IN_RECORD, OUT_RECORDS, OutKind
 from hdl.regs.register import Access, Register
 from hdl.risk.registers import COUNTERS as RISK_COUNTERS
@@ -67,6 +69,7 @@ COUNTERS: tuple[tuple[str, str], ...] = (
     ("events_valid", "book events after which N levels of both sides were valid"),
     ("refill_requests", "refill requests emitted"),
     ("intents", "orders a rule wanted"),
+    *MODEL_COUNTERS,
     *RISK_COUNTERS,
     *strategy.COUNTERS,
     *feed.COUNTERS,
@@ -130,6 +133,7 @@ TABLE: tuple[Register, ...] = (
         "decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles",
         32,
     ),
+    *MODEL_REGISTERS,
     *feed.REGISTERS,
     *itch.REGISTERS,
 )

@@ -11,10 +11,12 @@ event with a valid best bid and offer. L(x) = 0 for 0, else 1 + log2 x by a tabl
 with log2 read straight between powers of two; S(x) = sign(x) M(|x|). All three in Q7.10.
 """
 
+import zlib
 from dataclasses import dataclass
 
 __all__ = [
     "FEATURES",
+    "FEATURES_ID",
     "FEATURES_PER_RECORD",
     "FEATURE_BITS",
     "FEATURE_COUNT",
@@ -138,6 +140,9 @@ FEATURES: tuple[Feature, ...] = (
 FEATURE_COUNT = len(FEATURES)
 #: FEATURES records of one event.
 FEATURE_PAGES = -(-FEATURE_COUNT // FEATURES_PER_RECORD)
+
+#: Identity of the list, which an image of a model must name.
+FEATURES_ID = zlib.crc32("\n".join(f"{f.name} {f.fraction_bits}" for f in FEATURES).encode())
 
 if FEATURE_COUNT > FEATURE_SLOTS or len({f.name for f in FEATURES}) != FEATURE_COUNT:
     raise ValueError(f"features: expected at most {FEATURE_SLOTS} names, each once")

@@ -18,7 +18,7 @@ class Register(NamedTuple):
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0xFBC148DA
+CONFIG_HASH = 0x4D84EB0C
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -57,6 +57,9 @@ COUNTERS = (
     "events_valid",
     "refill_requests",
     "intents",
+    "model_loads",
+    "model_refusals",
+    "model_overruns",
     "orders",
     "refusals",
     "report_faults",
@@ -475,182 +478,204 @@ REGISTERS: dict[str, Register] = {
     "refill_requests": Register(197, 32, 1, True, False),
     # count: orders a rule wanted
     "intents": Register(198, 32, 1, True, False),
+    # count: model images accepted
+    "model_loads": Register(199, 32, 1, True, False),
+    # count: model images refused or given up
+    "model_refusals": Register(200, 32, 1, True, False),
+    # count: events that came too soon behind another to be scored
+    "model_overruns": Register(201, 32, 1, True, False),
     # count: orders the gate accepted
-    "orders": Register(199, 32, 1, True, False),
+    "orders": Register(202, 32, 1, True, False),
     # count: orders the gate refused
-    "refusals": Register(200, 32, 1, True, False),
+    "refusals": Register(203, 32, 1, True, False),
     # count: reports that were unknown or impossible, and changed nothing
-    "report_faults": Register(201, 32, 1, True, False),
+    "report_faults": Register(204, 32, 1, True, False),
     # count: reconciliations that found a difference over the tolerance
-    "reconcile_faults": Register(202, 32, 1, True, False),
+    "reconcile_faults": Register(205, 32, 1, True, False),
     # count: times the kill latch was set
-    "kills": Register(203, 32, 1, True, False),
+    "kills": Register(206, 32, 1, True, False),
     # count: entries wanted
-    "entries": Register(204, 32, 1, True, False),
+    "entries": Register(207, 32, 1, True, False),
     # count: exits wanted
-    "exits": Register(205, 32, 1, True, False),
+    "exits": Register(208, 32, 1, True, False),
     # count: entries that a filter held back
-    "filtered": Register(206, 32, 1, True, False),
+    "filtered": Register(209, 32, 1, True, False),
     # count: positions stated by the host
-    "reconciles": Register(207, 32, 1, True, False),
+    "reconciles": Register(210, 32, 1, True, False),
     # count: frames taken by a decoder
-    "frames": Register(208, 32, 1, True, False),
+    "frames": Register(211, 32, 1, True, False),
     # count: FRAME records that break a rule or name a protocol this build has not
-    "frames_refused": Register(209, 32, 1, True, False),
+    "frames_refused": Register(212, 32, 1, True, False),
     # count: update ids of snapshots sent as records
-    "sbe_starts": Register(210, 32, 1, True, False),
+    "sbe_starts": Register(213, 32, 1, True, False),
     # count: frames the SBE decoder has finished
-    "sbe_messages": Register(211, 32, 1, True, False),
+    "sbe_messages": Register(214, 32, 1, True, False),
     # count: SBE depth diffs taken
-    "sbe_diffs": Register(212, 32, 1, True, False),
+    "sbe_diffs": Register(215, 32, 1, True, False),
     # count: SBE depth snapshots taken
-    "sbe_snapshots": Register(213, 32, 1, True, False),
+    "sbe_snapshots": Register(216, 32, 1, True, False),
     # count: SBE trades messages taken
-    "sbe_trades": Register(214, 32, 1, True, False),
+    "sbe_trades": Register(217, 32, 1, True, False),
     # count: SBE best bid and ask messages taken
-    "sbe_tickers": Register(215, 32, 1, True, False),
+    "sbe_tickers": Register(218, 32, 1, True, False),
     # count: SBE messages refused: the frame ends inside them
-    "sbe_short": Register(216, 32, 1, True, False),
+    "sbe_short": Register(219, 32, 1, True, False),
     # count: SBE messages refused: the frame goes on after them
-    "sbe_long": Register(217, 32, 1, True, False),
+    "sbe_long": Register(220, 32, 1, True, False),
     # count: SBE messages refused: the frame is damaged or cut
-    "sbe_damaged": Register(218, 32, 1, True, False),
+    "sbe_damaged": Register(221, 32, 1, True, False),
     # count: SBE messages refused: another schema id
-    "sbe_schema": Register(219, 32, 1, True, False),
+    "sbe_schema": Register(222, 32, 1, True, False),
     # count: SBE messages refused: a template the decoder does not know
-    "sbe_template": Register(220, 32, 1, True, False),
+    "sbe_template": Register(223, 32, 1, True, False),
     # count: SBE messages refused: a version older than the decoder's
-    "sbe_version": Register(221, 32, 1, True, False),
+    "sbe_version": Register(224, 32, 1, True, False),
     # count: SBE messages refused: a root or group block shorter than the schema's
-    "sbe_block": Register(222, 32, 1, True, False),
+    "sbe_block": Register(225, 32, 1, True, False),
     # count: SBE messages refused: a connection without a symbol or scale
-    "sbe_tag": Register(223, 32, 1, True, False),
+    "sbe_tag": Register(226, 32, 1, True, False),
     # count: SBE messages refused: exponents other than the symbol's
-    "sbe_exponent": Register(224, 32, 1, True, False),
+    "sbe_exponent": Register(227, 32, 1, True, False),
     # count: SBE messages refused: a negative time or id, or ids out of order
-    "sbe_root": Register(225, 32, 1, True, False),
+    "sbe_root": Register(228, 32, 1, True, False),
     # count: SBE depth diffs dropped: the symbol waits for a snapshot
-    "sbe_unsynced": Register(226, 32, 1, True, False),
+    "sbe_unsynced": Register(229, 32, 1, True, False),
     # count: SBE depth diffs and snapshots dropped: older than the book
-    "sbe_stale": Register(227, 32, 1, True, False),
+    "sbe_stale": Register(230, 32, 1, True, False),
     # count: SBE depth diffs refused: updates before them are missing
-    "sbe_gap": Register(228, 32, 1, True, False),
+    "sbe_gap": Register(231, 32, 1, True, False),
     # count: SBE messages refused: a price or quantity that is no whole tick or lot
-    "sbe_value": Register(229, 32, 1, True, False),
+    "sbe_value": Register(232, 32, 1, True, False),
     # count: levels made from SBE messages
-    "sbe_levels": Register(230, 32, 1, True, False),
+    "sbe_levels": Register(233, 32, 1, True, False),
     # count: trades left out: no whole tick or lot, no quantity, a wrong field
-    "sbe_trades_refused": Register(231, 32, 1, True, False),
+    "sbe_trades_refused": Register(234, 32, 1, True, False),
     # count: symbols marked as gap because of a refused SBE message
-    "sbe_marks": Register(232, 32, 1, True, False),
+    "sbe_marks": Register(235, 32, 1, True, False),
     # count: best bid and ask messages compared with a view of the same update id
-    "sbe_bbo_checked": Register(233, 32, 1, True, False),
+    "sbe_bbo_checked": Register(236, 32, 1, True, False),
     # count: comparisons that differed
-    "sbe_bbo_mismatch": Register(234, 32, 1, True, False),
+    "sbe_bbo_mismatch": Register(237, 32, 1, True, False),
     # count: packets with messages
-    "mold_packets": Register(235, 32, 1, True, False),
+    "mold_packets": Register(238, 32, 1, True, False),
     # count: packets without messages
-    "mold_heartbeats": Register(236, 32, 1, True, False),
+    "mold_heartbeats": Register(239, 32, 1, True, False),
     # count: packets that end a session
-    "mold_ends": Register(237, 32, 1, True, False),
+    "mold_ends": Register(240, 32, 1, True, False),
     # count: packets that begin after the message expected
-    "mold_gaps": Register(238, 32, 1, True, False),
+    "mold_gaps": Register(241, 32, 1, True, False),
     # count: messages taken before, ignored
-    "mold_old": Register(239, 32, 1, True, False),
+    "mold_old": Register(242, 32, 1, True, False),
     # count: packets of another session, refused
-    "mold_sessions": Register(240, 32, 1, True, False),
+    "mold_sessions": Register(243, 32, 1, True, False),
     # count: frames too short for a header
-    "mold_runts": Register(241, 32, 1, True, False),
+    "mold_runts": Register(244, 32, 1, True, False),
     # count: packets that end before their last message does
-    "mold_truncated": Register(242, 32, 1, True, False),
+    "mold_truncated": Register(245, 32, 1, True, False),
     # count: packets with bytes after their last message
-    "mold_trailing": Register(243, 32, 1, True, False),
+    "mold_trailing": Register(246, 32, 1, True, False),
     # count: frames marked as damaged, refused
-    "mold_damaged": Register(244, 32, 1, True, False),
+    "mold_damaged": Register(247, 32, 1, True, False),
     # count: frames longer than the buffer, refused
-    "mold_oversize": Register(245, 32, 1, True, False),
+    "mold_oversize": Register(248, 32, 1, True, False),
     # count: messages taken
-    "itch_messages": Register(246, 32, 1, True, False),
+    "itch_messages": Register(249, 32, 1, True, False),
     # count: messages of types that are not needed
-    "itch_skipped": Register(247, 32, 1, True, False),
+    "itch_skipped": Register(250, 32, 1, True, False),
     # count: messages of unknown types, skipped
-    "itch_foreign": Register(248, 32, 1, True, False),
+    "itch_foreign": Register(251, 32, 1, True, False),
     # count: messages of another length than their type has, refused
-    "itch_lengths": Register(249, 32, 1, True, False),
+    "itch_lengths": Register(252, 32, 1, True, False),
     # count: system events
-    "itch_systems": Register(250, 32, 1, True, False),
+    "itch_systems": Register(253, 32, 1, True, False),
     # count: entries of the stock directory
-    "itch_directories": Register(251, 32, 1, True, False),
+    "itch_directories": Register(254, 32, 1, True, False),
     # count: trading actions of selected symbols
-    "itch_states": Register(252, 32, 1, True, False),
+    "itch_states": Register(255, 32, 1, True, False),
     # count: order messages and prints of symbols not selected
-    "itch_unselected": Register(253, 32, 1, True, False),
+    "itch_unselected": Register(256, 32, 1, True, False),
     # count: orders put into the table, those of replaces too
-    "itch_adds": Register(254, 32, 1, True, False),
+    "itch_adds": Register(257, 32, 1, True, False),
     # count: orders reduced, removed or replaced
-    "itch_takes": Register(255, 32, 1, True, False),
+    "itch_takes": Register(258, 32, 1, True, False),
     # count: trades told
-    "itch_prints": Register(256, 32, 1, True, False),
+    "itch_prints": Register(259, 32, 1, True, False),
     # count: messages with an impossible field, refused
-    "itch_fields": Register(257, 32, 1, True, False),
+    "itch_fields": Register(260, 32, 1, True, False),
     # count: messages about an order that is not in the table
-    "itch_unknown": Register(258, 32, 1, True, False),
+    "itch_unknown": Register(261, 32, 1, True, False),
     # count: messages that take more shares than the order has, refused
-    "itch_excess": Register(259, 32, 1, True, False),
+    "itch_excess": Register(262, 32, 1, True, False),
     # count: orders that were in the table, refused
-    "itch_duplicates": Register(260, 32, 1, True, False),
+    "itch_duplicates": Register(263, 32, 1, True, False),
     # count: orders without room in the order table
-    "itch_order_full": Register(261, 32, 1, True, False),
+    "itch_order_full": Register(264, 32, 1, True, False),
     # count: orders without room for their level, or with too many shares for it
-    "itch_level_full": Register(262, 32, 1, True, False),
+    "itch_level_full": Register(265, 32, 1, True, False),
     # count: symbols made invalid one at a time
-    "itch_breaks": Register(263, 32, 1, True, False),
+    "itch_breaks": Register(266, 32, 1, True, False),
     # count: times all symbols were made invalid
-    "itch_losses": Register(264, 32, 1, True, False),
+    "itch_losses": Register(267, 32, 1, True, False),
     # least decision latency, cycles; 65535 before the first
-    "latency_min": Register(265, 16, 1, True, False),
+    "latency_min": Register(268, 16, 1, True, False),
     # greatest decision latency, cycles
-    "latency_max": Register(266, 16, 1, True, False),
+    "latency_max": Register(269, 16, 1, True, False),
     # sum of decision latencies, cycles
-    "latency_sum": Register(267, 64, 1, True, False),
+    "latency_sum": Register(270, 64, 1, True, False),
     # decisions by latency; bin = cycles, last bin and over
-    "latency_histogram": Register(269, 32, 32, True, False),
+    "latency_histogram": Register(272, 32, 32, True, False),
     # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
-    "span_histogram": Register(301, 32, 32, True, False),
+    "span_histogram": Register(304, 32, 32, True, False),
+    # trees of this build, their depth << 16, features << 24; 0: no forest
+    "model_shape": Register(336, 32, 1, True, False),
+    # identity of this build's feature list
+    "model_features": Register(337, 32, 1, True, False),
+    # any: a model image begins
+    "model_begin": Register(338, 32, 1, False, True),
+    # next word of the image
+    "model_data": Register(339, 32, 1, False, True),
+    # CRC-32 of the image's words: it is put in use, or refused
+    "model_commit": Register(340, 32, 1, False, True),
+    # what became of the last image, `ModelStatus` in model.md: 2 accepted, above 2 refused
+    "model_status": Register(341, 32, 1, True, False),
+    # words taken of the last image
+    "model_words": Register(342, 32, 1, True, False),
+    # identity of the model in use; 0 without one
+    "model_id": Register(343, 32, 1, True, False),
     # decoders of this build: bit 0 SBE, bit 1 ITCH, bit 2 large tables
-    "build_feeds": Register(333, 32, 1, True, False),
+    "build_feeds": Register(344, 32, 1, True, False),
     # shadow: the connection's messages are decoded
-    "sbe_enable": Register(334, 1, 1, True, True),
+    "sbe_enable": Register(345, 1, 1, True, True),
     # shadow: exponent of prices, two's complement
-    "sbe_price_exponent": Register(335, 8, 1, True, True),
+    "sbe_price_exponent": Register(346, 8, 1, True, True),
     # shadow: s, a tick is odd x 2^s mantissas
-    "sbe_price_shift": Register(336, 6, 1, True, True),
+    "sbe_price_shift": Register(347, 6, 1, True, True),
     # shadow: inverse of odd modulo 2^64
-    "sbe_price_inverse": Register(337, 64, 1, True, True),
+    "sbe_price_inverse": Register(348, 64, 1, True, True),
     # shadow: greatest whole quotient, (2^64 - 1) / odd
-    "sbe_price_bound": Register(339, 64, 1, True, True),
+    "sbe_price_bound": Register(350, 64, 1, True, True),
     # shadow: exponent of quantities
-    "sbe_qty_exponent": Register(341, 8, 1, True, True),
+    "sbe_qty_exponent": Register(352, 8, 1, True, True),
     # shadow: s, a lot is odd x 2^s mantissas
-    "sbe_qty_shift": Register(342, 6, 1, True, True),
+    "sbe_qty_shift": Register(353, 6, 1, True, True),
     # shadow: inverse of odd modulo 2^64
-    "sbe_qty_inverse": Register(343, 64, 1, True, True),
+    "sbe_qty_inverse": Register(354, 64, 1, True, True),
     # shadow: greatest whole quotient, (2^64 - 1) / odd
-    "sbe_qty_bound": Register(345, 64, 1, True, True),
+    "sbe_qty_bound": Register(356, 64, 1, True, True),
     # symbol number: its SBE scale becomes the shadow, all at once
-    "sbe_commit": Register(347, 32, 1, False, True),
+    "sbe_commit": Register(358, 32, 1, False, True),
     # bit 0: tables are swept, frames are taken; bit 1: updates were lost, all symbols invalid; bits
     # 8 to 15: code of the last system event
-    "itch_status": Register(348, 32, 1, True, False),
+    "itch_status": Register(359, 32, 1, True, False),
     # any value: tables and session forgotten, locates stay
-    "itch_restart": Register(349, 32, 1, False, True),
+    "itch_restart": Register(360, 32, 1, False, True),
     # bits 0 to 15: stock locate; 16 to 23: its symbol; 31: it is selected, else forgotten
-    "itch_locate": Register(350, 32, 1, False, True),
+    "itch_locate": Register(361, 32, 1, False, True),
     # number of the first message; 0: that of the first packet
-    "itch_first": Register(351, 64, 1, True, True),
+    "itch_first": Register(362, 64, 1, True, True),
     # midnight of the session, microseconds since the epoch
-    "itch_midnight_us": Register(353, 64, 1, True, True),
+    "itch_midnight_us": Register(364, 64, 1, True, True),
     # bit 0: an unknown reference leaves its symbol valid; bit 1: messages P give no trades; bit 2:
     # events of symbols that do not trade are evaluated
-    "itch_policy": Register(355, 3, 1, True, True),
+    "itch_policy": Register(366, 3, 1, True, True),
 }

@@ -93,7 +93,7 @@ def check_reference(run: Run) -> ReferenceCheck:
             f"reference: expected the package {error.name}, was not found; use --no-reference"
         ) from None
     sizes = run.identity
-    reference = reference_class(sizes.symbols, sizes.levels, sizes.qty_bits)
+    reference = reference_class(sizes.symbols, sizes.levels, sizes.qty_bits, trees=run.trees)
     expected = [np.empty((0, 64), np.uint8)]
     for step in run.steps:
         if isinstance(step, Write):

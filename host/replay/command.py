@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from host.links import open_link
+from host.model.rule import ModelRule
 from host.replay.check import (
     ReferenceCheck,
     check_exchange,
@@ -37,6 +38,8 @@ __all__ = ["Outcome", "Request", "run_replay"]
 
 #: Names of refused symbols in the note; summary.json has all.
 _MOST_NAMES = 8
+#: A simulated board with a model has so many trees, or a multiple, so that few are built.
+_TREES = 16
 
 
 class _Advance(Protocol):
@@ -70,6 +73,7 @@ class Request:
     reference: bool = True
     report: bool = True
     wire: Wire = Wire.NATIVE
+    model: ModelRule | None = None
 
     def options(self) -> Options:
         """The part that decides what the board is sent."""
@@ -83,6 +87,7 @@ class Request:
             fill_delay_us=self.fill_delay_us,
             fills=self.fills,
             wire=self.wire,
+            model=self.model,
         )
 
 
@@ -127,7 +132,7 @@ def run_replay(request: Request, out: Console, err: Console) -> Outcome:
     report = _report_module() if request.report else None
     remove_old(request.folder)
     with err.status(f"opening link {request.link} (a simulated board is built the first time)"):
-        link = open_link(request.link, **board_options(request.wire, request.link))
+        link = open_link(request.link, **_board_options(request))
     with link:
         opened = time.perf_counter()
         with _progress(err) as advance:
@@ -185,6 +190,14 @@ def run_replay(request: Request, out: Console, err: Console) -> Outcome:
     if error:
         err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
     return Outcome(summary["mismatches"]["total"], error, summary, run)
+
+
+def _board_options(request: Request) -> dict[str, Any]:
+    """What a simulated board needs: a decoder for the wire, trees for the model."""
+    options = board_options(request.wire, request.link)
+    if request.model is not None and request.link == "sim":
+        options |= {"trees": -(-max(1, request.model.image.trees) // _TREES) * _TREES}
+    return options
 
 
 def _no_room(summary: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from host.replay.check import ExchangeCheck, ReferenceCheck
+from host.replay.model import model_rows
 
 __all__ = ["print_faults", "print_summary", "rows"]
 
@@ -59,6 +60,7 @@ def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if by_reason:
         lines.append(("refused for (may be several)", ", ".join(by_reason)))
+    lines += model_rows(summary["model"])
     latency = summary["latency_cycles"]
     if latency is not None:
         spread = (

@@ -22,6 +22,8 @@ from host.feeds.messages import Instrument
 from host.feeds.session import FeedSession
 from host.feeds.settings import FeedSettings
 from host.links.base import OUT_BYTES, Identity, Link
+from host.model.load import confirm
+from host.model.rule import ModelRule
 from host.replay.source import open_captures
 from host.settings import ReplaySettings, SettingError, Write
 from host.wire.framing import FramingError, Wire
@@ -70,8 +72,12 @@ class Options:
         filled, refill requests) is acted on after it.
     fills : bool
         Report accepted orders as filled, see `host.execution.assumed`.
+    writes : sequence of Write
+        Registers written after those of the settings.
     wire : Wire
         How events travel to the board.
+    model : ModelRule or None
+        A model that decides entries in place of the imbalance.
     """
 
     captures: Sequence[str]
@@ -82,7 +88,9 @@ class Options:
     refill_at: int | None = None
     fill_delay_us: int = 100_000
     fills: bool = True
+    writes: Sequence[Write] = ()
     wire: Wire = Wire.NATIVE
+    model: ModelRule | None = None
 
 
 @dataclass
@@ -110,6 +118,8 @@ class Run:
         Histogram registers at the end, shape (32,).
     cycles : int
         Clock cycles of the board since its reset.
+    trees : int
+        Trees of the board's model; 0 for a board without one.
     feed_seconds, link_seconds, expand_seconds : float
         Time from file to records, on the link, and for reading the frames back.
     """
@@ -124,6 +134,7 @@ class Run:
     registers: dict[str, int] = field(default_factory=dict)
     arrays: dict[str, list[int]] = field(default_factory=dict)
     cycles: int = 0
+    trees: int = 0
     beats: int = 0
     frames: Counter[str] = field(default_factory=Counter)
     feed_seconds: float = 0.0
@@ -178,6 +189,13 @@ class _Replayer:
         except ValueError as error:
             raise ReplayError(str(error)) from None
         self.run = Run(options, identity, session)
+        self._shape = link.read("model_shape")
+        self.run.trees = self._shape & 0xFFFF
+        if options.model is not None and options.model.levels != options.settings.levels:
+            raise ReplayError(
+                f"--levels: expected the {options.model.levels} the model was trained with, "
+                f"was {options.settings.levels}"
+            )
         self._configured: set[str] = set()
         self._decoded: set[int] = set()
         self._order_lots: int | None = None
@@ -187,6 +205,11 @@ class _Replayer:
         for write in writes:
             self._link.write(*write)
         self.run.steps.extend(writes)
+
+    def load(self, model: ModelRule) -> None:
+        """Load a model."""
+        self.write(model.writes(self._shape))
+        confirm(self._link, model.image)
 
     def reset(self) -> None:
         """Bring the board to its reset state; a board on a cable may have any other."""
@@ -261,6 +284,9 @@ class _Replayer:
                     f"was {self._order_lots} and for {name} {lots}"
                 )
             self.write(settings.symbol_writes(feed.instrument.symbol, price, qty))
+            if options.model is not None:
+                symbol, delay_us = feed.instrument.symbol, options.fill_delay_us
+                self.write(options.model.symbol_writes(symbol, lots, delay_us))
             self._configured.add(name)
 
     def _send(self, records: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -369,7 +395,9 @@ def replay(options: Options, link: Link, progress: Callable[[int, int], None]) -
     """
     replayer = _Replayer(options, link)
     replayer.reset()
-    replayer.write(options.settings.writes())
+    replayer.write([*options.settings.writes(), *options.writes])
+    if options.model is not None:
+        replayer.load(options.model)
     began = time.perf_counter()
     replayer.read_frames(progress)
     run = replayer.run

@@ -15,6 +15,7 @@ from host.contract.records import NO_REASON, Reason
 from host.contract.registers import COUNTERS, VERSION
 from host.execution.assumed import ASSUMPTION
 from host.replay.check import ExchangeCheck, ReferenceCheck
+from host.replay.model import model_summary
 from host.replay.run import Run
 from host.replay.tables import Tables, invalid_spans
 from host.settings import Write
@@ -116,6 +117,7 @@ def summarise(
         "events_valid": _share(int(np.count_nonzero(tables.valid)), run.depth_frames),
         "invalid_spans": _spans(tables),
         "decisions": _decisions(tables),
+        "model": model_summary(run, tables),
         "latency_cycles": _latency(run, tables),
         "latency_histogram": run.arrays["latency_histogram"],
         "span_histogram": run.arrays["span_histogram"],

@@ -8,10 +8,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from host.model.trips import trips_of
 from host.replay.run import Run
 from host.replay.tables import Tables
 from host.report import figures
 from host.report.page import Section, page
+from host.report.profit import profit
 from host.report.style import context
 
 __all__ = ["write_report"]
@@ -64,6 +66,9 @@ def write_report(run: Run, tables: Tables, summary: dict[str, Any], folder: Path
                     "full book before it runs low.",
                 ),
             ]
+        if run.options.model is not None:
+            for symbol in tables.feeds:
+                sections += _trips(run, tables, symbol, folder)
         if len(tables.decisions):
             arrays = run.arrays
             figure = figures.latency(arrays["latency_histogram"], arrays["span_histogram"])
@@ -80,6 +85,27 @@ def write_report(run: Run, tables: Tables, summary: dict[str, Any], folder: Path
     path = folder / "report.html"
     path.write_text(page(summary, sections), encoding="utf-8")
     return [path, *(section.image for section in sections)]
+
+
+def _trips(run: Run, tables: Tables, symbol: int, folder: Path) -> list[Section]:
+    """The round trips of a symbol, if there are any."""
+    assert run.options.model is not None
+    trips = trips_of(tables, symbol, run.options.model.costs)
+    name = tables.feeds[symbol].instrument.name
+    if not len(trips.trades):
+        return []
+    mark = "" if len(tables.feeds) == 1 else f".{name}"
+    start_us = int(tables.view_time_us.min())
+    figure = profit(trips.trades, (trips.time_us - start_us) / 60e6)
+    return [
+        Section(
+            f"{name}: profit of the model's orders",
+            _save(figure, folder / f"profit{mark}.png"),
+            "Round trips from flat to flat, every accepted order filled at its limit price, the "
+            "best price of the other side. The mid's move alone is what a hit rate speaks of; the "
+            "spread, then fees and slippage, are what a trader pays.",
+        )
+    ]
 
 
 def _save(figure: Figure, path: Path) -> Path:

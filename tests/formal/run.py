@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "formal"
 MODULES = (
     *("feed", "ingress", "sbe", "itch", "net", "side", "near", "ladder", "marks", "gate", "memory"),
-    *("emit", "signal"),
+    *("emit", "signal", "strategy"),
 )
 TIMEOUT_S = 3600
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of book, gate, feeds and network, each with the test that must notice it.
+"""Faults of all blocks, each with the test or proof that must notice it.
 
 A fault replaces a text that occurs exactly once in a file. Whoever changes that text changes the
 fault with it, so the table cannot fall behind the design unnoticed.
@@ -10,6 +10,7 @@ from tests.mutate.feed_faults import FEED_FAULTS
 from tests.mutate.gate_faults import GATE_FAULTS
 from tests.mutate.line_faults import LINE_FAULTS
 from tests.mutate.row_faults import ROW_FAULTS
+from tests.mutate.signal_faults import SIGNAL_FAULTS
 from tests.mutate.view_faults import VIEW_FAULTS
 
 __all__ = ["FAULTS", "Fault"]
@@ -19,6 +20,7 @@ FAULTS: tuple[Fault, ...] = (
     *ROW_FAULTS,
     *VIEW_FAULTS,
     *GATE_FAULTS,
+    *SIGNAL_FAULTS,
     *FEED_FAULTS,
     *LINE_FAULTS,
 )

@@ -13,7 +13,7 @@ from tests.unit.judged_bench import Write, check
 BUILDS = [
     BuildConfig(symbols=2, levels=3, qty_bits=8),
     BuildConfig(symbols=3, levels=11, qty_bits=64),
-    BuildConfig(symbols=2, levels=4, qty_bits=16, model_cycles=7),
+    BuildConfig(symbols=2, levels=4, qty_bits=16, trees=1),
 ]
 
 

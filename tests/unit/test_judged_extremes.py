@@ -171,3 +171,35 @@ def test_a_position_without_an_entry_price_is_stopped_at_once():
         *event([], 1),
     )
     assert found == [(1, 1, 100, 0x11, int(Rule.EXIT) | int(ExitCause.STOP))]
+
+
+@pytest.mark.parametrize(
+    ("rule", "bid", "ask", "price"), [(1, U32 - 1, U32, U32), (2, 1, 2, 1)], ids=["buy", "sell"]
+)
+def test_a_protected_price_stays_within_the_prices_there_are(rule, bid, ask, price):
+    one = settings(imbalance_sides=rule, imbalance_den=1, entry_order=0x12, entry_protect=5)
+    found = intents(*one, *book([(bid, 5)], [(ask, 5)]), *event([], 1))
+    assert found == [(rule - 1, 1, price, 0x12, int(Rule.IMBALANCE))]
+
+
+def test_a_pause_longer_than_any_width_is_the_longest():
+    found = features(
+        *settings(average_decay=2),
+        *book([(100, 5)], [(101, 5)]),
+        *event([], 1, time_us=5),
+        *event([], 2, time_us=5 + (1 << 40)),
+        *event([], 3, time_us=5 + (1 << 40)),
+    )
+    longest = 1024 * 33 - 1  # M(2^32 - 1)
+    assert [vector["event_gap"] for vector in found] == [0, longest, 0]
+
+
+def test_lots_traded_beyond_the_greatest_quantity_are_the_greatest():
+    (found,) = features(
+        *settings(),
+        *book([(100, 5)], [(101, 5)]),
+        *[record(InKind.TRADE, BUY, price=100, value=MOST_QTY)] * 3,
+        record(InKind.TRADE, SELL, price=100, value=MOST_QTY),
+        *event([], 1),
+    )
+    assert found["print_flow"] == 0  # 3 x the greatest would wrap to 2 less than it

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole pipeline in the Amaranth simulator: features and strategy behind its ports."""
+"""The whole pipeline in the Amaranth simulator: features, model and strategy behind its ports."""
+
+import random
+import zlib
 
 import numpy as np
+import pytest
 
 from hdl.config import BuildConfig
 from hdl.pipeline import Pipeline, decision_latency
@@ -10,10 +14,12 @@ from host.contract.records import DECISION_DTYPE, IN_DTYPE, InFlag, InKind, OutK
 from host.contract.registers import REGISTERS
 from sim.compare import compare
 from sim.reference import Reference
+from sim.stimulus_forest import random_image
 from tests.unit.fabric import ASK, BID, OPEN, event, record, refill
 from tests.unit.simulate import run
 
 CONFIG = BuildConfig(symbols=1, levels=3, qty_bits=8, result_depth=32)
+WITH_FOREST = BuildConfig(symbols=1, levels=3, qty_bits=8, result_depth=32, trees=2)
 SETTINGS = [
     *OPEN,
     ("report", 7),
@@ -57,8 +63,20 @@ SECOND = [
 ]
 
 
-def test_features_entries_and_exits_leave_the_pipeline_as_the_reference_says():
-    dut, came = Pipeline(CONFIG), []
+def model(trees):
+    """Writes that load a forest and make it a rule."""
+    words = random_image(random.Random(3), trees)
+    words[16], words[20] = 0, 1
+    crc = zlib.crc32(b"".join(word.to_bytes(4, "little") for word in words))
+    load = [("model_begin", 0), *(("model_data", word) for word in words), ("model_commit", crc)]
+    rule = [("strategy_model_mode", 1), ("strategy_model_sides", 3), ("strategy_model_least", 9)]
+    return [*load, *rule, ("strategy_commit", 0)]
+
+
+@pytest.mark.parametrize(("config", "cycles"), [(CONFIG, 14), (WITH_FOREST, 22)])
+def test_features_entries_and_exits_leave_the_pipeline_as_the_reference_says(config, cycles):
+    dut, came = Pipeline(config), []
+    strategy = [*STRATEGY, *model(config.trees)] if config.trees else STRATEGY
 
     async def write(ctx, name, value):
         register = REGISTERS[name]
@@ -84,20 +102,20 @@ def test_features_entries_and_exits_leave_the_pipeline_as_the_reference_says():
                 await step(ctx)
             await step(ctx)
         ctx.set(dut.i.valid, 0)
-        for _ in range(decision_latency(CONFIG) + 50):
+        for _ in range(decision_latency(config) + 50):
             await step(ctx)
 
     async def testbench(ctx):
         ctx.set(dut.o.ready, 1)
         await ctx.tick().repeat(300)
-        for settings, records in ((SETTINGS, FIRST), (STRATEGY, SECOND)):
+        for settings, records in ((SETTINGS, FIRST), (strategy, SECOND)):
             for name, value in settings:
                 await write(ctx, name, value)
             await feed(ctx, records)
 
     run(dut, testbench)
-    reference, expected = Reference(1, 3, 8), []
-    for settings, records in ((SETTINGS, FIRST), (STRATEGY, SECOND)):
+    reference, expected = Reference(1, 3, 8, trees=config.trees), []
+    for settings, records in ((SETTINGS, FIRST), (strategy, SECOND)):
         for name, value in settings:
             reference.write(name, value)
         expected.append(reference.feed(np.array(records, IN_DTYPE)))
@@ -107,6 +125,11 @@ def test_features_entries_and_exits_leave_the_pipeline_as_the_reference_says():
     assert comparison.equal, str(comparison)
     decisions = np.ascontiguousarray(actual[actual[:, 0] == OutKind.DECISION])
     decisions = decisions.view(DECISION_DTYPE).reshape(-1)
-    assert set(decisions["latency_cycles"].tolist()) == {decision_latency(CONFIG)} == {14}
+    assert set(decisions["latency_cycles"].tolist()) == {decision_latency(config)} == {cycles}
     assert (decisions["rule"] & int(Rule.EXIT) != 0).any()
-    assert (decisions["rule"] == int(Rule.IMBALANCE)).any()
+    if config.trees:
+        by_model = decisions["rule"] & int(Rule.MODEL) != 0
+        assert reference.counters["model_loads"] == 1
+        assert len(set(decisions["score"][by_model].tolist())) > 1
+    else:
+        assert (decisions["rule"] == int(Rule.IMBALANCE)).any()
