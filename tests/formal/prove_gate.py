@@ -262,7 +262,7 @@ def exposure() -> Module:
     bound = 1 << 62
     with m.If((kept.position > bound) | (kept.position < -bound)):
         m.d.sync += far.eq(1)
-    near = ~far & (kept.position <= bound) & (kept.position >= -bound)
+    near = gate.init_done & ~far & (kept.position <= bound) & (kept.position >= -bound)
 
     own = valid2 & (two.symbol == s)
     limit = inside["limits2"].limits
