@@ -234,6 +234,9 @@ def exposure() -> Module:
             ),
         ]
 
+    # Taken as given here: no order of 0 is accepted, which `closed` and `size` prove.
+    m.d.comb += Assume(~(valid2 & accepted) | (two.qty != 0))
+
     # Symbol s: the position, and all that is open of it.
     s = AnyConst(1)
     kept = Signal(inside["exposure"].row.shape())
