@@ -232,7 +232,7 @@ def exposure() -> Module:
             (2, row.row2.as_value(), row.index2),
         ):
             m.d.comb += Assert(
-                ~gate.init_done | (pick(m, stored, index, f"{name}{at}") == shown),
+                ~valids[2 + at] | (pick(m, stored, index, f"{name}{at}") == shown),
                 f"{name}: a token in stage {at} has the row as it is",
             )
         m.d.comb += [
@@ -249,6 +249,9 @@ def exposure() -> Module:
                 for at, cell in enumerate(in_memory)
             ),
         ]
+
+    # Taken as given here: no order of 0 is accepted, which `closed` and `size` prove.
+    m.d.comb += Assume(~(valid2 & accepted) | (two.qty != 0))
 
     # Symbol s: the position, and all that is open of it.
     s = AnyConst(1)
@@ -278,7 +281,7 @@ def exposure() -> Module:
     bound = 1 << 62
     with m.If((kept.position > bound) | (kept.position < -bound)):
         m.d.sync += far.eq(1)
-    near = ~far & (kept.position <= bound) & (kept.position >= -bound)
+    near = gate.init_done & ~far & (kept.position <= bound) & (kept.position >= -bound)
 
     own = valid2 & (two.symbol == s)
     limit = inside["limits2"].limits
