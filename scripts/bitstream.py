@@ -50,10 +50,11 @@ for command in sys.argv[1:]:
 _CLOCK = re.compile(r"Max frequency for clock\s+'([^']*)': ([\d.]+) MHz")
 
 
-def source_hash(board: Board) -> str:
-    """SHA-256 of what is synthesised, and of pins and options."""
-    text = netlist(Ecp5Top(board), TOP_NAME) + constraints(board) + " ".join(board.device)
-    return hashlib.sha256(text.encode()).hexdigest()
+def source(board: Board) -> tuple[str, str]:
+    """What is synthesised, and SHA-256 of it, of the pins and of nextpnr's options."""
+    text = netlist(Ecp5Top(board), TOP_NAME)
+    whole = text + constraints(board) + " ".join(board.device)
+    return text, hashlib.sha256(whole.encode()).hexdigest()
 
 
 def tool(name: str) -> str:
@@ -73,14 +74,14 @@ def deep_stack() -> None:
 def run(work: Path, log: str, command: list[str], **more: Any) -> str:
     """What a tool prints, kept in a log; ends the program when it fails."""
     done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, **more)
-    text = done.stdout + done.stderr
+    text = str(done.stdout + done.stderr)
     (work / log).write_text(text, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{command[0]}: expected status 0, was {done.returncode}\n{text[-2000:]}")
     return text
 
 
-def synthesise(board: Board, work: Path, text: str) -> dict[str, int]:
+def synthesise(work: Path, text: str) -> dict[str, int]:
     """Netlist of cells as JSON, and how many of each."""
     (work / "top.il").write_text(text, encoding="utf-8")
     commands = [
@@ -114,7 +115,8 @@ def fits(board: Board, cells: dict[str, int]) -> list[str]:
 def place(board: Board, work: Path, seeds: list[int], jobs: int) -> dict[int, float]:
     """Routed clock by seed, MHz; so many processes at a time."""
     (work / "pins.lpf").write_text(constraints(board), encoding="utf-8")
-    left, running, clocks = list(seeds), {}, {}
+    left, clocks = list(seeds), dict[int, float]()
+    running: dict[int, subprocess.Popen[str]] = {}
     while left or running:
         while left and len(running) < jobs:
             seed = left.pop(0)
@@ -123,7 +125,9 @@ def place(board: Board, work: Path, seeds: list[int], jobs: int) -> dict[int, fl
             command += ["--placer", "static", "--router", "router1", "--timing-allow-fail"]
             command += ["--seed", str(seed), "--textcfg", f"seed{seed}.config"]
             with (work / f"seed{seed}.log").open("w", encoding="utf-8") as log:
-                running[seed] = subprocess.Popen(command, cwd=work, stdout=log, stderr=log)
+                running[seed] = subprocess.Popen(
+                    command, cwd=work, stdout=log, stderr=log, text=True
+                )
         seed, process = next(iter(running.items()))
         status = process.wait()
         del running[seed]
@@ -147,7 +151,7 @@ def main() -> int:
     options = parser.parse_args()
     board = BOARDS[options.board]
     out, work = ROOT / "bitstreams" / board.name, ROOT / "build" / "bitstream" / board.name
-    digest = source_hash(board)
+    text, digest = source(board)
     if options.check:
         path = out / "report.json"
         told = json.loads(path.read_text())["source_sha256"] if path.exists() else "no report"
@@ -156,7 +160,7 @@ def main() -> int:
         return int(told != digest)
     work.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    cells = synthesise(board, work, netlist(Ecp5Top(board), TOP_NAME))
+    cells = synthesise(work, text)
     print(f"synthesis: {time.monotonic() - begun:.0f} s", flush=True)
     if missing := fits(board, cells):
         sys.exit(f"{board.name}: expected a design that fits, was {'; '.join(missing)}")

@@ -94,7 +94,7 @@ _ALL = (
             Pin("D2", attributes=_WEAK),
         ),
         high=(Pin("L2", attributes=_UP),),  # else the ESP32 takes the part over
-        config=BuildConfig(),
+        config=BuildConfig(qty_bits=32, own_orders=16),
         loader="ulx3s",
         usb="0403:6015",
     ),

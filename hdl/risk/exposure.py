@@ -101,7 +101,9 @@ class Exposure(wiring.Component):
                 "trade_grace": In(32),
                 "max_open": In(8),
                 "tolerance": In(64),
-                **dict.fromkeys(("order", "accept", "true", "done", "untrue", "reconcile", "adopt"), In(1)),
+                **dict.fromkeys(
+                    ("order", "accept", "true", "done", "untrue", "reconcile", "adopt"), In(1)
+                ),
                 "freed_value": In(config.notional_bits),
                 **dict.fromkeys(
                     ("exposes", "position", "order_trade", "open_orders", "self_trade"), Out(1)
