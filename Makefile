@@ -21,7 +21,7 @@ BOARD  ?= ulx3s-85f
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test formal mutate gate drill validity soak bench place lint generate bitstream flash lock clean distclean preflight
+.PHONY: help sim test formal mutate gate drill validity soak bench place lint generate bitstream estimate flash lock clean distclean preflight
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,10 @@ generate: $(STAMP) ## rewrite the files derived from the contract
 bitstream: $(STAMP) ## build a bitstream, make bitstream BOARD=ulx3s-85f; takes an hour
 	@$(PY) -m pip install -q --disable-pip-version-check $(PLACER) $(SYNTH)
 	@$(PY) scripts/bitstream.py $(BOARD) $(ARGS)
+
+estimate: $(STAMP) ## resources of a part by Yosys alone, make estimate BOARD=pynq-z2 or u50
+	@$(PY) -m pip install -q --disable-pip-version-check $(SYNTH)
+	@$(PY) scripts/estimate.py $(BOARD)
 
 flash: $(STAMP) ## load a board, make flash BOARD=ulx3s-85f, and ask it what it is
 	@$(PY) -m pip install -q --disable-pip-version-check $(LOADER)

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -81,20 +82,16 @@ def run(work: Path, log: str, command: list[str], **more: Any) -> str:
     return text
 
 
-def synthesise(work: Path, text: str) -> dict[str, int]:
-    """Netlist of cells as JSON, and how many of each."""
+def synthesise(work: Path, text: str, command: str, kinds: dict[str, str]) -> dict[str, int]:
+    """Netlist of cells by a command of Yosys, and how many there are of each kind."""
     (work / "top.il").write_text(text, encoding="utf-8")
-    commands = [
-        "read_rtlil top.il",
-        f"synth_ecp5 -top {TOP_NAME} -json top.json",
-        "tee -q -o top.stat stat",
-    ]
-    python = [sys.executable, "-c", _SYNTH, *(f"tee -q -a yosys.log {c}" for c in commands[:2])]
     (work / "yosys.log").unlink(missing_ok=True)
-    run(work, "yosys.err", [*python, commands[2]], preexec_fn=deep_stack)
-    found = dict.fromkeys(CELLS.values(), 0)
+    commands = ["tee -q -a yosys.log read_rtlil top.il", f"tee -q -a yosys.log {command}"]
+    commands += ["flatten", "tee -q -o top.stat stat"]
+    run(work, "yosys.err", [sys.executable, "-c", _SYNTH, *commands], preexec_fn=deep_stack)
+    found = dict.fromkeys(kinds.values(), 0)
     for count, name in re.findall(r"^\s*(\d+)\s+(\w+)\s*$", (work / "top.stat").read_text(), re.M):
-        if kind := CELLS.get(name):
+        if kind := kinds.get(name):
             found[kind] += int(count)
     return found
 
@@ -140,6 +137,18 @@ def place(board: Board, work: Path, seeds: list[int], jobs: int) -> dict[int, fl
     return clocks
 
 
+def belongs(board: Board, path: Path) -> int:
+    """Whether a report is of these sources: 0, or 1 and a line that tells."""
+    if not path.exists():
+        print(f"{path}: expected a report, was none")
+        return 1
+    report = json.loads(path.read_text(encoding="utf-8"))
+    _, digest = source(replace(board, clock_hz=report["clock_hz"]))
+    if report["source_sha256"] != digest:
+        print(f"{path}: expected sources {digest}, was {report['source_sha256']}")
+    return int(report["source_sha256"] != digest)
+
+
 def main() -> int:
     """Build, or check what is there."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -148,19 +157,18 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--synth-only", action="store_true")
+    parser.add_argument("--clock-mhz", type=float, help="instead of the board's own clock")
     options = parser.parse_args()
     board = BOARDS[options.board]
     out, work = ROOT / "bitstreams" / board.name, ROOT / "build" / "bitstream" / board.name
-    text, digest = source(board)
     if options.check:
-        path = out / "report.json"
-        told = json.loads(path.read_text())["source_sha256"] if path.exists() else "no report"
-        if told != digest:
-            print(f"{board.name}: expected the report of {digest}, was {told}")
-        return int(told != digest)
+        return belongs(board, out / "report.json")
+    if options.clock_mhz:
+        board = replace(board, clock_hz=round(options.clock_mhz * 1e6))
+    text, digest = source(board)
     work.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    cells = synthesise(work, text)
+    cells = synthesise(work, text, f"synth_ecp5 -top {TOP_NAME} -json top.json", CELLS)
     print(f"synthesis: {time.monotonic() - begun:.0f} s", flush=True)
     if missing := fits(board, cells):
         sys.exit(f"{board.name}: expected a design that fits, was {'; '.join(missing)}")
@@ -190,7 +198,8 @@ def main() -> int:
         "source_sha256": digest,
         "register_hash": f"{contract_hash():#010x}",
         "bitstream_sha256": hashlib.sha256(bits).hexdigest(),
-        "rebuild": f"make bitstream BOARD={board.name} ARGS='--seeds {best}'",
+        "rebuild": f"make bitstream BOARD={board.name} "
+        f"ARGS='--seeds {best} --clock-mhz {board.clock_hz / 1e6:g}'",
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(f"{out / 'tickgate.bit'}: {len(bits):,} bytes, seed {best}, {clocks[best]} MHz")

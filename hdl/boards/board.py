@@ -110,13 +110,13 @@ _ALL = (
         tx=Pin("R24", attributes=_UP),
         kill=Pin("T25", attributes=_DOWN),  # PMOD 0, contact 1
         lamps=(
-            Pin("R21", inverted=True),  # green of LD5
+            Pin("R21", inverted=True),  # green
             Pin("W21", inverted=True),
             Pin("M21", inverted=True),  # blue
             Pin("P21", inverted=True),  # red
         ),
         high=(),
-        config=BuildConfig(symbols=4, levels=10, qty_bits=40),
+        config=BuildConfig(symbols=4, levels=10, qty_bits=32, own_orders=16),
         loader="ecpix5",
         usb="0403:6010",
     ),

@@ -79,7 +79,6 @@ def test_the_report_belongs_to_the_bitstream(name):
     path, report = flash.bitstream(BOARDS[name], folder)
     assert path.stat().st_size > 100_000
     assert max(report["clock_mhz_by_seed"].values()) * 1e6 >= report["clock_hz"]
-    assert report["clock_hz"] == BOARDS[name].clock_hz
 
 
 @pytest.mark.slow
@@ -89,9 +88,8 @@ def test_the_report_belongs_to_the_sources(name):
     if not folder.exists():
         pytest.skip("no bitstream of this board is in the tree")
     report = json.loads((folder / "report.json").read_text())
-    rebuild = f"make bitstream BOARD={name}"
-    assert int(report["register_hash"], 16) == contract_hash(), rebuild
-    assert report["source_sha256"] == bitstream.source(BOARDS[name])[1], rebuild
+    assert int(report["register_hash"], 16) == contract_hash(), report["rebuild"]
+    assert bitstream.belongs(BOARDS[name], folder / "report.json") == 0, report["rebuild"]
 
 
 def usb_tree(tmp_path, *devices):
