@@ -109,15 +109,17 @@ def fits(board: Board, cells: dict[str, int]) -> list[str]:
     return [f"{name}: {used} of {has}" for name, (used, has) in needed.items() if used > has]
 
 
-def place(board: Board, work: Path, seeds: list[int], jobs: int) -> dict[int, float]:
+def place(
+    work: Path, device: tuple[str, ...], pins: str, seeds: list[int], jobs: int
+) -> dict[int, float]:
     """Routed clock by seed, MHz; so many processes at a time."""
-    (work / "pins.lpf").write_text(constraints(board), encoding="utf-8")
+    (work / "pins.lpf").write_text(pins, encoding="utf-8")
     left, clocks = list(seeds), dict[int, float]()
     running: dict[int, subprocess.Popen[str]] = {}
     while left or running:
         while left and len(running) < jobs:
             seed = left.pop(0)
-            command = [tool(NEXTPNR), *board.device, "--lpf", "pins.lpf", "--json", "top.json"]
+            command = [tool(NEXTPNR), *device, "--lpf", "pins.lpf", "--json", "top.json"]
             # The analytic placer of the default needs far more wire for the book's wide rows.
             command += ["--placer", "static", "--router", "router1", "--timing-allow-fail"]
             command += ["--seed", str(seed), "--textcfg", f"seed{seed}.config"]
@@ -174,7 +176,7 @@ def main() -> int:
         sys.exit(f"{board.name}: expected a design that fits, was {'; '.join(missing)}")
     if options.synth_only:
         return 0
-    clocks = place(board, work, options.seeds, options.jobs)
+    clocks = place(work, board.device, constraints(board), options.seeds, options.jobs)
     best = max(clocks, key=lambda seed: (clocks[seed], -seed))
     print(f"place and route: {time.monotonic() - begun:.0f} s", flush=True)
     if clocks[best] * 1e6 < board.clock_hz:
