@@ -111,6 +111,7 @@ def test_mix_does_what_it_says_and_nothing_is_ignored(mix):
         "events_bbo": 18,
         "events_valid": 18,
         "intents": 18,
+        "entries": 18,
         "refill_requests": 2,
     }
     counters = {name: reference.counters[name] for name in COUNTERS}
