@@ -83,12 +83,20 @@ def run(work: Path, log: str, command: list[str], **more: Any) -> str:
 
 
 def synthesise(work: Path, text: str, command: str, kinds: dict[str, str]) -> dict[str, int]:
-    """Netlist of cells by a command of Yosys, and how many there are of each kind."""
-    (work / "top.il").write_text(text, encoding="utf-8")
-    (work / "yosys.log").unlink(missing_ok=True)
-    commands = ["tee -q -a yosys.log read_rtlil top.il", f"tee -q -a yosys.log {command}"]
-    commands += ["flatten", "tee -q -o top.stat stat"]
-    run(work, "yosys.err", [sys.executable, "-c", _SYNTH, *commands], preexec_fn=deep_stack)
+    """Netlist of cells by a command of Yosys, and how many there are of each kind.
+
+    What the same Yosys has made of the same text before is used again.
+    """
+    key, done = f"{command}\n{version('pyosys')}\n", work / "top.done"
+    whole = hashlib.sha256((key + text).encode()).hexdigest()
+    if not done.exists() or done.read_text(encoding="utf-8") != whole:
+        done.unlink(missing_ok=True)
+        (work / "top.il").write_text(text, encoding="utf-8")
+        (work / "yosys.log").unlink(missing_ok=True)
+        commands = ["tee -q -a yosys.log read_rtlil top.il", f"tee -q -a yosys.log {command}"]
+        commands += ["flatten", "tee -q -o top.stat stat"]
+        run(work, "yosys.err", [sys.executable, "-c", _SYNTH, *commands], preexec_fn=deep_stack)
+        done.write_text(whole, encoding="utf-8")
     found = dict.fromkeys(kinds.values(), 0)
     for count, name in re.findall(r"^\s*(\d+)\s+(\w+)\s*$", (work / "top.stat").read_text(), re.M):
         if kind := kinds.get(name):
