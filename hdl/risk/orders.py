@@ -58,8 +58,8 @@ class Orders(wiring.Component):
         It is a report.
     tag2 : In(8)
         Slot it names.
-    accept : In(1), value : In
-        It is an accepted order, and what it is worth.
+    order, accept : In(1), value : In
+        It is an order; it is accepted; what it is worth.
     adopt : In(1)
         Nothing of its symbol is open any more.
     next_slot : Out(8)
@@ -85,6 +85,7 @@ class Orders(wiring.Component):
                 "qty": In(config.qty_bits),
                 "report": In(1),
                 "tag2": In(8),
+                "order": In(1),
                 "accept": In(1),
                 "value": In(config.notional_bits),
                 "adopt": In(1),
@@ -153,14 +154,14 @@ class Orders(wiring.Component):
         new = rows.new2
         m.d.comb += [
             rows.write2.eq(self.accept | self.true),
-            rows.write_index2.eq(Mux(self.accept, slot, rows.index2)),
+            rows.write_index2.eq(Mux(self.order, slot, rows.index2)),
             new.symbol.eq(self.symbol),
             new.side.eq(self.side),
             new.state.eq(order.state),
             new.left.eq(order.left - Mux(harmless, 0, self.qty)),
             new.value.eq(order.value),
         ]
-        with m.If(self.accept):
+        with m.If(self.order):
             m.d.comb += [
                 new.state.eq(OrderState.PENDING),
                 new.left.eq(self.qty),

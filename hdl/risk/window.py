@@ -65,8 +65,8 @@ class Window(wiring.Component):
         These tokens.
     notional : In
         Price times quantity of the token in stage 2.
-    accept, rearm : In(1)
-        It is an accepted order; it starts the count of repetitions anew.
+    order, accept, rearm : In(1)
+        It is an order; it is accepted; it starts the count of repetitions anew.
     qty_total, notional_total, drift, duplicate, rate, repeat : Out(1)
         What refuses it.
     init_done : Out(1)
@@ -85,6 +85,7 @@ class Window(wiring.Component):
                 "intent1": In(intent_layout(config)),
                 "intent2": In(intent_layout(config)),
                 "notional": In(config.notional_bits),
+                "order": In(1),
                 "accept": In(1),
                 "rearm": In(1),
                 **dict.fromkeys(
@@ -167,7 +168,7 @@ class Window(wiring.Component):
 
         with m.If(self.rearm):
             m.d.comb += new.repeats.eq(0)
-        with m.If(self.accept):
+        with m.If(self.order):
             m.d.comb += [
                 new.bucket.eq(bucket2),
                 new.qty.eq(_capped(kept["qty"] + two.qty)),

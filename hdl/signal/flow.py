@@ -207,7 +207,12 @@ class OrderFlow(wiring.Component):
             plus2, minus2 = Signal.like(plus, name=f"{name}_plus2"), Signal.like(minus)
             m.d.sync += [plus2.eq(plus), minus2.eq(minus)]
             size = normalise(m, Mux(plus2 < 0, minus2, plus2[: len(plus2)]), f"{name}_size")
-            m.d.sync += getattr(self, name).eq(signed_log(m, plus2 < 0, size, f"{name}_log"))
+            size3, negative3 = (
+                Signal(log_layout(), name=f"{name}_size3"),
+                Signal(name=f"{name}_sign3"),
+            )
+            m.d.sync += [size3.eq(size), negative3.eq(plus2 < 0)]
+            m.d.comb += getattr(self, name).eq(signed_log(m, negative3, size3, f"{name}_log"))
         shares = []
         for name, seen in zip(("removed", "traded"), cancels, strict=True):
             share = Signal(FEATURE_BITS, name=f"{name}2")

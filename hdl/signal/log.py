@@ -33,14 +33,20 @@ def normalise(m: Module, value: Value, name: str) -> Any:
         raise ValueError(f"{name}: expected at most 128 bits, was {len(value)}")
     width = 1 << steps
     found = Signal(log_layout(), name=name)
-    rest = Signal(width, name=f"{name}_rest")
-    m.d.comb += rest.eq(value)
-    ones = []
+    whole, rest = Signal(width, name=f"{name}_whole"), Signal(width, name=f"{name}_rest")
+    m.d.comb += [whole.eq(value), rest.eq(whole)]
+    ones: list[Signal] = []
     for step in reversed(range(steps)):
         shift, top = 1 << step, Signal(name=f"{name}_top{step}")
         shifted = Signal(width, name=f"{name}_by{step}")
+        # Whether the upper half of a block has a one is found for all blocks at once; which block
+        # it is comes later, the finest choice last.
+        halves = [whole[at + shift : at + 2 * shift].any() for at in range(0, width, 2 * shift)]
+        for known in reversed(ones):
+            half = len(halves) // 2
+            halves = [Mux(known, halves[half + at], halves[at]) for at in range(half)]
         m.d.comb += [
-            top.eq(rest[width - shift :].any()),
+            top.eq(halves[0]),
             shifted.eq(Mux(top, rest, rest << shift)),
         ]
         rest = shifted

@@ -195,6 +195,15 @@ def size() -> Module:
     return m
 
 
+def settled(way: dict[str, Any], memory: dict[str, Any]) -> list[Value]:
+    """Rows of a memory with the one that is on its way there."""
+    three = way["three"]
+    return [
+        Mux(three.write & (three.index == at), three.row.as_value(), Value.cast(cell))
+        for at, cell in enumerate(cells(memory["rows"]))
+    ]
+
+
 def exposure() -> Module:
     m = start()
     gate, inside, tokens, valids = anything(m)
@@ -210,39 +219,49 @@ def exposure() -> Module:
     for name, part in parts.items():
         row, way, memory = part["rows"], rows[name], memories[name]
         depth = CONFIG.symbols if name == "exposure" else CONFIG.own_orders
-        stored = cells(memory["rows"])
+        in_memory, stored = cells(memory["rows"]), settled(way, memory)
         read = way["rows"].read_data
-        read_row = read.as_value() if isinstance(read, data.View) else read
-        way3 = way["written3"] & (way["index3"] == way["index0"])
+        shown0 = read.as_value() if isinstance(read, data.View) else read
+        three, four = way["three"], way["four"]
+        for written in (four, three):
+            hit = written.write & (written.index == way["index0"])
+            shown0 = Mux(hit, written.row.as_value(), shown0)
         for at, shown, index in (
-            (0, Mux(way3, way["new3"].as_value(), read_row), way["index0"]),
+            (0, shown0, way["index0"]),
             (1, row.row1.as_value(), way["index1"]),
             (2, row.row2.as_value(), row.index2),
         ):
             m.d.comb += Assert(
-                ~gate.init_done | (pick(m, stored, index, f"{name}{at}") == shown),
+                ~valids[2 + at] | (pick(m, stored, index, f"{name}{at}") == shown),
                 f"{name}: a token in stage {at} has the row as it is",
             )
         m.d.comb += [
             Assert(
-                ~way["written3"] | (pick(m, stored, way["index3"], name) == way["new3"].as_value())
+                ~four.write | (pick(m, in_memory, four.index, name) == four.row.as_value()),
+                f"{name}: what was written is in memory",
             ),
+            Assert(gate.init_done | ~(three.write | four.write)),
+            Assert(~gate.init_done | (way["again1"] == (three.index == way["index1"]))),
+            Assert(~gate.init_done | (way["again2"] == (three.index == row.index2))),
             Assert(memory["swept"] <= depth),
             *(
                 Assert(gate.init_done | (memory["swept"] <= at) | (Value.cast(cell) == 0))
-                for at, cell in enumerate(stored)
+                for at, cell in enumerate(in_memory)
             ),
         ]
+
+    # Taken as given here: no order of 0 is accepted, which `closed` and `size` prove.
+    m.d.comb += Assume(~(valid2 & accepted) | (two.qty != 0))
 
     # Symbol s: the position, and all that is open of it.
     s = AnyConst(1)
     kept = Signal(inside["exposure"].row.shape())
-    m.d.comb += kept.eq(pick(m, cells(memories["exposure"]["rows"]), s, "kept"))
+    m.d.comb += kept.eq(pick(m, settled(rows["exposure"], memories["exposure"]), s, "kept"))
     taken, owners = parts["orders"]["taken"], parts["orders"]["owners"]
     slots = [Signal(parts["orders"]["layout"], name=f"slot{at}") for at in range(CONFIG.own_orders)]
     open_lots = {side: Signal(8, name=f"open{side}") for side in (0, 1)}
     mine = []
-    for at, cell in enumerate(cells(memories["orders"]["rows"])):
+    for at, cell in enumerate(settled(rows["orders"], memories["orders"])):
         m.d.comb += slots[at].eq(Value.cast(cell))
         mine.append(taken[at] & (slots[at].symbol == s))
         m.d.comb += [
@@ -262,7 +281,7 @@ def exposure() -> Module:
     bound = 1 << 62
     with m.If((kept.position > bound) | (kept.position < -bound)):
         m.d.sync += far.eq(1)
-    near = ~far & (kept.position <= bound) & (kept.position >= -bound)
+    near = gate.init_done & ~far & (kept.position <= bound) & (kept.position >= -bound)
 
     own = valid2 & (two.symbol == s)
     limit = inside["limits2"].limits

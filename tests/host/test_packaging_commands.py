@@ -105,15 +105,6 @@ def test_make_says_one_line_and_starts_nothing_when_a_tool_is_missing(
     assert not (checkout / ".venv").exists()
 
 
-@pytest.mark.parametrize("target", ["bitstream", "flash"])
-def test_board_targets_say_that_no_recipe_is_in_this_version(machine: Path, target: str) -> None:
-    run = make(machine, ROOT, target)
-    assert run.returncode == 2
-    lines = (run.stdout + run.stderr).splitlines()
-    assert len(lines) == 1, lines
-    assert "no board recipe is in this version yet" in lines[0]
-
-
 def test_make_alone_lists_every_public_target(machine: Path) -> None:
     run = make(machine, ROOT)
     listed = re.findall(r"^  make (\S+) +\S", run.stdout, re.M)

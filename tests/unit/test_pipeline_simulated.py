@@ -75,8 +75,11 @@ def model(trees):
 
 @pytest.mark.parametrize(("config", "cycles"), [(CONFIG, 14), (WITH_FOREST, 22)])
 def test_features_entries_and_exits_leave_the_pipeline_as_the_reference_says(config, cycles):
-    dut, came = Pipeline(config), []
+    dut, came, lit = Pipeline(config), [], []
     strategy = [*STRATEGY, *model(config.trees)] if config.trees else STRATEGY
+
+    def look(ctx):
+        lit.append({name: ctx.get(dut.lamps[name]) for name in ("valid", "armed", "killed")})
 
     async def write(ctx, name, value):
         register = REGISTERS[name]
@@ -108,10 +111,17 @@ def test_features_entries_and_exits_leave_the_pipeline_as_the_reference_says(con
     async def testbench(ctx):
         ctx.set(dut.o.ready, 1)
         await ctx.tick().repeat(300)
+        look(ctx)
         for settings, records in ((SETTINGS, FIRST), (strategy, SECOND)):
             for name, value in settings:
                 await write(ctx, name, value)
             await feed(ctx, records)
+            look(ctx)
+        ctx.set(dut.kill_pin, 1)
+        await ctx.tick()
+        ctx.set(dut.kill_pin, 0)
+        await ctx.tick().repeat(8)
+        look(ctx)
 
     run(dut, testbench)
     reference, expected = Reference(1, 3, 8, trees=config.trees), []
@@ -125,6 +135,13 @@ def test_features_entries_and_exits_leave_the_pipeline_as_the_reference_says(con
     assert comparison.equal, str(comparison)
     decisions = np.ascontiguousarray(actual[actual[:, 0] == OutKind.DECISION])
     decisions = decisions.view(DECISION_DTYPE).reshape(-1)
+    # The last event takes the last bid away; the kill input then needs no more than a clock.
+    assert lit == [
+        {"valid": 0, "armed": 0, "killed": 0},
+        {"valid": 1, "armed": 1, "killed": 0},
+        {"valid": 0, "armed": 1, "killed": 0},
+        {"valid": 0, "armed": 0, "killed": 1},
+    ]
     assert set(decisions["latency_cycles"].tolist()) == {decision_latency(config)} == {cycles}
     assert (decisions["rule"] & int(Rule.EXIT) != 0).any()
     if config.trees:

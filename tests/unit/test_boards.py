@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards: clocks by the data sheet's limits, pins by amaranth-boards, the report by the sources."""
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from hdl.boards.board import BOARDS
+from hdl.boards.ecp5 import Ecp5Top, constraints, pll
+from hdl.regs.table import contract_hash
+from scripts import bitstream, flash
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = sorted(BOARDS)
+#: Platform of amaranth-boards, and what its resources call our lamps.
+PLATFORMS = {
+    "ulx3s-85f": ("ulx3s", "ULX3S_85F_Platform"),
+    "ecpix5-45f": ("ecpix5", "ECPIX545Platform"),
+}
+FTDI = {"idVendor": "0403", "idProduct": "6015", "busnum": "1", "devnum": "7"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_pll_gives_the_clock_within_the_limits_of_the_part(name):
+    board = BOARDS[name]
+    dividers = pll(board.oscillator_hz, board.clock_hz)
+    inside = board.oscillator_hz / dividers.input_div * dividers.feedback_div * dividers.output_div
+    assert inside / dividers.output_div == board.clock_hz
+    assert 400e6 <= inside <= 800e6
+    assert 3.125e6 <= board.oscillator_hz / dividers.input_div <= 400e6
+    assert all(1 <= divider <= 128 for divider in dividers)
+
+
+@pytest.mark.parametrize("wanted", [0, 7_000_001, 900_000_000])
+def test_a_clock_no_dividers_give_is_refused(wanted):
+    with pytest.raises(ValueError, match=f"was {wanted} Hz"):
+        pll(25_000_000, wanted)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_pin_is_there_once_and_the_library_knows_it(name):
+    board = BOARDS[name]
+    top = Ecp5Top(board)
+    wanted = {
+        f"{member}[{bit}]" if len(value) > 1 else member
+        for (member,), _, value in top.signature.flatten(top)
+        for bit in range(len(value))
+    }
+    placed = dict(
+        line.split('"')[1::2]
+        for line in constraints(board).splitlines()
+        if line.startswith("LOCATE")
+    )
+    assert set(placed) == wanted
+    assert len(set(placed.values())) == len(placed)
+    module, platform = PLATFORMS[name]
+    boards = pytest.importorskip("amaranth_boards")
+    known = getattr(importlib.import_module(f"{boards.__name__}.{module}"), platform)
+    clock, serial = (
+        next(resource for resource in known.resources if resource.name == wanted)
+        for wanted in (known.default_clk, "uart")
+    )
+    pins = {sub.name: sub.ios[0].names for sub in serial.ios}
+    assert placed["clock"] == clock.ios[0].names[0]
+    assert (placed["rx"], placed["tx"]) == (pins["rx"][0], pins["tx"][0])
+    assert serial.ios[0].ios[0].dir  # seen from the part
+    assert board.oscillator_hz == clock.clock.frequency
+    assert known.device in board.part
+    assert board.part.endswith(f"-{known.speed}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_report_belongs_to_the_bitstream(name):
+    folder = ROOT / "bitstreams" / name
+    if not folder.exists():
+        pytest.skip("no bitstream of this board is in the tree")
+    path, report = flash.bitstream(BOARDS[name], folder)
+    assert path.stat().st_size > 100_000
+    assert max(report["clock_mhz_by_seed"].values()) * 1e6 >= report["clock_hz"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_report_belongs_to_the_sources(name):
+    folder = ROOT / "bitstreams" / name
+    if not folder.exists():
+        pytest.skip("no bitstream of this board is in the tree")
+    report = json.loads((folder / "report.json").read_text())
+    assert int(report["register_hash"], 16) == contract_hash(), report["rebuild"]
+    assert bitstream.belongs(BOARDS[name], folder / "report.json") == 0, report["rebuild"]
+
+
+def usb_tree(tmp_path, *devices):
+    for at, device in enumerate(devices):
+        folder = tmp_path / "sys" / f"1-{at}"
+        (folder / f"1-{at}:1.0" / "ttyUSB3").mkdir(parents=True)
+        for name, text in device.items():
+            (folder / name).write_text(text + "\n")
+    node = tmp_path / "dev" / "bus" / "usb" / "001" / "007"
+    node.parent.mkdir(parents=True)
+    node.touch()
+    return flash.bridges("0403:6015", tmp_path / "sys", tmp_path / "dev")
+
+
+def test_the_board_is_found_by_its_bridge(tmp_path):
+    found = usb_tree(tmp_path, FTDI, FTDI | {"idProduct": "6001"}, {"idVendor": "0403"})
+    assert [bridge.ports for bridge in found] == [(str(tmp_path / "dev" / "ttyUSB3"),)]
+    assert flash.the_bridge(BOARDS["ulx3s-85f"], found) == found[0]
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_no_board_and_two_boards_are_told_in_one_line(tmp_path, count):
+    found = usb_tree(tmp_path, *[FTDI] * count)
+    with pytest.raises(flash.FlashError) as error:
+        flash.the_bridge(BOARDS["ulx3s-85f"], found)
+    text = str(error.value)
+    assert text == f"ulx3s-85f: expected one board with USB 0403:6015, found {count or 'none'}"
+
+
+def test_a_changed_bitstream_is_not_loaded(tmp_path):
+    (tmp_path / "tickgate.bit").write_bytes(b"other")
+    (tmp_path / "report.json").write_text(json.dumps({"bitstream_sha256": "00"}))
+    with pytest.raises(flash.FlashError, match="expected SHA-256 00"):
+        flash.bitstream(BOARDS["ulx3s-85f"], tmp_path)
