@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from host.execution.journal import FINAL, Journal, JournalError, OrderRow, State
 from host.execution.names import client_id
@@ -148,11 +149,49 @@ class Orders:
         ------
         JournalError
             The intent could not be written and nothing was sent, or what became of the order could
-        not be written. Orders are halted then.
+            not be written. Orders are halted then.
         Refused
             Orders are halted; nothing was written or sent.
         """
-        if self.halted:
+        return await self.start(
+            decision,
+            symbol,
+            side,
+            qty,
+            price,
+            part=part,
+            tif=tif,
+            reduce_only=reduce_only,
+            trigger=trigger,
+        )
+
+    def start(
+        self,
+        decision: int,
+        symbol: str,
+        side: str,
+        qty: Decimal,
+        price: Decimal | None = None,
+        *,
+        part: int = 0,
+        tif: str = "GTC",
+        reduce_only: bool = False,
+        trigger: Decimal | None = None,
+        closing: bool = False,
+    ) -> Coroutine[Any, Any, OrderRow]:
+        """Write the intent and hand the order to the venue, now; what is returned waits for it.
+
+        Parameters
+        ----------
+        closing : bool
+            It may be sent although orders are halted: it closes a position.
+
+        Raises
+        ------
+        JournalError, Refused
+            As of `submit`; nothing was sent.
+        """
+        if self.halted and not closing:
             raise Refused(f"halted: {self.halted}", "halted")
         name = client_id(self._journal.instance, self._session, decision, part)
         request = OrderRequest(name, symbol, side, qty, price, tif, reduce_only, trigger)
@@ -165,8 +204,11 @@ class Orders:
         self._rows[name] = OrderRow(
             request, self._session, decision, part, State.INTENT, "", _ZERO, _ZERO, now_ms, now_ms
         )
+        return self._finish(name, self._venue.begin(request))
+
+    async def _finish(self, name: str, sending: Awaitable[OrderReport]) -> OrderRow:
         try:
-            report = await self._venue.create(request)
+            report = await sending
         except (Refused, Busy) as error:
             # the venue has not taken it; a stream may have told otherwise meanwhile
             if self._rows[name].state is State.INTENT:
