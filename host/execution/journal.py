@@ -316,6 +316,31 @@ class Journal:
         )
         return self._db.total_changes - before
 
+    def fills(self, session: int) -> list[Fill]:
+        """Fills of a session's orders, oldest first."""
+        sql = (
+            "SELECT trade_id, orders.venue_id, fills.symbol, fills.side, fills.price, fills.qty,"
+            " fee, fee_asset, maker, time_ms FROM fills JOIN orders USING (client_id)"
+            " WHERE session = ? ORDER BY time_ms, trade_id"
+        )
+        return [
+            Fill(
+                str(trade_id),
+                str(venue_id),
+                str(symbol),
+                str(side),
+                Decimal(price),
+                Decimal(qty),
+                Decimal(fee),
+                str(fee_asset),
+                bool(maker),
+                int(time_ms),
+            )
+            for trade_id, venue_id, symbol, side, price, qty, fee, fee_asset, maker, time_ms in (
+                self._read(sql, (session,))
+            )
+        ]
+
     def position(self, symbol: str) -> Decimal:
         """Sum of all fills of a symbol, sales below 0, less fees taken in the base asset."""
         sql = "SELECT side, qty, fee, fee_asset FROM fills WHERE symbol = ?"

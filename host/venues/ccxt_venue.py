@@ -85,6 +85,8 @@ class CcxtVenue:
         Takes what ccxt logs, without keys.
     recv_window_ms : int
         Age at which the venue refuses a request.
+    lean : bool
+        Build order requests directly where that is known to give ccxt's bytes.
 
     Raises
     ------
@@ -101,6 +103,7 @@ class CcxtVenue:
         paper_url: str = "",
         logger: logging.Logger | None = None,
         recv_window_ms: int = 5000,
+        lean: bool = False,
     ) -> None:
         self.name = venue
         self.mode = mode
@@ -110,6 +113,7 @@ class CcxtVenue:
         self.weights = WeightBudget(_WEIGHTS.get(venue, 1 << 30), now_ms)
         self._offset_ms = 0
         self._spot = venue == "binance"
+        self._lean = lean
         quiet = logging.Logger(f"tickgate.{venue}") if logger is None else logger
         quiet.addFilter(Redaction(credentials))
         self.exchange.logger = quiet
@@ -138,6 +142,11 @@ class CcxtVenue:
         self._offset_ms = await self.clock_offset_ms()
         if await may_withdraw(self.name, self.mode, self.exchange, self._ask):
             raise Refused(f"{self.name}: expected keys that may not withdraw, was ones that may")
+
+    @property
+    def offset_ms(self) -> int:
+        """The venue's clock less ours, as it was found last."""
+        return self._offset_ms
 
     async def close(self) -> None:
         """Close all connections."""
