@@ -17,7 +17,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from host.contract.records import DECISION_DTYPE, IN_DTYPE, DecisionFlag, InFlag, InKind, OutKind
+from host.contract.records import (
+    DECISION_DTYPE,
+    IN_DTYPE,
+    DecisionFlag,
+    InFlag,
+    InKind,
+    OutKind,
+    Reason,
+)
 from host.execution.journal import FINAL, State
 from host.execution.orders import Change
 
@@ -92,6 +100,8 @@ class Bridge:
         What did not fit, by kind.
     accepted, refused : int
         Decisions seen.
+    reasons : Counter
+        Refused decisions by `Reason`; one may have several.
     """
 
     def __init__(self, markets: dict[int, Market], session: int | None = None) -> None:
@@ -100,6 +110,7 @@ class Bridge:
         self._open: dict[int, _Open] = {}
         self._reports: list[_Report] = []
         self.odd: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
         self.accepted = 0
         self.refused = 0
 
@@ -112,9 +123,10 @@ class Bridge:
             return []
         found = []
         for row in np.ascontiguousarray(out[kinds]).view(DECISION_DTYPE).reshape(-1).tolist():
-            _, flags, number, order, _, update_id, lots, ticks, decision = row[:9]
+            _, flags, number, order, _, update_id, lots, ticks, decision, verdict = row[:10]
             if flags & _REFUSED:
                 self.refused += 1
+                self.reasons.update(one.name for one in Reason if verdict >> int(one) & 1)
                 continue
             self.accepted += 1
             market = self._markets.get(number)

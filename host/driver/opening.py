@@ -18,23 +18,26 @@ from host.driver.units import Instrumented
 from host.feeds.messages import Instrument
 from host.feeds.session import FeedSession
 from host.feeds.settings import FeedSettings
-from host.links import open_link
+from host.links import LINKS, open_link
 from host.links.base import Identity
 from host.paper.server import PaperServer
 from host.paper.settings import MarketSettings, PaperSettings
 from host.settings import SettingError
 from host.venues.ccxt_venue import CcxtVenue
-from host.venues.hosts import Mode
+from host.venues.guarded import open_exchange
+from host.venues.hosts import Mode, ModeError, check_live
 from host.venues.keys import Credentials, KeyFileError, load_credentials
 
 __all__ = [
     "BUNDLED",
     "board_of",
+    "check",
     "credentials_of",
     "feed_of",
     "instruments_of",
     "kill_file",
     "markets_of",
+    "mode_of",
     "paper_of",
     "price_of",
     "run_folder",
@@ -43,6 +46,55 @@ __all__ = [
 #: The minute of BTCUSDT futures that comes with the project.
 BUNDLED = Path(__file__).resolve().parents[2] / "sim" / "data" / "usdm_btcusdt_20240808_60s.gz"
 _PAPER_KEYS = Credentials("paperkey", "papersecret")
+
+
+def check(
+    config: RunConfig,
+    file: Path,
+    live: bool,
+    environment: Mapping[str, str],
+    typed: str | None = None,
+) -> None:
+    """Refuse what cannot be traded, before a key is used; nothing is sent.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The configuration.
+    file : Path
+        Where it came from.
+    live : bool
+        The option for live trading was given.
+    environment : mapping
+        Where keys and the confirmation are looked for.
+    typed : str, optional
+        What a person has typed.
+
+    Raises
+    ------
+    SettingError
+        Live trading is not confirmed, the venue has no such environment or no market stream
+        here, the link is not known, or keys or captures are missing.
+    """
+    if config.link.name not in LINKS:
+        raise SettingError(
+            f"{file}: link.name: expected one of {', '.join(sorted(LINKS))}, "
+            f"was {config.link.name!r}"
+        )
+    try:
+        check_live(config.venue, mode_of(config), live, environment, typed)
+        if config.mode != "paper":
+            open_exchange(config.venue, mode_of(config))
+    except ModeError as error:
+        raise SettingError(f"{file}: {error}") from None
+    if config.venue not in ("binance", "binanceusdm"):
+        raise SettingError(
+            f"{file}: venue: expected one with a market stream here, binance or binanceusdm, "
+            f"was {config.venue}"
+        )
+    credentials_of(config, file, environment)
+    if config.mode == "paper":
+        paper_of(config, file)
 
 
 def run_folder(config: RunConfig, file: Path) -> Path:

@@ -45,6 +45,7 @@ def facts_of(session: Session) -> dict[str, Any]:
         "equity_end": str(watch.last_equity),
         "driver": dict(driver.counters),
         "decisions": {"accepted": session.bridge.accepted, "refused": session.bridge.refused},
+        "refused_for": dict(session.bridge.reasons),
         "odd": {**session.bridge.odd, **session.orders.odd},
         "feed": {name: count for name, count in session.feed.counters.items() if count},
         "market": dict(session.market.counters) if hasattr(session, "market") else {},

@@ -17,6 +17,7 @@ from host.driver.registers import (
 )
 from host.driver.units import Instrumented, units_of
 from host.risk.sizing import Sizing, Volatility, kelly_share, position_value, shares_of_groups
+from host.settings import Write
 
 __all__ = ["Sizes"]
 
@@ -86,7 +87,7 @@ class Sizes:
             order = 0
         return Budget(order, position, price)
 
-    def write(self, prices: Mapping[int, Decimal], equity: Decimal, entering: bool) -> None:
+    def write(self, prices: Mapping[int, Decimal], equity: Decimal, entering: bool) -> list[Write]:
         """Write every setting and limit; those of a symbol take force at once.
 
         Parameters
@@ -98,21 +99,28 @@ class Sizes:
         entering : bool
             Whether new risk may be taken.
 
+        Returns
+        -------
+        list of Write
+            What was written, in order.
+
         Raises
         ------
         LinkError
             The board does not take them.
         """
         gross = max(equity, Decimal(0)) * self._config.risk.leverage
-        self._fabric.write(global_writes(self._config, self.units, self._day_equity, gross))
-        self._fabric.write(clock_writes(self._config))
+        writes = global_writes(self._config, self.units, self._day_equity, gross)
+        writes += clock_writes(self._config)
         for one in self._symbols:
             budget = self.budget(one, prices[one.number], equity)
             self.budgets[one.number] = budget
             bits = self._fabric.identity.qty_bits
-            self._fabric.write(limit_writes(self._config, one, budget, self.units, entering, bits))
-            self._fabric.write(strategy_writes(self._config, one, budget))
+            writes += limit_writes(self._config, one, budget, self.units, entering, bits)
+            writes += strategy_writes(self._config, one, budget)
+        self._fabric.write(writes)
         self.entering = entering
+        return writes
 
     def credit(self, equity: Decimal, used: Decimal) -> int:
         """What may be spent, units of value: equity x leverage less what positions use."""

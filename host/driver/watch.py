@@ -82,8 +82,7 @@ class Watch:
         """Heartbeat and time for the board; the fabric's clock never goes back."""
         session = self._session
         session.bridge.put(InKind.HEARTBEAT)
-        venue_ms = session.now_ms() + session.venue.offset_ms
-        session.bridge.put(InKind.TIMER, venue_ms * 1000)
+        session.bridge.put(InKind.TIMER, self._stream_us())
 
     async def equity(self) -> Decimal:
         """Money and unrealised profit in the quote currency, of the venue.
@@ -125,6 +124,13 @@ class Watch:
         return top.mid2_ticks * session.symbols[number].tick / 2
 
     # inside
+
+    def _stream_us(self) -> int:
+        """The exchange's time; an embedded one whose market runs at another pace has its own."""
+        session = self._session
+        if session.server is not None and session.server.venue.settings.paced:
+            return session.server.venue.clock.now_us
+        return (session.now_ms() + session.venue.offset_ms) * 1000
 
     def _credit(self, equity: Decimal) -> int:
         session = self._session

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from host.replay.print import rows
 
-__all__ = ["Section", "page"]
+__all__ = ["CSS", "Section", "page", "table"]
 
-_CSS = """
+CSS = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; color: #222;
   background: #fff; max-width: 1120px; margin: 2.5rem auto; padding: 0 1.25rem; }
@@ -66,14 +66,14 @@ def page(summary: dict[str, Any], sections: Sequence[Section]) -> str:
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>tickgate replay: {escape(captures)}</title><style>{_CSS}</style></head><body>",
+        f"<title>tickgate replay: {escape(captures)}</title><style>{CSS}</style></head><body>",
         "<h1>tickgate replay</h1>",
         f'<p class="lead">{escape(captures)}</p>',
         f'<p class="verdict {"bad" if total else "good"}">{escape(verdict)}</p>',
     ]
     if summary["capture_error"]:
         parts.append(f'<p class="verdict bad">{escape(summary["capture_error"])}</p>')
-    parts += ["<h2>Figures</h2>", _table(rows(summary))]
+    parts += ["<h2>Figures</h2>", table(rows(summary))]
     for section in sections:
         data = base64.b64encode(section.image.read_bytes()).decode()
         parts += [
@@ -82,14 +82,14 @@ def page(summary: dict[str, Any], sections: Sequence[Section]) -> str:
             f"<figcaption>{escape(section.caption)}</figcaption></figure>",
         ]
     parts += ["<h2>What these figures mean, and what not</h2>", *map(_paragraph, _notes(summary))]
-    parts += ["<h2>Settings</h2>", _table(_settings(summary))]
+    parts += ["<h2>Settings</h2>", table(_settings(summary))]
     parts += [
         "<details><summary>Counters of the board</summary>",
-        _table(((name, f"{count:,}") for name, count in summary["counters"].items()), True),
+        table(((name, f"{count:,}") for name, count in summary["counters"].items()), True),
         "</details><details><summary>Counters of the host, those above 0</summary>",
-        _table(((name, f"{count:,}") for name, count in summary["host"].items()), True),
+        table(((name, f"{count:,}") for name, count in summary["host"].items()), True),
         "</details><details><summary>Captures</summary>",
-        _table((entry["file"], f"sha256 {entry['sha256']}") for entry in summary["captures"]),
+        table((entry["file"], f"sha256 {entry['sha256']}") for entry in summary["captures"]),
         "</details></body></html>",
     ]
     return "\n".join(parts) + "\n"
@@ -163,7 +163,8 @@ def _paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _table(lines: Iterable[tuple[str, str]], numbers: bool = False) -> str:
+def table(lines: Iterable[tuple[str, str]], numbers: bool = False) -> str:
+    """Rows of a name and a text as an HTML table, numbers to the right."""
     kind = ' class="number"' if numbers else ""
     cells = (
         f"<tr><th>{escape(name)}</th><td{kind}>{escape(text)}</td></tr>" for name, text in lines
