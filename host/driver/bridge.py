@@ -27,12 +27,9 @@ from host.contract.records import (
     Reason,
 )
 from host.execution.journal import FINAL, State
-from host.execution.orders import Change
+from host.execution.orders import HOST_DECISIONS, Change
 
-__all__ = ["HOST_DECISIONS", "Bridge", "Market", "Wanted"]
-
-#: Decisions from here on are the host's own: stops, and what closes a position at the end.
-HOST_DECISIONS = 1 << 32
+__all__ = ["Bridge", "Market", "Wanted"]
 
 _SIDE, _WHOLE = int(InFlag.SIDE), int(InFlag.WHOLE)
 _REFUSED, _REDUCE_ONLY = int(DecisionFlag.REFUSED), int(DecisionFlag.REDUCE_ONLY)

@@ -46,7 +46,8 @@ from host.driver.standing import Standing
 from host.driver.trail import Trail
 from host.driver.units import Instrumented
 from host.driver.watch import Watch
-from host.execution.journal import Journal
+from host.execution.ahead import Ahead
+from host.execution.journal import Journal, JournalError
 from host.execution.names import client_id
 from host.execution.orders import Orders
 from host.execution.recovery import Agreement, Recovery
@@ -136,6 +137,7 @@ class Session:
         self.server = server
         self.venue: CcxtVenue
         self.journal: Journal
+        self.ahead: Ahead
         self.orders: Orders
         self.bridge: Bridge
         self.fabric: Fabric
@@ -186,6 +188,7 @@ class Session:
                 self.phase = Phase.STOPPING
                 self.say(f"stopping: {self.outcome.reason or 'a fault'}")
                 await self.standing.stop()
+                await self.ahead.wait()
                 self.outcome.facts = facts_of(self)
                 self._close_journal()
                 self.phase = Phase.ENDED
@@ -226,6 +229,8 @@ class Session:
         self.symbols = instruments_of(config, self.venue, self.fabric.identity)
         self.journal = Journal(self.folder / "journal.db")
         stack.callback(self.journal.close)
+        self.ahead = Ahead(self.folder / "ahead.db")
+        stack.callback(self.ahead.close)
         self.started_ms = self.now_ms()
         self.number = self.journal.begin_session(config.venue, config.mode, self.started_ms)
         self.bridge = Bridge(markets_of(self.symbols), self.number)
@@ -237,11 +242,21 @@ class Session:
             self.sleep,
             self.bridge.heard,
             config.orders.window_ms,
+            self.ahead,
         )
         self.trail = Trail(self.folder, self.number, self._name, self.now_ms)
         self.feed = feed_of(config, self.symbols, self.fabric.identity)
         names = [one.symbol for one in self.symbols]
-        self.recovery = Recovery(self.venue, self.journal, self.orders, names, self.now_ms)
+        self.recovery = Recovery(
+            self.venue,
+            self.journal,
+            self.orders,
+            names,
+            self.now_ms,
+            self.ahead,
+            self.sleep,
+            config.orders.window_ms,
+        )
         self.driver = Driver(
             board,
             self.feed,
@@ -265,6 +280,7 @@ class Session:
         for one in self.symbols:
             position = agreement.positions.get(one.symbol, Decimal(0))
             self.opening[one.symbol] = (position, self.prices[one.number])
+        self.ahead.begin(self.number)
         self.bridge.put(InKind.DAY)
         self.watch.beat()
         self.driver.flush()
@@ -313,11 +329,12 @@ class Session:
             await asyncio.gather(stopped, *tasks, return_exceptions=True)
 
     def _close_journal(self) -> None:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(OSError):
             self.trail.flush()
         if not self.outcome.problems:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(JournalError):
                 self.journal.end_session(self.number, self.now_ms())
+                self.ahead.forget(self.number)
 
     # the three streams
 

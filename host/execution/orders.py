@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from host.execution.ahead import Ahead
 from host.execution.journal import FINAL, Journal, JournalError, OrderRow, State
 from host.execution.names import client_id
 from host.venues.interface import (
@@ -38,7 +39,11 @@ from host.venues.interface import (
     VenueFault,
 )
 
-__all__ = ["Change", "Orders"]
+__all__ = ["HOST_DECISIONS", "Change", "Orders"]
+
+#: Decisions from here on are the host's own: stops, and what closes a position at the end. Below,
+#: they are the fabric's `decision_id`, the slot in the low byte.
+HOST_DECISIONS = 1 << 32
 
 _ZERO = Decimal(0)
 _STATES = {
@@ -86,6 +91,8 @@ class Orders:
         Told of every `Change`, after it is on disk.
     window_ms : int
         Receive window of the venue's requests.
+    ahead : Ahead, optional
+        Reservations of names; without them every intent is synced to disk before it is sent.
 
     Attributes
     ----------
@@ -104,6 +111,7 @@ class Orders:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         on_change: Callable[[Change], None] = lambda change: None,
         window_ms: int = 5000,
+        ahead: Ahead | None = None,
     ) -> None:
         self._venue = venue
         self._journal = journal
@@ -112,6 +120,7 @@ class Orders:
         self._sleep = sleep
         self._on_change = on_change
         self._window_ms = window_ms
+        self._ahead = ahead
         self._rows: dict[str, OrderRow] = {}
         # from when on nothing more was sent for an order, by our clock
         self._silent_since_ms: dict[str, int] = {}
@@ -197,7 +206,12 @@ class Orders:
         request = OrderRequest(name, symbol, side, qty, price, tif, reduce_only, trigger)
         now_ms = self._now_ms()
         try:
-            self._journal.intend(request, self._session, decision, part, now_ms)
+            reserved = (
+                self._ahead is not None
+                and decision < HOST_DECISIONS
+                and self._ahead.cover(decision >> 8)
+            )
+            self._journal.intend(request, self._session, decision, part, now_ms, not reserved)
         except JournalError:
             self.halt("journal")
             raise

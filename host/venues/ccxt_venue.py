@@ -20,6 +20,8 @@ from typing import Any, NamedTuple, TypeVar
 import aiohttp
 
 from host.venues.ends import NotThere, end_of
+from host.venues.express import Express
+from host.venues.finding import find_order
 from host.venues.guarded import open_exchange
 from host.venues.hosts import Mode, ModeError, check_addresses
 from host.venues.interface import (
@@ -53,6 +55,7 @@ _CLIENT_PARAM = {
 #: Weight a minute, where the venue counts weights.
 _WEIGHTS = {"binance": 6000, "binanceusdm": 2400}
 _FILLS_AT_ONCE = 1000
+_ORDERS_AT_ONCE = 500
 _WINDOW_MS = 7 * 86_400_000
 _OLDEST_FILL_MS = 89 * 86_400_000
 
@@ -113,7 +116,8 @@ class CcxtVenue:
         self.weights = WeightBudget(_WEIGHTS.get(venue, 1 << 30), now_ms)
         self._offset_ms = 0
         self._spot = venue == "binance"
-        self._lean = lean
+        self._wants_express = lean and venue in ("binance", "binanceusdm")
+        self._express: Express | None = None
         quiet = logging.Logger(f"tickgate.{venue}") if logger is None else logger
         quiet.addFilter(Redaction(credentials))
         self.exchange.logger = quiet
@@ -142,6 +146,16 @@ class CcxtVenue:
         self._offset_ms = await self.clock_offset_ms()
         if await may_withdraw(self.name, self.mode, self.exchange, self._ask):
             raise Refused(f"{self.name}: expected keys that may not withdraw, was ones that may")
+        if self._wants_express and "PRIVATE KEY" not in self._credentials.secret:
+            self._express = Express(
+                self.exchange,
+                self.mode,
+                self._credentials,
+                lambda: self._now_ms() + self._offset_ms,
+                self.exchange.timeout / 1000,
+                int(self.exchange.options["recvWindow"]),
+            )
+            await self._express.open()
 
     @property
     def offset_ms(self) -> int:
@@ -150,6 +164,8 @@ class CcxtVenue:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._express is not None:
+            await self._express.close()
         await self.exchange.close()
 
     async def clock_offset_ms(self) -> int:
@@ -264,8 +280,27 @@ class CcxtVenue:
         return report_of(self.name, found, request)
 
     def begin(self, request: OrderRequest) -> Awaitable[OrderReport]:
-        """As `create`, but what can be sent at once is sent before this returns."""
-        return self.create(request)
+        """As `create`, but what can be sent at once is sent before this returns.
+
+        An order of a kind that is built here leaves over an open line; any other through ccxt.
+        """
+        express = self._express
+        if express is None or not express.takes(request):
+            return self.create(request)
+        if self.weights.wait_ms(1, request.reduce_only):
+            return self.create(request)  # which says for how long
+        sent = express.begin(request, self.weights.heard)
+        if sent is None:
+            return self.create(request)
+        return self._named(sent)
+
+    async def _named(self, sent: Awaitable[OrderReport]) -> OrderReport:
+        try:
+            return await sent
+        except (asyncio.CancelledError, ModeError):
+            raise
+        except Exception as error:
+            raise self._end(error) from None
 
     async def query(self, request: OrderRequest) -> OrderReport | None:
         """The order with the client id, None where the venue knows none.
@@ -276,47 +311,10 @@ class CcxtVenue:
             The venue did not say.
         """
         try:
-            found = await self._ask(4, lambda: self._find(request), True)
+            found = await self._ask(4, lambda: find_order(self.exchange, request), True)
         except NotThere:
             return None
         return None if found is None else report_of(self.name, found, request)
-
-    async def _find(self, request: OrderRequest) -> Any:
-        exchange, symbol, name = self.exchange, request.symbol, request.client_id
-        if self.name.startswith("binance"):
-            params: dict[str, Any] = {"origClientOrderId": name}
-            if request.trigger is not None and not self._spot:
-                raw = await exchange.fapiPrivateGetAlgoOrder({"clientAlgoId": name})
-                if raw.get("actualOrderId"):
-                    # it has been triggered: the order that it became has the fills
-                    return await exchange.fetch_order(str(raw["actualOrderId"]), symbol)
-                return exchange.parse_order(raw, exchange.market(symbol))
-            return await exchange.fetch_order(None, symbol, params)
-        if self.name == "okx":
-            return await exchange.fetch_order(None, symbol, {"clOrdId": name})
-        if self.name == "bybit":
-            for search in (exchange.fetch_open_orders, exchange.fetch_canceled_and_closed_orders):
-                orders = await search(symbol, None, 1, {"orderLinkId": name})
-                if orders:
-                    return orders[0]
-            return None
-        if self.name == "deribit":
-            currency = exchange.market(symbol)["baseId"]
-            raw = await exchange.privateGetGetOrderStateByLabel(
-                {"currency": currency, "label": name}
-            )
-            orders = raw.get("result") or []
-            return exchange.parse_order(orders[-1]) if orders else None
-        # open orders and those of the last five seconds; older ones are in the history alone
-        raw = await exchange.privateGetOrdersStatus({"cliOrdIds": name})
-        orders = raw.get("orders") or []
-        if orders:
-            return exchange.parse_order(orders[0])
-        for search in (exchange.fetch_closed_orders, exchange.fetch_canceled_orders):
-            for order in await search(symbol):
-                if order.get("clientOrderId") == name:
-                    return order
-        return None
 
     async def cancel(self, request: OrderRequest) -> OrderReport | None:
         """Cancel by client id; None where the venue knows no such open order.
@@ -375,6 +373,26 @@ class CcxtVenue:
                 1, lambda: self.exchange.fetch_open_orders(symbol, params={"trigger": True}), True
             )
         return [report_of(self.name, order) for order in found]
+
+    async def orders_since(self, symbol: str, since_ms: int) -> list[OrderReport]:
+        """All orders of a symbol since a time, ended ones included.
+
+        Raises
+        ------
+        Busy, Unknown, Refused
+            See `host.venues.interface`.
+        """
+        found: dict[str, OrderReport] = {}
+        start = since_ms
+        while True:
+            ask = partial(self.exchange.fetch_orders, symbol, start, _ORDERS_AT_ONCE)
+            batch = await self._ask(20, ask, True)
+            reports = [report_of(self.name, order) for order in batch]
+            fresh = [report for report in reports if report.venue_id not in found]
+            found |= {report.venue_id: report for report in fresh}
+            if len(batch) < _ORDERS_AT_ONCE or not fresh:
+                return list(found.values())
+            start = max(int(order["timestamp"]) for order in batch)
 
     # account
 

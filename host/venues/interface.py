@@ -209,6 +209,9 @@ class Venue(Protocol):
     async def open_orders(self, symbol: str) -> list[OrderReport]:
         """All open orders of a symbol, stops included, those of others as well."""
 
+    async def orders_since(self, symbol: str, since_ms: int) -> list[OrderReport]:
+        """All orders of a symbol since a time, ended ones included."""
+
     async def positions(self, symbols: list[str]) -> list[Position]:
         """Positions that are not 0; of spot, what there is of the base asset."""
 
