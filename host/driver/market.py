@@ -43,6 +43,8 @@ class MarketStream:
         Age at which a connection is replaced.
     sleep : callable
         Waits some seconds.
+    now_ns : callable
+        A clock that nobody sets.
 
     Attributes
     ----------
@@ -58,7 +60,9 @@ class MarketStream:
         on_loss: Callable[[str], None],
         reconnect_s: float,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
+        self._now_ns = now_ns
         self._url = url
         self._on_loss = on_loss
         self._reconnect_s = reconnect_s
@@ -147,7 +151,7 @@ class MarketStream:
             append, counters = self._waiting.append, self.counters
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    self.last_ns = time.perf_counter_ns()
+                    self.last_ns = self._now_ns()
                     counters["frames"] += 1
                     append(Arrived(self.last_ns, message.data))
                     self._there.set()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -116,6 +117,8 @@ class Session:
         An open board; one is opened by the configuration if not given.
     server : PaperServer, optional
         A running paper exchange; one is started in the mode paper if not given.
+    steady_ns : callable
+        A clock that nobody sets.
     """
 
     def __init__(
@@ -129,7 +132,9 @@ class Session:
         say: Callable[[str], None] = lambda text: None,
         board: Board | None = None,
         server: PaperServer | None = None,
+        steady_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
+        self.steady_ns = steady_ns
         self.config = config
         self.folder = folder
         self.phase = Phase.OPENING
@@ -221,8 +226,8 @@ class Session:
             lean=config.orders.lean,
         )
         stack.push_async_callback(self.venue.close)
-        self.venue.exchange.timeout = config.orders.timeout_ms
         await self.venue.start()
+        self.venue.exchange.timeout = config.orders.timeout_ms
         # the board: another one than this host speaks to is refused before a journal is touched
         board = self._board if self._board is not None else board_of(config, stack)
         self.fabric = Fabric(board)
@@ -293,7 +298,11 @@ class Session:
             for kind in (f"depth@{config.feed.depth}", "trade", "bookTicker")
         ]
         self.market = MarketStream(
-            self.venue.stream_url(names), self._feed_lost, config.feed.reconnect_h * 3600.0
+            self.venue.stream_url(names),
+            self._feed_lost,
+            config.feed.reconnect_h * 3600.0,
+            self.sleep,
+            self.steady_ns,
         )
         await stack.enter_async_context(self.market)
         handlers = {

@@ -8,7 +8,6 @@ switch. Every minute: sizes and limits.
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,7 @@ class Watch:
         self._no_trade = NoTrade(config.risk.no_trade)
         self._day = DayClock(config.risk.day_start, now_ms)
         self._beats = 0
-        self._clock_ms = (now_ms, time.monotonic_ns() // 1_000_000)
+        self._clock_ms = (now_ms, session.steady_ns() // 1_000_000)
         self._silent_since_ns = 0
         self.last_equity = Decimal(0)
         self.positions: dict[str, Decimal] = {}
@@ -165,7 +164,7 @@ class Watch:
         if kill_file(session.folder).exists():
             session.stop("the kill file is there")
         stop = session.config.stop
-        wall_ms, steady_ms = session.now_ms(), time.monotonic_ns() // 1_000_000
+        wall_ms, steady_ms = session.now_ms(), session.steady_ns() // 1_000_000
         jump_ms = (wall_ms - self._clock_ms[0]) - (steady_ms - self._clock_ms[1])
         self._clock_ms = (wall_ms, steady_ms)
         if abs(jump_ms) > stop.clock_jump_ms:
@@ -173,11 +172,12 @@ class Watch:
         if stop.duration_s and wall_ms - session.started_ms >= stop.duration_s * 1000:
             session.stop("its time is over")
         server = session.server
-        if server is not None and server.venue.ended and not session.market.waiting:
+        played = server is not None and server.venue.sources and server.venue.ended
+        if played and not session.market.waiting:
             session.stop("the capture has ended")
-        silent_ns = time.perf_counter_ns() - session.market.last_ns
+        silent_ns = session.steady_ns() - session.market.last_ns
         if session.market.last_ns and silent_ns > session.config.feed.silent_ms * 1_000_000:
-            session.market.last_ns = time.perf_counter_ns()
+            session.market.last_ns = session.steady_ns()
             session.standing.lost_feed("the market stream is silent")
             session.market.cut()
 

@@ -152,7 +152,6 @@ class CcxtVenue:
                 self.mode,
                 self._credentials,
                 lambda: self._now_ms() + self._offset_ms,
-                self.exchange.timeout / 1000,
                 int(self.exchange.options["recvWindow"]),
             )
             await self._express.open()

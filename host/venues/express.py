@@ -47,8 +47,6 @@ class Express:
         Keys.
     now_ms : callable
         The venue's clock.
-    timeout_s : float
-        Time until an answer counts as lost.
     recv_window_ms : int
         Receive window of the requests.
     lines : int
@@ -68,7 +66,6 @@ class Express:
         mode: Mode,
         credentials: Credentials,
         now_ms: Callable[[], int],
-        timeout_s: float,
         recv_window_ms: int,
         lines: int = 4,
     ) -> None:
@@ -81,7 +78,6 @@ class Express:
         check_addresses(self._name, mode, self._url)
         self._exchange = exchange
         self._now_ms = now_ms
-        self._timeout_s = timeout_s
         self._lean: dict[str, LeanBinance] = {}
         for symbol, market in (exchange.markets or {}).items():
             self._lean[symbol] = LeanBinance(
@@ -140,7 +136,7 @@ class Express:
         heard: Callable[[Mapping[str, str]], None],
     ) -> OrderReport:
         try:
-            answer = await asyncio.wait_for(coming, self._timeout_s)
+            answer = await asyncio.wait_for(coming, self._exchange.timeout / 1000)
         except asyncio.TimeoutError:
             line.close()
             raise Unknown(f"{self._name}: expected an answer in time, was none") from None

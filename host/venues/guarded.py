@@ -11,7 +11,7 @@ import ccxt.pro
 
 from host.venues.hosts import HOSTS, Mode, ModeError, check_addresses
 
-__all__ = ["open_exchange"]
+__all__ = ["open_exchange", "point_at"]
 
 #: How each venue's test environment is entered: ccxt's sandbox or its demo trading.
 _TEST_ENTRY = {
@@ -55,7 +55,7 @@ def open_exchange(venue: str, mode: Mode, paper_url: str = "") -> Any:
     )
     exchange.number = str
     if mode is Mode.PAPER:
-        _point_at(exchange, venue, paper_url)
+        point_at(exchange, venue, paper_url)
     elif mode is Mode.TESTNET:
         entry = _TEST_ENTRY[venue]
         try:
@@ -149,7 +149,7 @@ async def _refuse_redirect(
     raise ModeError(f"expected an answer of {found.url.host}, was a redirection")
 
 
-def _point_at(exchange: Any, venue: str, base: str) -> None:
+def point_at(exchange: Any, venue: str, base: str) -> None:
     """Put the paper venue's addresses in place of the exchange's."""
     if not venue.startswith("binance"):
         raise ModeError(f"{venue}: expected binance or binanceusdm in the mode paper, was {venue}")
