@@ -13,7 +13,9 @@ import orjson
 import typer
 from rich.console import Console
 
+from host.driver.commands import register
 from host.execution.assumed import ASSUMPTION
+from host.execution.journal import JournalError
 from host.feeds.capture import CaptureError
 from host.feeds.venues import VENUES
 from host.links import LinkError, RegisterError
@@ -29,6 +31,8 @@ from host.replay.itch import run_itch_replay
 from host.replay.run import ReplayError
 from host.replay.summary import version_text
 from host.settings import ReplaySettings, SettingError
+from host.venues.hosts import ModeError
+from host.venues.interface import VenueFault
 from host.wire.convert import encode_capture, not_encoded
 from host.wire.framing import Wire
 from host.wire.stats import feed_stats
@@ -40,9 +44,26 @@ __all__ = ["app", "main"]
 MISMATCH, BAD_INPUT = 1, 2
 
 
+#: Faults of the input, of a board or of a venue: one line each, no traceback.
+_FAULTS = (
+    CaptureError,
+    JournalError,
+    LinkError,
+    ModeError,
+    ModelError,
+    RegisterError,
+    ReplayError,
+    SettingError,
+    VenueFault,
+    OSError,
+)
+
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
 )
+
+
+register(app)
 
 
 class Fills(str, Enum):
@@ -363,15 +384,7 @@ def main(arguments: list[str] | None = None) -> None:
     collect_seldom()
     try:
         status = app(arguments, standalone_mode=False)
-    except (
-        CaptureError,
-        LinkError,
-        ModelError,
-        RegisterError,
-        ReplayError,
-        SettingError,
-        OSError,
-    ) as error:
+    except _FAULTS as error:
         status = _fail(str(error))
     except typer.Abort:
         status = _fail("interrupted")

@@ -1,30 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop: frames to the fabric, its orders to the venue, their ends back to the fabric.
 
-A frame is turned into records and sent over the link at once, after the reports that have come
-since the last one; decisions become orders in tasks of their own, so that nothing waits for an
-answer of the venue. How many orders may be under way is bounded: one more is given back to the
-fabric as rejected, and counted.
+A frame is turned into records and sent over the link at once, behind the records that have come
+for the fabric since the last one. An order the fabric lets through is written to the journal and
+handed to the venue before the next frame is looked at; its answer is waited for in a task of its
+own. How many may be under way is bounded: one more is given back to the fabric as rejected,
+and counted.
 """
 
 from __future__ import annotations
 
 import asyncio
+import struct
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from host.contract.records import REFILL_REQUEST_DTYPE, OutKind
+from host.contract.records import (
+    ALERT_DTYPE,
+    REFILL_REQUEST_DTYPE,
+    VIEW_DTYPE,
+    OutKind,
+    ViewFlag,
+)
 from host.driver.bridge import Bridge, Wanted
 from host.execution.journal import JournalError
 from host.execution.orders import Orders
+from host.feeds.messages import DepthUpdate, Message
 from host.feeds.session import FeedSession
 from host.venues.interface import VenueFault
 
-__all__ = ["Driver", "Transfer"]
+__all__ = ["Driver", "Passage", "Top", "Transfer"]
+
+_DECISION, _REFILL = int(OutKind.DECISION), int(OutKind.REFILL_REQUEST)
+_VIEW, _ALERT = int(OutKind.VIEW), int(OutKind.ALERT)
+_FIELDS = VIEW_DTYPE.fields or {}
+#: Best bid and ask stand side by side in a view.
+_BEST = struct.Struct("<II")
+_BEST_AT = int(_FIELDS["bid_price_ticks"][1])
+_BBO_VALID = int(ViewFlag.BBO_VALID)
 
 
 class Transfer(Protocol):
@@ -32,6 +50,37 @@ class Transfer(Protocol):
 
     def transfer(self, records: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Send records and take everything the board answers."""
+
+
+class Top(NamedTuple):
+    """Best bid and ask of a symbol as the fabric had them last."""
+
+    bid_ticks: int
+    ask_ticks: int
+
+    @property
+    def mid2_ticks(self) -> int:
+        """Twice the mid."""
+        return self.bid_ticks + self.ask_ticks
+
+
+class Passage(NamedTuple):
+    """When a frame that led to an order passed, nanoseconds of one clock.
+
+    Attributes
+    ----------
+    received_ns : int
+        The frame was there.
+    fed_ns, linked_ns : int
+        Its records were made; the fabric had answered.
+    sent_ns : int
+        The order had been handed to the venue's connection.
+    """
+
+    received_ns: int
+    fed_ns: int
+    linked_ns: int
+    sent_ns: int
 
 
 class Driver:
@@ -55,11 +104,21 @@ class Driver:
         Orders under way at a time.
     snapshot_every_ms : int
         Time between two snapshots of a symbol; each costs the venue's weight.
+    on_decision : callable, optional
+        Told of each order that was handed on: the frame, the order, its passage.
+    on_alert : callable, optional
+        Told of each ALERT of the fabric, a row of ALERT_DTYPE.
+    submit : callable, optional
+        Sends an order in parts; None: each is sent as a whole.
 
     Attributes
     ----------
     counters : Counter
-        decisions, orders, refused_full, refused_venue, snapshots.
+        decisions, orders, refused_full, refused_venue, snapshots, snapshots_failed, alerts.
+    tops : dict
+        `Top` by symbol number.
+    link_lost : str
+        Why the board does not answer any more, empty while it does.
     """
 
     def __init__(
@@ -72,6 +131,9 @@ class Driver:
         now_ms: Callable[[], int],
         most_open: int = 16,
         snapshot_every_ms: int = 5000,
+        on_decision: Callable[[bytes | str, Wanted, Passage], None] | None = None,
+        on_alert: Callable[[Any], None] | None = None,
+        submit: Callable[[Wanted], Awaitable[None]] | None = None,
     ) -> None:
         self._link = link
         self._feed = feed
@@ -79,11 +141,19 @@ class Driver:
         self._bridge = bridge
         self._snapshot = snapshot
         self._most_open = most_open
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._sending = 0
         self._now_ms = now_ms
         self._snapshot_every_ms = snapshot_every_ms
         self._asked_ms: dict[str, int] = {}
+        self._on_decision = on_decision
+        self._on_alert = on_alert
+        self._submit = submit
+        self._frame: bytes | str = b""
+        self._received_ns = 0
         self.counters: Counter[str] = Counter()
+        self.tops: dict[int, Top] = {}
+        self.link_lost = ""
 
     async def run(self, frames: AsyncIterator[bytes]) -> None:
         """Take frames until they end, then wait for what is under way.
@@ -104,64 +174,213 @@ class Driver:
         """Wait for all orders under way, and give the fabric the last reports."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._transfer()
+        self.flush()
 
-    def on_frame(self, payload: bytes) -> None:
-        """Take a frame of the feed."""
-        self._feed.feed_payload(payload)
-        for name in self._feed.needs_snapshot:
-            now_ms = self._now_ms()
-            if (
-                now_ms - self._asked_ms.get(name, -self._snapshot_every_ms)
-                >= self._snapshot_every_ms
-            ):
-                self._asked_ms[name] = now_ms
-                self._start(self._ask_snapshot(name))
-        self._transfer()
+    async def settled(self, seconds: float) -> None:
+        """Wait for orders under way, for some time at most, and send what they left."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=seconds)
+        if not self.link_lost:
+            self.flush()
 
-    def _transfer(self) -> None:
-        records = np.concatenate([self._bridge.take(), self._feed.take()])
+    @property
+    def under_way(self) -> int:
+        """Orders that wait for their answer."""
+        return self._sending
+
+    def on_frame(self, payload: bytes | str, received_ns: int = 0, connection: str = "") -> None:
+        """Take a frame of the feed.
+
+        Parameters
+        ----------
+        payload : bytes or str
+            The frame.
+        received_ns : int
+            When it was there, of `time.perf_counter_ns`; 0: now.
+        connection : str
+            Tells connections apart.
+        """
+        self._received_ns = received_ns or time.perf_counter_ns()
+        self._frame = payload
+        self._feed.feed_payload(payload, "", connection)
+        if self._feed.needs_snapshot:
+            self._ask_snapshots()
+        self.flush()
+
+    def on_frames(self, payloads: Sequence[bytes | str]) -> None:
+        """Take frames that have waited too long: depth events of a symbol become one.
+
+        What the merged event says is what the last of them says of each level, so the book after
+        it is the same; the books in between are not seen. Trades stay, of tickers the last.
+        """
+        self._received_ns = time.perf_counter_ns()
+        self._frame = payloads[-1]
+        waiting: dict[str, Message] = {}
+        for payload in payloads:
+            parsed = self._feed.venue.parse(payload, "")
+            for message in parsed if isinstance(parsed, list) else [parsed]:
+                kind = f"{type(message).__name__} {getattr(message, 'symbol', None)}"
+                before = waiting.get(kind)
+                if isinstance(message, DepthUpdate):
+                    if isinstance(before, DepthUpdate) and _follows(before, message):
+                        waiting[kind] = _merged(before, message)
+                        self.counters["conflated"] += 1
+                        continue
+                    if before is not None:
+                        self._feed.route(before)
+                    waiting[kind] = message
+                elif type(message).__name__ == "BookTicker":
+                    waiting[kind] = message  # type: ignore[assignment]
+                elif type(message).__name__ in ("Trade", "Trades", "Snapshot"):
+                    self._feed.route(message)  # type: ignore[arg-type]
+        for message in waiting.values():
+            self._feed.route(message)
+        if self._feed.needs_snapshot:
+            self._ask_snapshots()
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what waits for the fabric, and act on what it answers.
+
+        Raises
+        ------
+        LinkError
+            The board does not answer; orders are halted.
+        """
+        if self.link_lost:
+            return
+        records = self._feed.take()
+        if len(self._bridge):
+            records = np.concatenate([self._bridge.take(), records])
         if not len(records):
             return
+        fed_ns = time.perf_counter_ns()
         try:
             out = self._link.transfer(records)
-        except Exception:
+        except Exception as error:
+            self.link_lost = f"{type(error).__name__}: {error}"
             self._orders.halt("the link is lost")
             raise
-        if not len(out):
-            return
-        for wanted in self._bridge.wanted(out):
-            self.counters["decisions"] += 1
-            if len(self._tasks) >= self._most_open or self._orders.halted:
-                self.counters["refused_full"] += 1
-                self._bridge.unsent(wanted)
-            else:
-                self._start(self._send(wanted))
-        requests = np.ascontiguousarray(out[out[:, 0] == OutKind.REFILL_REQUEST])
-        for request in requests.view(REFILL_REQUEST_DTYPE).reshape(-1):
-            self._feed.on_refill_request(int(request["symbol"]), int(request["flags"]))
+        linked_ns = time.perf_counter_ns()
+        for feed in self._feed.feeds.values():
+            del feed.event_times[:]
+        if len(out):
+            self._answers(out, fed_ns, linked_ns)
 
-    async def _send(self, wanted: Wanted) -> None:
+    # inside
+
+    def _answers(self, out: npt.NDArray[np.uint8], fed_ns: int, linked_ns: int) -> None:
+        kinds = out[:, 0].tolist()
+        if _DECISION in kinds:
+            for wanted in self._bridge.wanted(out):
+                self._order(wanted, fed_ns, linked_ns)
+        for at, kind in enumerate(kinds):
+            if kind == _VIEW:
+                row = out[at].tobytes()
+                if row[1] & _BBO_VALID:
+                    self.tops[row[2]] = Top(*_BEST.unpack_from(row, _BEST_AT))
+            elif kind == _REFILL:
+                request = out[at : at + 1].view(REFILL_REQUEST_DTYPE).reshape(-1)[0]
+                self._feed.on_refill_request(int(request["symbol"]), int(request["flags"]))
+            elif kind == _ALERT:
+                self.counters["alerts"] += 1
+                if self._on_alert is not None:
+                    self._on_alert(out[at : at + 1].view(ALERT_DTYPE).reshape(-1)[0])
+
+    def _order(self, wanted: Wanted, fed_ns: int, linked_ns: int) -> None:
+        self.counters["decisions"] += 1
+        if self._sending >= self._most_open or self._orders.halted:
+            self.counters["refused_full"] += 1
+            self._bridge.unsent(wanted)
+            return
+        if self._submit is not None:
+            self._sending += 1
+            self._start(self._counted(self._submit(wanted), wanted))
+        else:
+            try:
+                answer = self._orders.start(
+                    wanted.decision,
+                    wanted.symbol,
+                    wanted.side,
+                    wanted.qty,
+                    wanted.price,
+                    tif=wanted.tif,
+                    reduce_only=wanted.reduce_only,
+                )
+            except (VenueFault, JournalError):
+                # halted before anything was sent, or the journal failed, which halts
+                self._unsent(wanted)
+                return
+            self._sending += 1
+            self._start(self._counted(answer, wanted))
+        if self._on_decision is not None:
+            sent_ns = time.perf_counter_ns()
+            passage = Passage(self._received_ns, fed_ns, linked_ns, sent_ns)
+            self._on_decision(self._frame, wanted, passage)
+
+    async def _counted(self, answer: Awaitable[Any], wanted: Wanted) -> None:
         try:
-            await self._orders.submit(
-                wanted.decision, wanted.symbol, wanted.side, wanted.qty, wanted.price, tif="IOC"
-            )
+            await answer
             self.counters["orders"] += 1
         except (VenueFault, JournalError):
-            # halted before anything was sent, or the journal failed, which halts
-            self.counters["refused_venue"] += 1
-            if self._orders.row_of(wanted.decision) is None:
-                self._bridge.unsent(wanted)
+            self._unsent(wanted)
+        finally:
+            self._sending -= 1
+
+    def _unsent(self, wanted: Wanted) -> None:
+        self.counters["refused_venue"] += 1
+        try:
+            known = self._orders.row_of(wanted.decision)
+        except JournalError:
+            return  # nobody knows: what recovery finds is stated to the fabric
+        if known is None:
+            self._bridge.unsent(wanted)
+
+    def _ask_snapshots(self) -> None:
+        for name in self._feed.needs_snapshot:
+            now_ms = self._now_ms()
+            asked_ms = self._asked_ms.get(name, now_ms - self._snapshot_every_ms)
+            if now_ms - asked_ms >= self._snapshot_every_ms:
+                self._asked_ms[name] = now_ms
+                self._start(self._ask_snapshot(name))
 
     async def _ask_snapshot(self, name: str) -> None:
         try:
             payload = await self._snapshot(name)
-            self._feed.feed_payload(payload)
-            self.counters["snapshots"] += 1
         except (VenueFault, OSError):
             self.counters["snapshots_failed"] += 1
+            return
+        # its address says whose it is where the payload does not
+        self._feed.feed_payload(_with_symbol(payload, name))
+        self.counters["snapshots"] += 1
 
     def _start(self, body: Any) -> None:
         task = asyncio.get_running_loop().create_task(body)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _with_symbol(payload: bytes, name: str) -> bytes:
+    """A snapshot with the name of its symbol, which Binance leaves out."""
+    if payload.startswith(b"{") and b'"symbol"' not in payload[:200]:
+        return b'{"symbol":"' + name.encode() + b'",' + payload[1:]
+    return payload
+
+
+def _follows(before: DepthUpdate, after: DepthUpdate) -> bool:
+    if after.prev_id is not None:
+        return after.prev_id == before.last_id
+    return after.first_id == before.last_id + 1
+
+
+def _merged(before: DepthUpdate, after: DepthUpdate) -> DepthUpdate:
+    bids = {price: qty for price, qty in before.bids}
+    asks = {price: qty for price, qty in before.asks}
+    bids.update((price, qty) for price, qty in after.bids)
+    asks.update((price, qty) for price, qty in after.asks)
+    return after._replace(
+        first_id=before.first_id,
+        prev_id=before.prev_id,
+        bids=[[price, qty] for price, qty in bids.items()],
+        asks=[[price, qty] for price, qty in asks.items()],
+    )

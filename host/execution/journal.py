@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal: what was meant to be sent is on disk before it is sent.
 
-SQLite with a write-ahead log and ``synchronous = FULL``: when `Journal.intend` returns, the
-intent survives a crash of the process and of the machine. Prices and quantities are decimal text.
+SQLite with a write-ahead log. Whatever is written survives a crash of the process at any
+instruction. When `Journal.intend` returns, the intent survives one of the machine as well: it is
+synced to the disk itself, or, with ``synced=False``, a reservation of its name has been before
+(`host.execution.ahead`). What the venue has told is not synced, since it can be asked again.
+Prices and quantities are decimal text.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ __all__ = ["FINAL", "Journal", "JournalError", "OrderRow", "State"]
 
 _VERSION = 1
 _ZERO = Decimal(0)
+#: Pages of the log that are written back at once; a session's end writes back all.
+_CHECKPOINT_PAGES = 8192
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -111,11 +116,13 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._synced = True
         try:
             self._db = sqlite3.connect(path, timeout=0.1, isolation_level=None)
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self._db.execute("PRAGMA foreign_keys = ON")
             if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 self._create()
@@ -155,7 +162,7 @@ class Journal:
             It cannot be written.
         """
         sql = "INSERT INTO sessions (started_ms, venue, mode) VALUES (?, ?, ?)"
-        return int(self._write(((sql, (now_ms, venue, mode)),)))
+        return int(self._write(((sql, (now_ms, venue, mode)),), synced=True))
 
     def end_session(self, session: int, now_ms: int) -> None:
         """A session has ended in order.
@@ -166,19 +173,41 @@ class Journal:
             It cannot be written.
         """
         sql = "UPDATE sessions SET ended_ms = ? WHERE session = ?"
-        self._write(((sql, (now_ms, session)),))
+        self._write(((sql, (now_ms, session)),), synced=True)
+        self._read("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def unended_sessions(self) -> list[int]:
         """Sessions that ended without saying so."""
         rows = self._read("SELECT session FROM sessions WHERE ended_ms IS NULL ORDER BY session")
         return [int(row[0]) for row in rows]
 
+    def ended_sessions(self) -> set[int]:
+        """Sessions that ended in order."""
+        rows = self._read("SELECT session FROM sessions WHERE ended_ms IS NOT NULL")
+        return {int(row[0]) for row in rows}
+
+    def started_ms(self, session: int) -> int:
+        """When a session began, 0 where there is none."""
+        rows = self._read("SELECT started_ms FROM sessions WHERE session = ?", (session,))
+        return int(rows[0][0]) if rows else 0
+
     # orders
 
     def intend(
-        self, request: OrderRequest, session: int, decision: int, part: int, now_ms: int
+        self,
+        request: OrderRequest,
+        session: int,
+        decision: int,
+        part: int,
+        now_ms: int,
+        synced: bool = True,
     ) -> None:
         """Put an intent on disk; when this returns it is there.
+
+        Parameters
+        ----------
+        synced : bool
+            Wait until the disk has it. Without, its name has to be reserved.
 
         Raises
         ------
@@ -208,7 +237,8 @@ class Journal:
             " tif, reduce_only, trigger, state, created_ms, updated_ms)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         )
-        self._write(((sql, values), _event(request.client_id, now_ms, "intent", "")))
+        event = _event(request.client_id, now_ms, "intent", "")
+        self._write(((sql, values), event), synced)
 
     def update(
         self,
@@ -316,6 +346,31 @@ class Journal:
         )
         return self._db.total_changes - before
 
+    def fills(self, session: int) -> list[Fill]:
+        """Fills of a session's orders, oldest first."""
+        sql = (
+            "SELECT trade_id, orders.venue_id, fills.symbol, fills.side, fills.price, fills.qty,"
+            " fee, fee_asset, maker, time_ms FROM fills JOIN orders USING (client_id)"
+            " WHERE session = ? ORDER BY time_ms, trade_id"
+        )
+        return [
+            Fill(
+                str(trade_id),
+                str(venue_id),
+                str(symbol),
+                str(side),
+                Decimal(price),
+                Decimal(qty),
+                Decimal(fee),
+                str(fee_asset),
+                bool(maker),
+                int(time_ms),
+            )
+            for trade_id, venue_id, symbol, side, price, qty, fee, fee_asset, maker, time_ms in (
+                self._read(sql, (session,))
+            )
+        ]
+
     def position(self, symbol: str) -> Decimal:
         """Sum of all fills of a symbol, sales below 0, less fees taken in the base asset."""
         sql = "SELECT side, qty, fee, fee_asset FROM fills WHERE symbol = ?"
@@ -350,7 +405,8 @@ class Journal:
             It cannot be written.
         """
         sql = "INSERT OR REPLACE INTO bases VALUES (?, ?, ?)"
-        self._write(((sql, (symbol, str(qty), now_ms)), _event("", now_ms, "base", symbol)))
+        event = _event("", now_ms, "base", symbol)
+        self._write(((sql, (symbol, str(qty), now_ms)), event), synced=True)
 
     def began_ms(self) -> int:
         """Time of the first session, 0 where there is none."""
@@ -358,9 +414,14 @@ class Journal:
 
     # inside
 
-    def _write(self, statements: tuple[tuple[str, tuple[object, ...]], ...]) -> int:
+    def _write(
+        self, statements: tuple[tuple[str, tuple[object, ...]], ...], synced: bool = False
+    ) -> int:
         row = 0
         try:
+            if synced is not self._synced:
+                self._db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+                self._synced = synced
             self._db.execute("BEGIN IMMEDIATE")
             for number, (sql, values) in enumerate(statements):
                 cursor = self._db.execute(sql, values)

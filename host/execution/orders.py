@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
+from host.execution.ahead import Ahead
 from host.execution.journal import FINAL, Journal, JournalError, OrderRow, State
 from host.execution.names import client_id
 from host.venues.interface import (
@@ -37,7 +39,11 @@ from host.venues.interface import (
     VenueFault,
 )
 
-__all__ = ["Change", "Orders"]
+__all__ = ["HOST_DECISIONS", "Change", "Orders"]
+
+#: Decisions from here on are the host's own: stops, and what closes a position at the end. Below,
+#: they are the fabric's `decision_id`, the slot in the low byte.
+HOST_DECISIONS = 1 << 32
 
 _ZERO = Decimal(0)
 _STATES = {
@@ -85,6 +91,8 @@ class Orders:
         Told of every `Change`, after it is on disk.
     window_ms : int
         Receive window of the venue's requests.
+    ahead : Ahead, optional
+        Reservations of names; without them every intent is synced to disk before it is sent.
 
     Attributes
     ----------
@@ -103,6 +111,7 @@ class Orders:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         on_change: Callable[[Change], None] = lambda change: None,
         window_ms: int = 5000,
+        ahead: Ahead | None = None,
     ) -> None:
         self._venue = venue
         self._journal = journal
@@ -111,6 +120,7 @@ class Orders:
         self._sleep = sleep
         self._on_change = on_change
         self._window_ms = window_ms
+        self._ahead = ahead
         self._rows: dict[str, OrderRow] = {}
         # from when on nothing more was sent for an order, by our clock
         self._silent_since_ms: dict[str, int] = {}
@@ -148,25 +158,71 @@ class Orders:
         ------
         JournalError
             The intent could not be written and nothing was sent, or what became of the order could
-        not be written. Orders are halted then.
+            not be written. Orders are halted then.
         Refused
             Orders are halted; nothing was written or sent.
         """
-        if self.halted:
+        return await self.start(
+            decision,
+            symbol,
+            side,
+            qty,
+            price,
+            part=part,
+            tif=tif,
+            reduce_only=reduce_only,
+            trigger=trigger,
+        )
+
+    def start(
+        self,
+        decision: int,
+        symbol: str,
+        side: str,
+        qty: Decimal,
+        price: Decimal | None = None,
+        *,
+        part: int = 0,
+        tif: str = "GTC",
+        reduce_only: bool = False,
+        trigger: Decimal | None = None,
+        closing: bool = False,
+    ) -> Coroutine[Any, Any, OrderRow]:
+        """Write the intent and hand the order to the venue, now; what is returned waits for it.
+
+        Parameters
+        ----------
+        closing : bool
+            It may be sent although orders are halted: it closes a position.
+
+        Raises
+        ------
+        JournalError, Refused
+            As of `submit`; nothing was sent.
+        """
+        if self.halted and not closing:
             raise Refused(f"halted: {self.halted}", "halted")
         name = client_id(self._journal.instance, self._session, decision, part)
         request = OrderRequest(name, symbol, side, qty, price, tif, reduce_only, trigger)
         now_ms = self._now_ms()
         try:
-            self._journal.intend(request, self._session, decision, part, now_ms)
+            reserved = (
+                self._ahead is not None
+                and decision < HOST_DECISIONS
+                and self._ahead.cover(decision >> 8)
+            )
+            self._journal.intend(request, self._session, decision, part, now_ms, not reserved)
         except JournalError:
             self.halt("journal")
             raise
         self._rows[name] = OrderRow(
             request, self._session, decision, part, State.INTENT, "", _ZERO, _ZERO, now_ms, now_ms
         )
+        return self._finish(name, self._venue.begin(request))
+
+    async def _finish(self, name: str, sending: Awaitable[OrderReport]) -> OrderRow:
         try:
-            report = await self._venue.create(request)
+            report = await sending
         except (Refused, Busy) as error:
             # the venue has not taken it; a stream may have told otherwise meanwhile
             if self._rows[name].state is State.INTENT:

@@ -3,6 +3,9 @@
 
 The policy, in this order:
 
+0. Where the machine itself went down (`host.execution.ahead`), the venue is asked for all orders
+   since the session began, once they can no longer arrive. Those with a reserved name that the
+   journal lacks are taken into it (`unwritten`).
 1. Every order of the journal that is not over is asked for by its client id. What the venue
    says holds. One it does not know is `absent` once it can no longer arrive.
 2. An open order at the venue with one of our names that the journal does not have, or has as
@@ -18,10 +21,12 @@ The policy, in this order:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from host.execution.ahead import Ahead
 from host.execution.journal import FINAL, Journal
 from host.execution.names import parse_client_id
 from host.execution.orders import Orders
@@ -43,7 +48,7 @@ class Difference:
     Attributes
     ----------
     kind : str
-        unknown, orphan, foreign, foreign_fill, missing_fill, missing_report or position.
+        unwritten, unknown, orphan, foreign, foreign_fill, missing_fill, missing_report or position.
     subject : str
         A client id, or a symbol.
     text : str
@@ -90,6 +95,12 @@ class Recovery:
         Symbols that are traded.
     now_ms : callable
         Our clock.
+    ahead : Ahead, optional
+        Reservations of names.
+    sleep : callable
+        Waits some seconds.
+    window_ms : int
+        Receive window of the venue's requests.
     """
 
     def __init__(
@@ -99,7 +110,13 @@ class Recovery:
         orders: Orders,
         symbols: list[str],
         now_ms: Callable[[], int],
+        ahead: Ahead | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        window_ms: int = 5000,
     ) -> None:
+        self._ahead = ahead
+        self._sleep = sleep
+        self._window_ms = window_ms
         self._venue = venue
         self._journal = journal
         self._orders = orders
@@ -119,6 +136,7 @@ class Recovery:
         """
         self._orders.halt("reconciling")
         agreement = Agreement()
+        await self._unwritten(agreement)
         for row in self._journal.unfinished():
             self._orders.adopt(row)
             await self._settle(row.request.client_id, agreement)
@@ -139,6 +157,35 @@ class Recovery:
         """
         base = position - self._journal.position(symbol)
         self._journal.set_base(symbol, base, self._now_ms())
+
+    async def _unwritten(self, agreement: Agreement) -> None:
+        """Orders whose rows a crash of the machine has taken, by their reserved names."""
+        if self._ahead is None:
+            return
+        unended = set(self._journal.unended_sessions())
+        lost = [r for r in self._ahead.lost(self._journal.ended_sessions()) if r.session in unended]
+        if not lost:
+            return
+        await self._sleep(self._window_ms / 1000 + 1)
+        since_ms = self._journal.started_ms(min(r.session for r in lost))
+        for symbol in self._symbols:
+            for report in await self._venue.orders_since(symbol, since_ms):
+                named = parse_client_id(report.client_id)
+                if named is None or named.instance != self._journal.instance:
+                    continue
+                reserved = any(
+                    r.session == named.session and r.first <= named.decision >> 8 <= r.last
+                    for r in lost
+                )
+                if not reserved or self._journal.order(report.client_id) is not None:
+                    continue
+                request = OrderRequest(report.client_id, symbol, report.side, report.qty)
+                self._journal.intend(
+                    request, named.session, named.decision, named.part, self._now_ms()
+                )
+                text = f"order {report.venue_id} was sent and not in the journal, written"
+                agreement.differences.append(Difference("unwritten", report.client_id, text, True))
+        self._ahead.forget(max(r.session for r in lost))
 
     async def _settle(self, name: str, agreement: Agreement) -> None:
         before = self._orders.row(name)

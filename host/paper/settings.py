@@ -123,3 +123,8 @@ class PaperSettings(BaseModel):
     spot: MarketSettings | None = None
     usdm: MarketSettings | None = None
     keys: tuple[KeySettings, ...] = (KeySettings(key="paperkey", secret="papersecret"),)
+
+    @property
+    def paced(self) -> bool:
+        """Whether the market's time runs at another pace than the machine's clock, or elsewhere."""
+        return self.stepped or not self.rebase or self.speed != 1

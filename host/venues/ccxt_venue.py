@@ -12,16 +12,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
-import ccxt
-import ccxt.pro
 
-from host.venues.hosts import HOSTS, Mode, ModeError, check_addresses
+from host.venues.ends import NotThere, end_of
+from host.venues.express import Express
+from host.venues.finding import find_order
+from host.venues.guarded import open_exchange
+from host.venues.hosts import Mode, ModeError, check_addresses
 from host.venues.interface import (
     Balance,
     Busy,
@@ -30,27 +32,19 @@ from host.venues.interface import (
     OrderRequest,
     Position,
     Refused,
-    Status,
     StreamLost,
     Unknown,
+    VenueFault,
 )
 from host.venues.keys import Credentials, Redaction
+from host.venues.reading import decimal_of, fill_of, report_of
+from host.venues.rights import may_withdraw
 from host.venues.weights import WeightBudget
 
-__all__ = ["CcxtVenue", "open_exchange"]
+__all__ = ["CcxtVenue", "Steps", "open_exchange"]
 
 T = TypeVar("T")
-_ZERO = Decimal(0)
 
-#: How each venue's test environment is entered: ccxt's sandbox or its demo trading.
-_TEST_ENTRY = {
-    "binance": "demo",
-    "binanceusdm": "demo",
-    "bybit": "sandbox",
-    "okx": "sandbox",
-    "deribit": "sandbox",
-    "krakenfutures": "sandbox",
-}
 #: Parameter that names an order by our own id.
 _CLIENT_PARAM = {
     "binance": "origClientOrderId",
@@ -60,179 +54,19 @@ _CLIENT_PARAM = {
 }
 #: Weight a minute, where the venue counts weights.
 _WEIGHTS = {"binance": 6000, "binanceusdm": 2400}
-_STATUS = {
-    "open": Status.OPEN,
-    "closed": Status.FILLED,
-    "canceled": Status.CANCELED,
-    "canceling": Status.OPEN,
-    "expired": Status.EXPIRED,
-    "expired_in_match": Status.EXPIRED,
-    "rejected": Status.REJECTED,
-}
-#: Codes of Binance that leave open what became of a request.
-_AMBIGUOUS = ('"code":-1000', '"code":-1001', '"code":-1006', '"code":-1007')
-#: An order of our name is there already: an earlier request has arrived after all.
-_DUPLICATE = ("Duplicate order sent", '"code":-4116', "uplicate clOrdId", "uplicate order")
-#: Wait where the venue gives no time.
-_BACKOFF_S = 60.0
 _FILLS_AT_ONCE = 1000
+_ORDERS_AT_ONCE = 500
 _WINDOW_MS = 7 * 86_400_000
 _OLDEST_FILL_MS = 89 * 86_400_000
 
 
-def open_exchange(venue: str, mode: Mode, paper_url: str = "") -> Any:
-    """A ccxt object whose addresses are all of a mode; it has no keys yet.
+class Steps(NamedTuple):
+    """A symbol at the venue."""
 
-    Parameters
-    ----------
-    venue : str
-        ccxt's name.
-    mode : Mode
-        The mode.
-    paper_url : str
-        Address of the paper venue, ``http://host:port``.
-
-    Raises
-    ------
-    ModeError
-        The venue is not known, has no such environment, or an address is not of the mode.
-    """
-    if venue not in HOSTS:
-        raise ModeError(f"venue: expected one of {', '.join(sorted(HOSTS))}, was {venue!r}")
-    kind = _guarded(getattr(ccxt.pro, venue), venue, mode)
-    exchange = kind(
-        {
-            "rateLimiterAlgorithm": "rollingWindow",
-            "number": str,
-            "enableLastHttpResponse": False,
-            "enableLastJsonResponse": False,
-            "options": {"maxRetriesOnFailure": 0, **_options(venue)},
-        }
-    )
-    exchange.number = str
-    if mode is Mode.PAPER:
-        _point_at(exchange, venue, paper_url)
-    elif mode is Mode.TESTNET:
-        entry = _TEST_ENTRY[venue]
-        try:
-            if entry == "demo":
-                exchange.enable_demo_trading(True)
-            else:
-                exchange.set_sandbox_mode(True)
-        except (TypeError, KeyError, ccxt.BaseError) as error:
-            raise ModeError(
-                f"{venue}: expected a {entry} environment, was {type(error).__name__}"
-            ) from None
-    _check(exchange, venue, mode)
-    return exchange
-
-
-def _options(venue: str) -> dict[str, Any]:
-    if venue == "binanceusdm":
-        return {
-            "fetchCurrencies": False,
-            "fetchMargins": False,
-            "fetchMarkets": {"types": ["linear"]},
-        }
-    if venue == "binance":
-        return {
-            "fetchCurrencies": False,
-            "fetchMargins": False,
-            "fetchMarkets": {"types": ["spot"]},
-            "defaultType": "spot",
-        }
-    return {}
-
-
-def _guarded(kind: Any, venue: str, mode: Mode) -> Any:
-    """A class of ccxt that compares each address with the list before it is used."""
-
-    class Guarded(kind):  # type: ignore[misc]
-        session: Any = None
-
-        def open(self, lazy: bool = False) -> None:
-            before = self.session
-            super().open(lazy)
-            if self.session is not before and self.own_session:
-                self.session.detach()
-                self.session = _plain_session(self.tcp_connector)
-
-        async def fetch(
-            self, url: str, method: str = "GET", headers: Any = None, body: Any = None
-        ) -> Any:
-            check_addresses(venue, mode, url, self.hostname or "")
-            if venue == "okx" and mode is Mode.TESTNET:
-                _check_simulated(self)
-            return await super().fetch(url, method, headers, body)
-
-        def client(self, url: str) -> Any:
-            if "://" in url:  # ccxt keeps some futures under names that are no address
-                check_addresses(venue, mode, url, self.hostname or "")
-            return super().client(url)
-
-        def handle_message(self, client: Any, message: Any) -> Any:
-            # ccxt says nothing when the venue ends a listen key, and the stream stays silent
-            if isinstance(message, dict) and message.get("e") == "listenKeyExpired":
-                client.reject(ccxt.NetworkError(f"{self.id} listen key expired"))
-                return None
-            return super().handle_message(client, message)
-
-        def get_exceptions_by_url(self, url: str, exactOrBroad: str) -> Any:
-            # ccxt tells the market by the host; the paper venue's host is none of its own
-            if mode is Mode.PAPER and url is not None:
-                host = "demo-fapi" if "/fapi/" in url else "demo-api"
-                url = f"https://{host}.binance.com/"
-            return super().get_exceptions_by_url(url, exactOrBroad)
-
-    Guarded.__name__ = kind.__name__
-    return Guarded
-
-
-def _plain_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-    """A session that sends each request once, and only where it was told to."""
-    trace = aiohttp.TraceConfig()
-    trace.on_request_redirect.append(_refuse_redirect)
-    session = aiohttp.ClientSession(connector=connector, trace_configs=[trace])
-    # aiohttp sends GET, PUT and DELETE again where a connection that was kept open is closed, and
-    # there are venues whose orders are placed by GET
-    session._retry_connection = False
-    return session
-
-
-async def _refuse_redirect(
-    session: aiohttp.ClientSession, context: object, found: aiohttp.TraceRequestRedirectParams
-) -> None:
-    raise ModeError(f"expected an answer of {found.url.host}, was a redirection")
-
-
-def _point_at(exchange: Any, venue: str, base: str) -> None:
-    """Put the paper venue's addresses in place of the exchange's."""
-    if not venue.startswith("binance"):
-        raise ModeError(f"{venue}: expected binance or binanceusdm in the mode paper, was {venue}")
-    ws = "ws" + base.removeprefix("http")
-    found: dict[str, Any] = {
-        name: f"{base}/fapi/{address.rsplit('/', 1)[1]}"
-        for name, address in exchange.urls["api"].items()
-        if name.startswith("fapi") and name != "fapiData"
-    }
-    found |= {"public": f"{base}/api/v3", "private": f"{base}/api/v3"}
-    found["ws"] = {
-        "spot": f"{ws}/stream-spot/ws",
-        "linear": f"{ws}/fstream/ws",
-        "ws-api": {"spot": f"{ws}/ws-api/v3", "linear": f"{ws}/ws-fapi/v1"},
-    }
-    exchange.urls = {**exchange.urls, "api": found}
-
-
-def _check(exchange: Any, venue: str, mode: Mode) -> None:
-    check_addresses(venue, mode, exchange.urls["api"], exchange.hostname or "")
-    if venue == "okx" and mode is Mode.TESTNET:
-        _check_simulated(exchange)
-
-
-def _check_simulated(exchange: Any) -> None:
-    if (exchange.headers or {}).get("x-simulated-trading") != "1":
-        raise ModeError("okx: expected the header x-simulated-trading, was none")
+    name: str
+    tick: Decimal
+    lot: Decimal
+    least: Decimal
 
 
 class CcxtVenue:
@@ -254,6 +88,8 @@ class CcxtVenue:
         Takes what ccxt logs, without keys.
     recv_window_ms : int
         Age at which the venue refuses a request.
+    lean : bool
+        Build order requests directly where that is known to give ccxt's bytes.
 
     Raises
     ------
@@ -270,6 +106,7 @@ class CcxtVenue:
         paper_url: str = "",
         logger: logging.Logger | None = None,
         recv_window_ms: int = 5000,
+        lean: bool = False,
     ) -> None:
         self.name = venue
         self.mode = mode
@@ -279,6 +116,8 @@ class CcxtVenue:
         self.weights = WeightBudget(_WEIGHTS.get(venue, 1 << 30), now_ms)
         self._offset_ms = 0
         self._spot = venue == "binance"
+        self._wants_express = lean and venue in ("binance", "binanceusdm")
+        self._express: Express | None = None
         quiet = logging.Logger(f"tickgate.{venue}") if logger is None else logger
         quiet.addFilter(Redaction(credentials))
         self.exchange.logger = quiet
@@ -305,40 +144,27 @@ class CcxtVenue:
         """
         await self._ask(20, lambda: self.exchange.load_markets())
         self._offset_ms = await self.clock_offset_ms()
-        if await self._may_withdraw():
+        if await may_withdraw(self.name, self.mode, self.exchange, self._ask):
             raise Refused(f"{self.name}: expected keys that may not withdraw, was ones that may")
-
-    async def _may_withdraw(self) -> bool:
-        """Whether the venue says so; False where it does not tell."""
-        if self.name == "binanceusdm":
-            found = await self._ask(5, lambda: self.exchange.fapiPrivateV2GetAccount())
-            # futures accounts say it of the account, the key's own rights are told by spot
-            return self.mode is Mode.PAPER and bool(found.get("canWithdraw"))
-        if self.name == "binance":
-            if self.mode is Mode.LIVE:
-                found = await self._ask(1, lambda: self.exchange.sapiGetAccountApiRestrictions())
-                return bool(found.get("enableWithdrawals"))
-            found = await self._ask(20, lambda: self.exchange.privateGetAccount())
-            return self.mode is Mode.PAPER and bool(found.get("canWithdraw"))
-        if self.name == "bybit":
-            found = await self._ask(1, lambda: self.exchange.privateGetV5UserQueryApi())
-            rights = found.get("result", {}).get("permissions", {})
-            return "Withdraw" in (rights.get("Wallet") or [])
-        if self.name == "okx":
-            found = await self._ask(1, lambda: self.exchange.privateGetAccountConfig())
-            return any("withdraw" in str(e.get("perm", "")) for e in found.get("data", []))
-        if self.name == "deribit":
-            found = await self._ask(
-                1,
-                lambda: self.exchange.privateGetGetAccountSummary(
-                    {"currency": "BTC", "extended": True}
-                ),
+        if self._wants_express and "PRIVATE KEY" not in self._credentials.secret:
+            self._express = Express(
+                self.exchange,
+                self.mode,
+                self._credentials,
+                lambda: self._now_ms() + self._offset_ms,
+                int(self.exchange.options["recvWindow"]),
             )
-            return bool(found.get("result", {}).get("withdraw_enabled"))
-        return False
+            await self._express.open()
+
+    @property
+    def offset_ms(self) -> int:
+        """The venue's clock less ours, as it was found last."""
+        return self._offset_ms
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._express is not None:
+            await self._express.close()
         await self.exchange.close()
 
     async def clock_offset_ms(self) -> int:
@@ -348,6 +174,74 @@ class CcxtVenue:
         after_ms = self._now_ms()
         self._offset_ms = int(theirs) - (before_ms + after_ms) // 2
         return self._offset_ms
+
+    # market data
+
+    def steps(self, symbol: str) -> Steps:
+        """The venue's name of a symbol, and its steps.
+
+        Raises
+        ------
+        Refused
+            The venue has no such symbol, or does not say its steps.
+        """
+        market = (self.exchange.markets or {}).get(symbol)
+        if market is None:
+            raise Refused(f"{self.name}: expected a symbol of the venue, was {symbol!r}")
+        precision, limits = market["precision"], market["limits"]
+        tick, lot = decimal_of(precision.get("price")), decimal_of(precision.get("amount"))
+        if not tick or not lot:
+            raise Refused(f"{self.name}: expected steps of {symbol}, was {tick} and {lot}")
+        least = decimal_of(limits["amount"].get("min"))
+        return Steps(str(market["id"]), tick, lot, max(least, lot))
+
+    def stream_url(self, names: Sequence[str]) -> str:
+        """Address of a combined market stream, one of the mode.
+
+        Raises
+        ------
+        ModeError
+            The venue has no such address in this mode.
+        """
+        kind = "spot" if self._spot else "linear"
+        base = str(self.exchange.urls["api"]["ws"][kind])
+        if not self.name.startswith("binance") or not base.endswith("/ws"):
+            raise ModeError(f"{self.name}: expected a market stream, was none")
+        middle = "/stream" if self._spot else "/public/stream"
+        url = f"{base.removesuffix('/ws')}{middle}?streams={'/'.join(names)}"
+        check_addresses(self.name, self.mode, url)
+        return url
+
+    async def depth(self, name: str, limit: int = 1000) -> bytes:
+        """Snapshot of a book as the venue sends it.
+
+        Parameters
+        ----------
+        name : str
+            The venue's name of the symbol.
+        limit : int
+            Levels a side.
+
+        Raises
+        ------
+        Busy, Unknown, Refused
+            There is none.
+        """
+        key = "public" if self._spot else "fapiPublic"
+        base = str(self.exchange.urls["api"][key])
+        url = f"{base}/depth?symbol={name}&limit={limit}"
+
+        async def do() -> bytes:
+            check_addresses(self.name, self.mode, url)
+            self.exchange.open()
+            timeout = aiohttp.ClientTimeout(self.exchange.timeout / 1000)
+            async with self.exchange.session.get(url, timeout=timeout) as answer:
+                body: bytes = await answer.read()
+                if answer.status != 200:
+                    raise Unknown(f"{self.name}: expected a snapshot, was status {answer.status}")
+                return body
+
+        return await self._ask(50 if self._spot else 20, do)
 
     # orders
 
@@ -382,7 +276,30 @@ class CcxtVenue:
         found = await self._ask(1, lambda: self.exchange.create_order(*arguments), reduces)
         if found.get("status") is None and found.get("id"):
             found = {**found, "status": "open"}  # some venues only say that they have taken it
-        return self._report(found, request)
+        return report_of(self.name, found, request)
+
+    def begin(self, request: OrderRequest) -> Awaitable[OrderReport]:
+        """As `create`, but what can be sent at once is sent before this returns.
+
+        An order of a kind that is built here leaves over an open line; any other through ccxt.
+        """
+        express = self._express
+        if express is None or not express.takes(request):
+            return self.create(request)
+        if self.weights.wait_ms(1, request.reduce_only):
+            return self.create(request)  # which says for how long
+        sent = express.begin(request, self.weights.heard)
+        if sent is None:
+            return self.create(request)
+        return self._named(sent)
+
+    async def _named(self, sent: Awaitable[OrderReport]) -> OrderReport:
+        try:
+            return await sent
+        except (asyncio.CancelledError, ModeError):
+            raise
+        except Exception as error:
+            raise self._end(error) from None
 
     async def query(self, request: OrderRequest) -> OrderReport | None:
         """The order with the client id, None where the venue knows none.
@@ -393,47 +310,10 @@ class CcxtVenue:
             The venue did not say.
         """
         try:
-            found = await self._ask(4, lambda: self._find(request), True)
-        except _NotThere:
+            found = await self._ask(4, lambda: find_order(self.exchange, request), True)
+        except NotThere:
             return None
-        return None if found is None else self._report(found, request)
-
-    async def _find(self, request: OrderRequest) -> Any:
-        exchange, symbol, name = self.exchange, request.symbol, request.client_id
-        if self.name.startswith("binance"):
-            params: dict[str, Any] = {"origClientOrderId": name}
-            if request.trigger is not None and not self._spot:
-                raw = await exchange.fapiPrivateGetAlgoOrder({"clientAlgoId": name})
-                if raw.get("actualOrderId"):
-                    # it has been triggered: the order that it became has the fills
-                    return await exchange.fetch_order(str(raw["actualOrderId"]), symbol)
-                return exchange.parse_order(raw, exchange.market(symbol))
-            return await exchange.fetch_order(None, symbol, params)
-        if self.name == "okx":
-            return await exchange.fetch_order(None, symbol, {"clOrdId": name})
-        if self.name == "bybit":
-            for search in (exchange.fetch_open_orders, exchange.fetch_canceled_and_closed_orders):
-                orders = await search(symbol, None, 1, {"orderLinkId": name})
-                if orders:
-                    return orders[0]
-            return None
-        if self.name == "deribit":
-            currency = exchange.market(symbol)["baseId"]
-            raw = await exchange.privateGetGetOrderStateByLabel(
-                {"currency": currency, "label": name}
-            )
-            orders = raw.get("result") or []
-            return exchange.parse_order(orders[-1]) if orders else None
-        # open orders and those of the last five seconds; older ones are in the history alone
-        raw = await exchange.privateGetOrdersStatus({"cliOrdIds": name})
-        orders = raw.get("orders") or []
-        if orders:
-            return exchange.parse_order(orders[0])
-        for search in (exchange.fetch_closed_orders, exchange.fetch_canceled_orders):
-            for order in await search(symbol):
-                if order.get("clientOrderId") == name:
-                    return order
-        return None
+        return None if found is None else report_of(self.name, found, request)
 
     async def cancel(self, request: OrderRequest) -> OrderReport | None:
         """Cancel by client id; None where the venue knows no such open order.
@@ -459,11 +339,11 @@ class CcxtVenue:
 
         try:
             found = await self._ask(1, do, True)
-        except _NotThere:
+        except NotThere:
             return None
         if not isinstance(found, Mapping) or found.get("status") is None:
             return await self.query(request)
-        return self._report(found, request)
+        return report_of(self.name, found, request)
 
     async def cancel_all(self, symbol: str) -> None:
         """Cancel all orders of a symbol, stops included.
@@ -473,11 +353,11 @@ class CcxtVenue:
         Busy, Unknown, Refused
             See `host.venues.interface`.
         """
-        with contextlib.suppress(_NotThere):  # spot says so where nothing is open
+        with contextlib.suppress(NotThere):  # spot says so where nothing is open
             await self._ask(1, lambda: self.exchange.cancel_all_orders(symbol), True)
         if self.name == "binanceusdm":
             market = self.exchange.market(symbol)["id"]
-            with contextlib.suppress(_NotThere):
+            with contextlib.suppress(NotThere):
                 await self._ask(
                     1,
                     lambda: self.exchange.fapiPrivateDeleteAlgoOpenOrders({"symbol": market}),
@@ -491,9 +371,48 @@ class CcxtVenue:
             found = found + await self._ask(
                 1, lambda: self.exchange.fetch_open_orders(symbol, params={"trigger": True}), True
             )
-        return [self._report(order) for order in found]
+        return [report_of(self.name, order) for order in found]
+
+    async def orders_since(self, symbol: str, since_ms: int) -> list[OrderReport]:
+        """All orders of a symbol since a time, ended ones included.
+
+        Raises
+        ------
+        Busy, Unknown, Refused
+            See `host.venues.interface`.
+        """
+        found: dict[str, OrderReport] = {}
+        start = since_ms
+        while True:
+            ask = partial(self.exchange.fetch_orders, symbol, start, _ORDERS_AT_ONCE)
+            batch = await self._ask(20, ask, True)
+            reports = [report_of(self.name, order) for order in batch]
+            fresh = [report for report in reports if report.venue_id not in found]
+            found |= {report.venue_id: report for report in fresh}
+            if len(batch) < _ORDERS_AT_ONCE or not fresh:
+                return list(found.values())
+            start = max(int(order["timestamp"]) for order in batch)
 
     # account
+
+    async def dead_man(self, symbol: str, timeout_ms: int) -> bool:
+        """Have the venue cancel the symbol's orders when it hears nothing for some time.
+
+        Returns
+        -------
+        bool
+            Whether the venue has such a switch.
+
+        Raises
+        ------
+        Busy, Unknown, Refused
+            See `host.venues.interface`.
+        """
+        if self.name != "binanceusdm":
+            return False
+        asked = {"symbol": self.exchange.market(symbol)["id"], "countdownTime": timeout_ms}
+        await self._ask(10, lambda: self.exchange.fapiPrivatePostCountdownCancelAll(asked), True)
+        return True
 
     async def positions(self, symbols: list[str]) -> list[Position]:
         """Positions that are not 0; of spot, what there is of the base asset."""
@@ -504,13 +423,13 @@ class CcxtVenue:
         found = await self._ask(5, lambda: self.exchange.fetch_positions(symbols), True)
         positions = []
         for entry in found:
-            qty = _decimal(entry.get("contracts")) * _decimal(entry.get("contractSize") or 1)
+            qty = decimal_of(entry.get("contracts")) * decimal_of(entry.get("contractSize") or 1)
             if qty:
                 sign = -1 if entry.get("side") == "short" else 1
                 price = entry.get("entryPrice")
                 positions.append(
                     Position(
-                        entry["symbol"], sign * qty, None if price is None else _decimal(price)
+                        entry["symbol"], sign * qty, None if price is None else decimal_of(price)
                     )
                 )
         return positions
@@ -520,7 +439,7 @@ class CcxtVenue:
         found = await self._ask(20, lambda: self.exchange.fetch_balance(), True)
         balances = []
         for asset in found.get("total", {}):
-            free, used = _decimal(found[asset].get("free")), _decimal(found[asset].get("used"))
+            free, used = decimal_of(found[asset].get("free")), decimal_of(found[asset].get("used"))
             if free or used:
                 balances.append(Balance(asset, free, used))
         return balances
@@ -537,7 +456,7 @@ class CcxtVenue:
             ask = partial(self.exchange.fetch_my_trades, symbol, start, _FILLS_AT_ONCE)
             batch = await self._ask(20, ask, True)
             fresh = [trade for trade in batch if trade["id"] not in found]
-            found |= {trade["id"]: _fill(trade) for trade in fresh}
+            found |= {trade["id"]: fill_of(trade) for trade in fresh}
             if len(batch) == _FILLS_AT_ONCE and fresh:
                 start = max(int(trade["timestamp"]) for trade in batch)
             elif self.name == "binanceusdm" and start + _WINDOW_MS < now_ms:
@@ -545,8 +464,8 @@ class CcxtVenue:
             else:
                 return sorted(found.values(), key=lambda fill: (fill.time_ms, fill.trade_id))
 
-    async def watch_orders(self, symbol: str) -> list[OrderReport]:
-        """Wait for the next reports of the user stream.
+    async def watch_orders(self, symbol: str | None) -> list[OrderReport]:
+        """Wait for the next reports of the user stream, of all symbols without one.
 
         Raises
         ------
@@ -560,7 +479,7 @@ class CcxtVenue:
         except Exception as error:
             self._forget_stream()
             raise StreamLost(self._credentials.redact(f"{type(error).__name__}: {error}")) from None
-        return [self._report(order) for order in found]
+        return [report_of(self.name, order) for order in found]
 
     def _forget_stream(self) -> None:
         """Make ccxt take a new listen key and a new connection the next time."""
@@ -569,30 +488,6 @@ class CcxtVenue:
             del self.exchange.clients[url]
 
     # inside
-
-    def _report(self, order: Mapping[str, Any], request: OrderRequest | None = None) -> OrderReport:
-        given = request
-        qty = order.get("amount") or (given.qty if given else None)
-        filled = _decimal(order.get("filled"))
-        cost = order.get("cost")
-        if cost is None:
-            cost = filled * _decimal(order.get("average"))
-        status = _STATUS.get(str(order.get("status")))
-        if status is None:
-            raise Unknown(
-                f"{self.name}: expected a status of an order, was {order.get('status')!r}"
-            )
-        return OrderReport(
-            given.client_id if given else str(order.get("clientOrderId") or ""),
-            str(order.get("id") or ""),
-            str(order.get("symbol") or (given.symbol if given else "")),
-            str(order.get("side") or (given.side if given else "")),
-            status,
-            _decimal(qty),
-            filled,
-            _decimal(cost),
-            int(order.get("lastUpdateTimestamp") or order.get("timestamp") or 0),
-        )
 
     async def _ask(
         self, weight: int, do: Callable[[], Awaitable[T]], reduces_risk: bool = False
@@ -608,77 +503,16 @@ class CcxtVenue:
         except ModeError:
             raise
         except Exception as error:
-            raise self._named(error) from None
+            raise self._end(error) from None
         finally:
             self.weights.heard(self.exchange.last_response_headers)
 
-    def _named(self, error: Exception) -> Exception:
+    def _end(self, error: Exception) -> VenueFault:
         text = self._credentials.redact(f"{type(error).__name__}: {error}")[:500]
-        if isinstance(error, (Refused, Busy, Unknown)):
-            return error
-        if isinstance(error, ccxt.OrderNotFound):
-            return _NotThere(text)
-        if any(mark in text for mark in _AMBIGUOUS):
-            return Unknown(text)
-        if isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded)):
-            wait_s = self._retry_after_s()
-            self.weights.block(wait_s)
-            return Busy(text, wait_s)
-        if isinstance(error, ccxt.InvalidNonce):
-            return Refused(text, "clock")
-        if isinstance(error, (ccxt.NetworkError, ccxt.OperationFailed)):
-            return Unknown(text)
-        if isinstance(error, ccxt.DuplicateOrderId) or any(mark in text for mark in _DUPLICATE):
-            return Unknown(text)
-        refusals = (
-            ccxt.ArgumentsRequired,
-            ccxt.AuthenticationError,
-            ccxt.BadRequest,
-            ccxt.InsufficientFunds,
-            ccxt.InvalidOrder,
-            ccxt.NotSupported,
-            ccxt.OperationRejected,
-        )
-        if isinstance(error, refusals) or (
-            isinstance(error, ccxt.ExchangeError) and "code" in text
-        ):
-            return Refused(text, _code(text))
-        return Unknown(text)
-
-    def _retry_after_s(self) -> float:
-        for name, value in (self.exchange.last_response_headers or {}).items():
-            if name.lower() == "retry-after" and value.isdigit():
-                return float(value)
-        return _BACKOFF_S
-
-
-class _NotThere(Refused):
-    """The venue says that it knows no such order."""
-
-
-def _fill(trade: Mapping[str, Any]) -> Fill:
-    fee = trade.get("fee") or {}
-    return Fill(
-        str(trade["id"]),
-        str(trade["order"]),
-        trade["symbol"],
-        trade["side"],
-        _decimal(trade["price"]),
-        _decimal(trade["amount"]),
-        _decimal(fee.get("cost")),
-        str(fee.get("currency") or ""),
-        trade.get("takerOrMaker") == "maker",
-        int(trade["timestamp"]),
-    )
-
-
-def _code(text: str) -> str:
-    _, found, rest = text.partition('"code":')
-    return rest.split(",", 1)[0].strip(' "}') if found else ""
-
-
-def _decimal(value: Any) -> Decimal:
-    return _ZERO if value is None else Decimal(str(value))
+        found = end_of(error, text, self.exchange.last_response_headers)
+        if isinstance(found, Busy) and found is not error:
+            self.weights.block(found.retry_after_s)
+        return found
 
 
 def _text(value: Decimal) -> str:

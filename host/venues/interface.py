@@ -8,6 +8,7 @@ an order from being sent twice: after `Refused` and `Busy` the venue has not tak
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -193,6 +194,9 @@ class Venue(Protocol):
     async def create(self, request: OrderRequest) -> OrderReport:
         """Place an order, once. Raises `Refused`, `Busy` or `Unknown`."""
 
+    def begin(self, request: OrderRequest) -> Awaitable[OrderReport]:
+        """As `create`, but what can be sent at once is sent before this returns."""
+
     async def query(self, request: OrderRequest) -> OrderReport | None:
         """The order with the client id; None where the venue says that there is none."""
 
@@ -205,6 +209,9 @@ class Venue(Protocol):
     async def open_orders(self, symbol: str) -> list[OrderReport]:
         """All open orders of a symbol, stops included, those of others as well."""
 
+    async def orders_since(self, symbol: str, since_ms: int) -> list[OrderReport]:
+        """All orders of a symbol since a time, ended ones included."""
+
     async def positions(self, symbols: list[str]) -> list[Position]:
         """Positions that are not 0; of spot, what there is of the base asset."""
 
@@ -214,8 +221,11 @@ class Venue(Protocol):
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """All fills of a symbol since a time, oldest first."""
 
-    async def watch_orders(self, symbol: str) -> list[OrderReport]:
-        """Wait for the next reports of the user stream. Raises `StreamLost`."""
+    async def watch_orders(self, symbol: str | None) -> list[OrderReport]:
+        """Wait for the next reports of the user stream, of all symbols without one.
+
+        Raises `StreamLost`.
+        """
 
     async def clock_offset_ms(self) -> int:
         """The venue's clock less ours."""

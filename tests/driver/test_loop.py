@@ -7,11 +7,8 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import aiohttp
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from host.contract.records import InKind
@@ -26,7 +23,7 @@ from host.feeds.settings import FeedSettings
 from host.paper.server import PaperServer
 from host.paper.settings import MarketSettings, PaperSettings
 from host.settings import ReplaySettings
-from sim.reference import Reference
+from tests.driver.model import ModelBoard
 from tests.execution.drill import Clock, check_accounts
 from tests.paper.market import CAPTURE
 from tests.paper.rest import run
@@ -37,26 +34,7 @@ NAME = "BTCUSDT"
 TICK, LOT = Decimal("0.1"), Decimal("0.001")
 
 
-class ModelLink:
-    """The reference model behind the part of a link that the loop needs."""
-
-    def __init__(self) -> None:
-        self.model = Reference()
-        self.sent: list[npt.NDArray[Any]] = []
-
-    def transfer(self, records: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        self.sent.append(records)
-        return self.model.feed(records)
-
-    def reports(self, kind: InKind) -> int:
-        """Lots reported with a kind, sales below 0."""
-        rows = np.concatenate(self.sent)
-        rows = rows[rows["kind"] == int(kind)]
-        signs = np.where(rows["flags"] & 1, -1, 1)
-        return int((signs * rows["value"].astype(np.int64)).sum())
-
-
-def configured(link: ModelLink, feed: FeedSession) -> None:
+def configured(link: ModelBoard, feed: FeedSession) -> None:
     """Rule and limits as a replay writes them."""
     chosen = ReplaySettings(
         levels=5, ratio=Decimal(3), order_qty=Decimal("0.05"), max_position=Decimal(2)
@@ -86,7 +64,7 @@ def test_fabric_journal_and_venue_agree_after_a_capture(tmp_path: Path) -> None:
             bridge = Bridge({0: Market(SYMBOL, TICK, LOT)})
             orders = Orders(venue, journal, session, clock, clock.sleep, bridge.heard)
             assert (await Recovery(venue, journal, orders, [SYMBOL], clock).run()).settled
-            link = ModelLink()
+            link = ModelBoard()
             feed = FeedSession([Instrument(NAME, 0, TICK, LOT)], FeedSettings())
             configured(link, feed)
 

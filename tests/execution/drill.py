@@ -56,11 +56,12 @@ class Desk:
         self.orders: Orders
         self.session = 0
 
-    async def open(self, timeout_ms: int = 200) -> Agreement:
+    async def open(self, timeout_ms: int = 1000) -> Agreement:
         """Start a session as a driver does: venue, journal, recovery."""
         self.venue = connected(self.server, self.hand.name)
-        self.venue.exchange.timeout = timeout_ms
+        self.venue.exchange.timeout = 30_000
         await self.venue.start()
+        self.venue.exchange.timeout = timeout_ms
         self.journal = Journal(self.path)
         self.session = self.journal.begin_session(self.venue.name, "paper", self.clock())
         self.orders = Orders(

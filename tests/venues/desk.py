@@ -35,6 +35,7 @@ def connected(server: PaperServer, market: str = "usdm") -> CcxtVenue:
         Credentials(KEY, SECRET),
         server.venue._now_ms,
         server.url,
+        lean=True,
     )
 
 

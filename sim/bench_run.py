@@ -1,0 +1,440 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the last byte of a frame to the first byte of its order: this driver beside a plain bot.
+
+``python -m sim.bench_run`` plays a capture from the paper exchange, in a process of its own,
+first to this driver and then, started anew, to a bot written with ccxt.pro as its examples are.
+Both follow the same rule (sums of the first N levels, a ratio) and send limit orders, immediate
+or cancel. Times are taken at the sockets of either process by the same code (`sim.stamps`): when
+the read returned that held the last byte of a depth event, and when the write began that held the
+first byte of the order it led to. The journal is on the disk in both figures of the driver.
+
+Beside them: level updates a second of normaliser and link on one core.
+
+It ends with status 1 if the driver without its simulated board is not `LEAST_RATIO` times as fast
+as the bot at the median, 2 when it cannot measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import ccxt.pro
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from host.driver.bridge import Bridge, Market, Wanted
+from host.driver.loop import Driver, Passage
+from host.driver.market import MarketStream
+from host.execution.ahead import Ahead
+from host.execution.journal import Journal
+from host.execution.names import client_id
+from host.execution.orders import Orders
+from host.feeds.capture import CaptureReader, Frame
+from host.feeds.messages import Instrument
+from host.feeds.session import FeedSession
+from host.feeds.settings import FeedSettings
+from host.links import open_link
+from host.memory import collect_seldom
+from host.settings import ReplaySettings
+from host.venues.ccxt_venue import CcxtVenue
+from host.venues.guarded import point_at
+from host.venues.hosts import Mode
+from host.venues.keys import Credentials
+from sim.stamps import StampedLoop, frame_moments, order_moments
+
+__all__ = ["LEAST_RATIO", "latencies", "main", "throughput"]
+
+#: How many times as fast as the bot the driver has to be at the median, its board left out.
+LEAST_RATIO = 3.0
+#: Level updates a second that normaliser and link have to keep up with.
+LEAST_LEVELS_PER_S = 240_000
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SLICE = _ROOT / "sim" / "data" / "usdm_btcusdt_20240808_60s.gz"
+_OUTPUT = _ROOT / "build" / "bench_run.json"
+_SYMBOL, _NAME = "BTC/USDT:USDT", "BTCUSDT"
+_TICK, _LOT = Decimal("0.1"), Decimal("0.001")
+_LEVELS, _RATIO, _RATE = 10, Decimal("1.2"), 20
+_KEYS = Credentials("paperkey", "papersecret")
+_SHARES = (50.0, 99.0, 99.9)
+_SETTINGS = """\
+speed = {speed}
+control = true
+[usdm]
+captures = ["{capture}"]
+weight_limit = 1000000
+[usdm.balances]
+USDT = 1000000000
+"""
+
+
+class BenchError(RuntimeError):
+    """Something could not be measured."""
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _ended(url: str, seconds: float) -> None:
+    """Wait until the capture has been played."""
+    until = time.monotonic() + seconds
+    async with aiohttp.ClientSession() as http:
+        while time.monotonic() < until:
+            async with http.get(f"{url}/paper/v1/state") as answer:
+                if (await answer.json())["ended"]:
+                    return
+            await asyncio.sleep(1.0)
+
+
+async def _ours(url: str, seconds: float, folder: Path) -> dict[str, Any]:
+    """The driver's life."""
+    collect_seldom()
+    link = open_link("sim")
+    venue = CcxtVenue("binanceusdm", Mode.PAPER, _KEYS, _now_ms, url, lean=True)
+    await venue.start()
+    journal, ahead = Journal(folder / "journal.db"), Ahead(folder / "ahead.db")
+    session = journal.begin_session("binanceusdm", "paper", _now_ms())
+    ahead.begin(session)
+    bridge = Bridge({0: Market(_SYMBOL, _TICK, _LOT)}, session)
+    orders = Orders(venue, journal, session, _now_ms, on_change=bridge.heard, ahead=ahead)
+    feed = FeedSession([Instrument(_NAME, 0, _TICK, _LOT)], FeedSettings())
+    settings = ReplaySettings(
+        levels=_LEVELS,
+        ratio=_RATIO,
+        order_qty=_LOT,
+        max_position=Decimal(100_000),
+        collar_ticks=100_000,
+        rate=Decimal(_RATE),
+        burst=_RATE,
+        stale_ms=60_000,
+    )
+    scales = feed.feeds[_NAME]
+    assert scales.price_scale is not None and scales.qty_scale is not None
+    link.write("order_qty", settings.order_lots(scales.qty_scale))
+    for write in [
+        *settings.writes(),
+        *settings.symbol_writes(0, scales.price_scale, scales.qty_scale),
+    ]:
+        link.write(*write)
+    told: dict[str, tuple[int, int]] = {}
+
+    def on_decision(frame: bytes | str, wanted: Wanted, passage: Passage) -> None:
+        name = client_id(journal.instance, session, wanted.decision)
+        told[name] = (wanted.update_id, passage.linked_ns - passage.fed_ns)
+
+    driver = Driver(link, feed, orders, bridge, venue.depth, _now_ms, 64, on_decision=on_decision)
+    streams = [f"{_NAME.lower()}@depth@0ms"]
+    lost: list[str] = []
+    async with MarketStream(venue.stream_url(streams), lost.append, 86_400.0) as market:
+
+        async def frames() -> None:
+            while True:
+                waiting = await market.take()
+                arrived = waiting.popleft()
+                driver.on_frame(arrived.payload, arrived.received_ns)
+                if waiting:
+                    await asyncio.sleep(0)
+
+        taking = asyncio.ensure_future(frames())
+        await _ended(url, seconds)
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        await driver.settle()
+    states = Counter(row.state.value for row in journal.orders())
+    await ahead.wait()
+    journal.close()
+    ahead.close()
+    await venue.close()
+    link.close()
+    return {"told": told, "orders": dict(states), "lost": lost}
+
+
+async def _bot(url: str, seconds: float, folder: Path) -> dict[str, Any]:
+    """A plain bot: watch the book, sum levels, place an order."""
+    collect_seldom()
+    exchange = ccxt.pro.binanceusdm(
+        {
+            "apiKey": _KEYS.key,
+            "secret": _KEYS.secret,
+            "rateLimiterAlgorithm": "rollingWindow",
+            "options": {
+                "fetchCurrencies": False,
+                "fetchMargins": False,
+                "fetchMarkets": {"types": ["linear"]},
+                "watchOrderBookRate": "0",
+                "watchOrderBookForSymbols": {"watchOrderBookRate": "0"},
+            },
+        }
+    )
+    point_at(exchange, "binanceusdm", url)
+    await exchange.load_markets()
+    told: dict[str, tuple[int, int]] = {}
+    tasks: set[asyncio.Task[Any]] = set()
+    earliest_ms = 0.0
+    refused: Counter[str] = Counter()
+
+    async def order(name: str, side: str, price: float) -> None:
+        try:
+            await exchange.create_order(
+                _SYMBOL,
+                "limit",
+                side,
+                float(_LOT),
+                price,
+                {"clientOrderId": name, "timeInForce": "IOC"},
+            )
+        except ccxt.BaseError as error:
+            refused[type(error).__name__] += 1
+
+    async def trade() -> None:
+        nonlocal earliest_ms
+        last = 0
+        while True:
+            book = await exchange.watch_order_book(_SYMBOL)
+            nonce, now_ms = book["nonce"], book["timestamp"] or 0
+            bids = sum(level[1] for level in book["bids"][:_LEVELS])
+            asks = sum(level[1] for level in book["asks"][:_LEVELS])
+            buy, sell = bids >= asks * float(_RATIO), asks >= bids * float(_RATIO)
+            if buy == sell or nonce == last or now_ms < earliest_ms:
+                continue
+            last, earliest_ms = nonce, now_ms + 1000 / _RATE
+            name = f"bot-{nonce}"
+            told[name] = (nonce, 0)
+            price = book["asks" if buy else "bids"][0][0]
+            task = asyncio.ensure_future(order(name, "buy" if buy else "sell", price))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    trading = asyncio.ensure_future(trade())
+    await _ended(url, seconds)
+    trading.cancel()
+    await asyncio.gather(trading, *tasks, return_exceptions=True)
+    await exchange.close()
+    return {"told": told, "orders": dict(refused), "lost": []}
+
+
+def _client(kind: str, url: str, seconds: float, out: Path) -> None:
+    """Body of a client's process: trade, then write its times."""
+    loop = StampedLoop()
+    asyncio.set_event_loop(loop)
+    body = _ours if kind == "ours" else _bot
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        found = loop.run_until_complete(body(url, seconds, Path(folder)))
+    frames, orders = frame_moments(loop.sockets), order_moments(loop.sockets)
+    rows = []
+    for name, (update_id, link_ns) in found["told"].items():
+        frame, order = frames.get(update_id), orders.get(name)
+        if frame is not None and order is not None:
+            wall, cpu = order.wall_ns - frame.wall_ns, order.cpu_ns - frame.cpu_ns
+            rows.append((wall, cpu, link_ns))
+    out.write_text(
+        json.dumps(
+            {
+                "rows": rows,
+                "told": len(found["told"]),
+                "frames": len(frames),
+                "sent": len(orders),
+                "orders": found["orders"],
+                "lost": found["lost"],
+            }
+        )
+    )
+
+
+def latencies(found: dict[str, Any]) -> dict[str, Any]:
+    """Percentiles of a client's times, microseconds.
+
+    Parameters
+    ----------
+    found : dict
+        What `_client` has written.
+
+    Returns
+    -------
+    dict
+        By "wall" and "cpu": with and without the link, p50, p99 and p99.9.
+
+    Raises
+    ------
+    BenchError
+        It sent no order whose frame is known.
+    """
+    if not found["rows"]:
+        raise BenchError(f"expected orders, was {found['told']} told, {found['sent']} sent")
+    rows = np.array(found["rows"], dtype=np.int64)
+    wall, cpu, link = rows.T
+    return {
+        "orders": len(rows),
+        "frames": found["frames"],
+        "wall, link included": _percentiles(wall),
+        "wall, link excluded": _percentiles(wall - link),
+        "processor time, link included": _percentiles(cpu),
+        "processor time, link excluded": _percentiles(np.maximum(cpu - link, 0)),
+    }
+
+
+def _percentiles(values: Any) -> list[float]:
+    return [round(float(v) / 1000, 1) for v in np.percentile(values, _SHARES)]
+
+
+def _measure(kind: str, capture: Path, speed: Decimal, seconds: float, folder: Path) -> Any:
+    """Start an exchange and a client, and wait for the client's times."""
+    settings = folder / "paper.toml"
+    settings.write_text(_SETTINGS.format(speed=speed, capture=capture))
+    command = [sys.executable, "-m", "host.cli", "paper", "--config", str(settings)]
+    server = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        line = server.stdout.readline()
+        if "paper exchange at http" not in line:
+            raise BenchError(f"paper exchange: expected its address, was {line!r}")
+        url = line.split(" at ", 1)[1].split(" ", 1)[0]
+        out = folder / f"{kind}.json"
+        asked = [kind, url, str(seconds), str(out)]
+        run = subprocess.run(
+            [sys.executable, "-m", "sim.bench_run", "--client", *asked], cwd=_ROOT, check=False
+        )
+        if run.returncode or not out.is_file():
+            raise BenchError(f"{kind}: expected its times, was status {run.returncode}")
+        return json.loads(out.read_text())
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def throughput(captures: Sequence[Path], most_frames: int = 1 << 62) -> dict[str, float]:
+    """Level updates a second of normaliser and simulated link, processor time of one core.
+
+    Parameters
+    ----------
+    captures : sequence of Path
+        Captures of Binance's JSON; their frames are taken in turn, as merged by time.
+    most_frames : int
+        Depth frames that are taken.
+    """
+    collect_seldom()
+    frames: list[tuple[int, bytes | str]] = []
+    for capture in captures:
+        frames += [
+            (f.recv_ns, f.payload) for f in CaptureReader([str(capture)]) if isinstance(f, Frame)
+        ]
+    frames.sort(key=lambda one: one[0])
+    feed = FeedSession([], FeedSettings(), adopt=True)
+    link = open_link("sim")
+    taken = levels = link_ns = 0
+    began = time.process_time_ns()
+    for _, payload in frames:
+        before = feed.counters["levels"]
+        feed.feed_payload(payload)
+        records = feed.take()
+        if len(records):
+            at = time.process_time_ns()
+            link.transfer(records)
+            link_ns += time.process_time_ns() - at
+        for one in feed.feeds.values():
+            del one.event_times[:]
+        levels += feed.counters["levels"] - before
+        taken += feed.counters["levels"] != before
+        if taken >= most_frames:
+            break
+    spent_ns = time.process_time_ns() - began
+    link.close()
+    return {
+        "levels": levels,
+        "depth frames": taken,
+        "normaliser, levels/s": levels / ((spent_ns - link_ns) / 1e9),
+        "normaliser and link, levels/s": levels / (spent_ns / 1e9),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write JSON; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Latency from frame to order, and throughput.")
+    parser.add_argument("--client", nargs=4, metavar=("KIND", "URL", "SECONDS", "OUT"))
+    parser.add_argument("--capture", type=Path, default=_SLICE)
+    parser.add_argument("--merge", type=Path, nargs="*", default=[], help="captures for throughput")
+    parser.add_argument("--speed", type=Decimal, default=Decimal(1))
+    parser.add_argument("--seconds", type=float, default=120.0, help="most time for each client")
+    parser.add_argument("--frames", type=int, default=1 << 62, help="depth frames for throughput")
+    parser.add_argument("--output", type=Path, default=_OUTPUT)
+    given = parser.parse_args(arguments)
+    if given.client:
+        kind, url, seconds, out = given.client
+        _client(kind, url, float(seconds), Path(out))
+        return 0
+    console = Console()
+    given.output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # beside the result, so that the journal is on a disk
+        with tempfile.TemporaryDirectory(dir=given.output.parent) as folder:
+            found = {
+                kind: latencies(
+                    _measure(kind, given.capture, given.speed, given.seconds, Path(folder))
+                )
+                for kind in ("ours", "bot")
+            }
+        flow = throughput([given.capture, *given.merge], given.frames)
+    except (BenchError, OSError) as error:
+        console.print(f"error: {error}", markup=False)
+        return 2
+    ratios = {
+        key: round(found["bot"][base][0] / found["ours"][key][0], 2)
+        for base, keys in (
+            ("wall, link included", ("wall, link included", "wall, link excluded")),
+            (
+                "processor time, link included",
+                ("processor time, link included", "processor time, link excluded"),
+            ),
+        )
+        for key in keys
+    }
+    result = {"latency_us": found, "ratio of p50": ratios, "throughput": flow}
+    given.output.write_text(json.dumps(result, indent=1) + "\n")
+    _print(console, found, ratios, flow)
+    return 0 if ratios["wall, link excluded"] >= LEAST_RATIO else 1
+
+
+def _print(
+    console: Console, found: dict[str, Any], ratios: dict[str, float], flow: dict[str, float]
+) -> None:
+    table = Table(title="last byte of a frame to first byte of its order, us", title_justify="left")
+    for name in ("client", "time", "orders", "p50", "p99", "p99.9", "times as fast as the bot"):
+        table.add_column(name, justify="left" if name in ("client", "time") else "right")
+    for client, keys in (
+        ("tickgate", list(ratios)),
+        ("ccxt.pro bot", ["wall, link included", "processor time, link included"]),
+    ):
+        kind = "ours" if client == "tickgate" else "bot"
+        for key in keys:
+            values = [f"{value:,.1f}" for value in found[kind][key]]
+            ratio = f"{ratios[key]:.2f}" if kind == "ours" else "1.00"
+            shown = key if kind == "ours" else key.partition(",")[0]
+            table.add_row(client, shown, str(found[kind]["orders"]), *values, ratio)
+    console.print(table)
+    for name, value in flow.items():
+        console.print(f"{name}: {value:,.0f}", highlight=False)
+    rate = flow["normaliser and link, levels/s"]
+    if rate < LEAST_LEVELS_PER_S:
+        console.print(
+            f"normaliser and link take less than {LEAST_LEVELS_PER_S:,} levels/s here: above "
+            f"{rate:,.0f} the driver merges depth events and counts them (conflated)",
+            highlight=False,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

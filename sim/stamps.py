@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stamps at the sockets of a process: when the last byte of a frame came, when an order left.
+
+An event loop gives every connection a socket that notes each read and write. It knows nothing of
+who uses it, so two clients that know nothing of each other are measured by the same stamps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import time
+from typing import Any, NamedTuple
+
+import orjson
+
+__all__ = ["Moment", "StampedLoop", "Stamps", "frame_moments", "order_moments"]
+
+_CLIENT_ID = re.compile(rb"newClientOrderId=([A-Za-z0-9_.-]+)")
+_TEXT = 1
+
+
+class Moment(NamedTuple):
+    """When something happened, nanoseconds."""
+
+    wall_ns: int
+    #: processor time of this process
+    cpu_ns: int
+
+
+def _now() -> Moment:
+    return Moment(time.perf_counter_ns(), time.process_time_ns())
+
+
+class Stamps:
+    """What passed over one socket.
+
+    Attributes
+    ----------
+    received, sent : list
+        Moments and bytes, in order.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[tuple[Moment, bytes]] = []
+        self.sent: list[tuple[Moment, bytes]] = []
+
+
+class _Stamped(socket.socket):
+    """A socket that notes what passes."""
+
+    stamps: Stamps
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        data = super().recv(size, flags)
+        self.stamps.received.append((_now(), data))
+        return data
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        count = super().recv_into(buffer, nbytes, flags)
+        self.stamps.received.append((_now(), bytes(memoryview(buffer)[:count])))
+        return count
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        moment = _now()
+        count = super().send(data, flags)
+        self.stamps.sent.append((moment, bytes(memoryview(data)[:count])))
+        return count
+
+
+class StampedLoop(asyncio.SelectorEventLoop):
+    """An event loop whose connections are stamped.
+
+    Attributes
+    ----------
+    sockets : list of Stamps
+        One for each connection, in the order they were made.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sockets: list[Stamps] = []
+
+    def _make_socket_transport(self, sock: socket.socket, *given: Any, **named: Any) -> Any:
+        stamped = _Stamped(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        stamped.setblocking(False)
+        stamped.stamps = Stamps()
+        self.sockets.append(stamped.stamps)
+        make = super()._make_socket_transport  # type: ignore[misc]
+        return make(stamped, *given, **named)
+
+
+def frame_moments(sockets: list[Stamps]) -> dict[int, Moment]:
+    """When the last byte of each depth event came, by its last update id.
+
+    Parameters
+    ----------
+    sockets : list of Stamps
+        Those of WebSocket connections are told by their first answer.
+    """
+    found: dict[int, Moment] = {}
+    for stamps in sockets:
+        data = b"".join(part for _, part in stamps.received)
+        if not data.startswith(b"HTTP/1.1 101"):
+            continue
+        ends, total = [], 0
+        for moment, part in stamps.received:
+            total += len(part)
+            ends.append((total, moment))
+        at = data.index(b"\r\n\r\n") + 4
+        part = 0
+        while at + 2 <= len(data):
+            start, length = _length(data, at)
+            end = start + length
+            if end > len(data):
+                break
+            while ends[part][0] < end:
+                part += 1
+            if data[at] & 0x0F == _TEXT and b'"depthUpdate"' in data[start:end]:
+                message = orjson.loads(data[start:end])
+                found.setdefault(message.get("data", message)["u"], ends[part][1])
+            at = end
+    return found
+
+
+def _length(data: bytes, at: int) -> tuple[int, int]:
+    """Where a frame's payload begins, and its length (RFC 6455, section 5.2; servers mask none)."""
+    short = data[at + 1] & 0x7F
+    if short == 126:
+        return at + 4, int.from_bytes(data[at + 2 : at + 4], "big")
+    if short == 127:
+        return at + 10, int.from_bytes(data[at + 2 : at + 10], "big")
+    return at + 2, short
+
+
+def order_moments(sockets: list[Stamps]) -> dict[str, Moment]:
+    """When the first byte of each order request left, by its client id."""
+    found: dict[str, Moment] = {}
+    for stamps in sockets:
+        began: Moment | None = None
+        text = b""
+        for moment, part in stamps.sent:
+            if part.startswith(b"POST ") and b"/order" in part.split(b"\r\n", 1)[0]:
+                began, text = moment, b""
+            elif part.startswith((b"GET ", b"DELETE ", b"PUT ", b"POST ")):
+                began = None
+            text += part
+            if began is not None:
+                name = _CLIENT_ID.search(text)
+                if name is not None:
+                    found.setdefault(name[1].decode(), began)
+                    began = None
+    return found
