@@ -97,6 +97,11 @@ class BuildConfig:
         return self.qty_bits + 32
 
     @property
+    def held_bits(self) -> int:
+        """Signed width of the value of all positions, each of Q + 8 bits, account units."""
+        return self.notional_bits + 9 + (self.symbols - 1).bit_length()
+
+    @property
     def exposure_bits(self) -> int:
         """Signed width of a worst-case position, lots."""
         return max(64, self.qty_bits + 2)

@@ -43,7 +43,7 @@ class Credit(wiring.Component):
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
-        held = config.notional_bits + 10
+        held = config.held_bits
         super().__init__(
             {
                 "side": In(1),
@@ -89,7 +89,7 @@ class Credit(wiring.Component):
         with m.Elif(self.accept & ~self.exits):
             m.d.sync += left.eq(Mux(self.credit, 0, left - self.value))
 
-        wide = max(bits + 4, 66)
+        wide = max(self.config.held_bits + 1, bits + 1, 66)
         opened = Mux(self.side, values["sell"], values["buy"])
         held = Mux(self.side, -self.held_net, self.held_net)
         m.d.comb += [

@@ -25,7 +25,7 @@ TICK_VALUE = 16
 
 def losses_layout(config: BuildConfig) -> data.StructLayout:
     """What the gate is told with each token."""
-    held = config.notional_bits + 10
+    held = config.held_bits
     return data.StructLayout(
         {
             "over": 3,  # loss of the day, of the window, drawdown over their maximum
