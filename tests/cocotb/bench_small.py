@@ -56,7 +56,9 @@ EAGER = [
     ("limit_max_notional", (1 << 64) - 1),
     ("limit_collar_ticks", (1 << 32) - 1),
     ("limit_max_position", 1 << 40),
+    ("strategy_active", 0),
     *(("limit_commit", symbol) for symbol in range(CONFIG.symbols)),
+    *(("strategy_commit", symbol) for symbol in range(CONFIG.symbols)),
 ]
 
 
