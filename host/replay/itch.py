@@ -216,6 +216,8 @@ class _Replayer:
 
     def _begin(self) -> None:
         self._link.write("control", 1)
+        # The reset takes effect some clocks after the write: a first read may still tell of before.
+        self._link.read("cycle")
         if not any(self._link.read("status") & 1 for _ in range(_RESET_READS)):
             raise ReplayError(f"status: expected bit 0 within {_RESET_READS} reads, was 0")
         settings = self._request.settings

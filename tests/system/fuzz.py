@@ -158,8 +158,7 @@ def native(octets, seed):
     reference = WireReference(
         FABRIC.symbols, FABRIC.levels, FABRIC.qty_bits, sbe=True, itch=FABRIC_ITCH
     )
-    with _fabric() as board:
-        board.reset()
+    with Board(FABRIC, random_init=seed) as board:
         board.set_stalls(Stalls(seed, *STALLS[seed % len(STALLS)]))
         for name, value in random_settings(seed, FABRIC.symbols, FABRIC.levels, FABRIC.qty_bits):
             board.write(name, value)
@@ -170,10 +169,6 @@ def native(octets, seed):
         assert counts == reference.counters
         assert board.protocol_errors == 0
     return Counter(counts)
-
-
-def _fabric():
-    return Board(FABRIC, random_init=5)
 
 
 #: Fields of headers that are not as scapy would have them; its checksum is then right all the same.

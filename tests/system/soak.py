@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from hdl.net.registers import DROPS
 from tests.system import fuzz
@@ -81,11 +82,11 @@ def _flow(messages: int, seed: int) -> None:
     print(f"flow: {', '.join(f'{name} {count}' for name, count in sorted(stats.items()))}")
 
 
-#: What may be asked for.
+#: What may be asked for; each takes a size and a seed.
 SHARES: dict[str, Callable[[int, int], None]] = {
-    name: lambda size, seed, name=name: _fuzz(name, size, seed)  # type: ignore[misc]
-    for name in fuzz.DECODERS
-} | {"flow": _flow}
+    **{name: partial(_fuzz, name) for name in fuzz.DECODERS},
+    "flow": _flow,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
