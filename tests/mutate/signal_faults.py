@@ -195,7 +195,7 @@ SIGNAL_FAULTS: tuple[Fault, ...] = (
         RULES,
         "side.wall.qty.any() & (apart <= row.wall_ticks)",
         "side.wall.qty.any()",
-        JUDGED,
+        f"{EXTREMES}test_a_wall_counts_up_to_its_distance_from_the_touch[2-0]",
     ),
     Fault(
         "liquidity_ignored",
@@ -203,7 +203,7 @@ SIGNAL_FAULTS: tuple[Fault, ...] = (
         FILTERS,
         "~on[4] | deep1,",
         "~on[4] | ~deep1,",
-        JUDGED,
+        f"{EXTREMES}test_an_entry_needs_the_liquidity_asked_for_on_both_sides[51-0]",
     ),
     Fault(
         "protection_wraps",

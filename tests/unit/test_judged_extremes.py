@@ -203,3 +203,17 @@ def test_lots_traded_beyond_the_greatest_quantity_are_the_greatest():
         *event([], 1),
     )
     assert found["print_flow"] == 0  # 3 x the greatest would wrap to 2 less than it
+
+
+@pytest.mark.parametrize(("ticks", "entries"), [(2, 0), (3, 1)])
+def test_a_wall_counts_up_to_its_distance_from_the_touch(ticks, entries):
+    rule = settings(wall_sides=3, wall_num=1, wall_den=2, wall_ticks=ticks)
+    found = intents(*rule, *book([(100, 1), (97, 50)], [(101, 9), (102, 9)]), *event([], 1))
+    assert len(found) == entries
+
+
+@pytest.mark.parametrize(("lots", "entries"), [(50, 1), (51, 0)])
+def test_an_entry_needs_the_liquidity_asked_for_on_both_sides(lots, entries):
+    rule = settings(imbalance_sides=1, imbalance_den=1, filters=1 << 4, liquidity_lots=lots)
+    found = intents(*rule, *book([(100, 50)], [(101, 60)]), *event([], 1))
+    assert len(found) == entries
