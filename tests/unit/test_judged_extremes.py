@@ -208,7 +208,9 @@ def test_lots_traded_beyond_the_greatest_quantity_are_the_greatest():
 @pytest.mark.parametrize(("ticks", "entries"), [(2, 0), (3, 1)])
 def test_a_wall_counts_up_to_its_distance_from_the_touch(ticks, entries):
     rule = settings(wall_sides=3, wall_num=1, wall_den=2, wall_ticks=ticks)
-    found = intents(*rule, *book([(100, 1), (97, 50)], [(101, 9), (102, 9)]), *event([], 1))
+    found = intents(
+        *rule, *book([(100, 1), (97, 50)], [(101, 5), (102, 5), (103, 5)]), *event([], 1)
+    )
     assert len(found) == entries
 
 
