@@ -163,7 +163,7 @@ SIGNAL_FAULTS: tuple[Fault, ...] = (
         DECIDES,
         "~leaving & ~found.flatten & (buying | selling)",
         "~leaving & (buying | selling)",
-        JUDGED,
+        f"{EXTREMES}test_a_symbol_that_is_to_be_flat_is_not_entered",
     ),
     Fault(
         "any_despite_conflict",
@@ -171,7 +171,7 @@ SIGNAL_FAULTS: tuple[Fault, ...] = (
         DECIDES,
         "buy.eq(buys.any() & ~sells.any()),",
         "buy.eq(buys.any()),",
-        JUDGED,
+        f"{EXTREMES}test_rules_that_disagree_come_to_nothing[2-0]",
     ),
     Fault(
         "edge_by_setting",
@@ -179,7 +179,7 @@ SIGNAL_FAULTS: tuple[Fault, ...] = (
         DECIDES,
         "Mux(by_model, sure_by, found.edge_probability)",
         "found.edge_probability",
-        SCORED,
+        f"{EXTREMES}test_with_a_model_the_edge_is_judged_by_its_own_probability",
     ),
     Fault(
         "filter_lets_through",
@@ -187,7 +187,7 @@ SIGNAL_FAULTS: tuple[Fault, ...] = (
         DECIDES,
         "found.sides[0] & (~as_filter | model_buy)",
         "found.sides[0]",
-        SCORED,
+        f"{EXTREMES}test_a_model_that_is_not_sure_lets_no_entry_through",
     ),
     Fault(
         "wall_of_nothing",
@@ -195,7 +195,7 @@ SIGNAL_FAULTS: tuple[Fault, ...] = (
         RULES,
         "side.wall.qty.any() & (apart <= row.wall_ticks)",
         "side.wall.qty.any()",
-        JUDGED,
+        f"{EXTREMES}test_a_wall_counts_up_to_its_distance_from_the_touch[2-0]",
     ),
     Fault(
         "liquidity_ignored",
@@ -203,7 +203,7 @@ SIGNAL_FAULTS: tuple[Fault, ...] = (
         FILTERS,
         "~on[4] | deep1,",
         "~on[4] | ~deep1,",
-        JUDGED,
+        f"{EXTREMES}test_an_entry_needs_the_liquidity_asked_for_on_both_sides[51-0]",
     ),
     Fault(
         "protection_wraps",

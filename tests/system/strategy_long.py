@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole fabric with its model against the reference: ``python -m tests.system.strategy_long``.
 
-Every setting of signals, strategy and gate changes at random between chunks of one stream, and so
-does the model. Ends with 1 at the first record or counter that differs, or when a rule, an exit or
-a model was not part of any decision.
+Every setting of signals, strategy and gate changes at random between chunks, and so does the model.
+Odd chunks are book events one behind another, even ones anything that may come. Ends with 1 at the
+first record or counter that differs, or when a rule, an exit or a model was not part of any
+decision.
 """
 
 import argparse
+import random
 import sys
 import time
 from collections import Counter
@@ -15,12 +17,20 @@ import numpy as np
 
 from hdl.config import BuildConfig
 from hdl.pipeline import decision_latency
-from host.contract.records import DECISION_DTYPE, DecisionFlag, ExitCause, OutKind, Rule
+from host.contract.records import (
+    DECISION_DTYPE,
+    DecisionFlag,
+    ExitCause,
+    InKind,
+    OutKind,
+    Rule,
+)
 from host.contract.registers import COUNTERS
 from sim.board import Board
 from sim.compare import compare, latency
 from sim.reference import Reference
 from sim.stimulus import random_stream
+from sim.stimulus_events import random_events
 from sim.stimulus_forest import random_forest
 from sim.stimulus_run import random_settings
 from sim.stimulus_strategy import random_strategy
@@ -62,6 +72,7 @@ def drive(config: BuildConfig, seed: int, chunks: int, records: int = 1500) -> C
     """
     sizes = {"symbols": config.symbols, "levels": config.levels, "qty_bits": config.qty_bits}
     reference = Reference(*sizes.values(), trees=config.trees)
+    rng, now_us = random.Random(seed), 0
     stream = random_stream(seed, records * chunks, **sizes)
     found: Counter = Counter()
     with Board(config, random_init=seed) as board:
@@ -70,6 +81,10 @@ def drive(config: BuildConfig, seed: int, chunks: int, records: int = 1500) -> C
                 board.write(name, value)
                 reference.write(name, value)
             part = stream[at * records : (at + 1) * records]
+            if at % 2:
+                part = random_events(rng, records // 3, config.symbols, config.qty_bits, now_us)
+            times = part["value"][np.isin(part["kind"], (InKind.EVENT_BEGIN, InKind.TIMER))]
+            now_us = min(max(now_us, int(times.max(initial=0))), 1 << 60)
             actual = board.transfer(part)
             comparison = compare(reference.feed(part), actual)
             if not comparison.equal:

@@ -203,3 +203,52 @@ def test_lots_traded_beyond_the_greatest_quantity_are_the_greatest():
         *event([], 1),
     )
     assert found["print_flow"] == 0  # 3 x the greatest would wrap to 2 less than it
+
+
+@pytest.mark.parametrize(("ticks", "entries"), [(2, 0), (3, 1)])
+def test_a_wall_counts_up_to_its_distance_from_the_touch(ticks, entries):
+    rule = settings(wall_sides=3, wall_num=1, wall_den=2, wall_ticks=ticks)
+    found = intents(
+        *rule, *book([(100, 1), (97, 50)], [(101, 5), (102, 5), (103, 5)]), *event([], 1)
+    )
+    assert len(found) == entries
+
+
+@pytest.mark.parametrize(("lots", "entries"), [(50, 1), (51, 0)])
+def test_an_entry_needs_the_liquidity_asked_for_on_both_sides(lots, entries):
+    rule = settings(imbalance_sides=1, imbalance_den=1, filters=1 << 4, liquidity_lots=lots)
+    found = intents(*rule, *book([(100, 50)], [(101, 60)]), *event([], 1))
+    assert len(found) == entries
+
+
+def test_a_symbol_that_is_to_be_flat_is_not_entered():
+    rule = settings(imbalance_sides=1, imbalance_den=1, flatten=1)
+    assert intents(*rule, *book([(100, 5)], [(101, 5)]), *event([], 1)) == []
+
+
+@pytest.mark.parametrize(("wall_sides", "entries"), [(2, 0), (0, 1)])
+def test_rules_that_disagree_come_to_nothing(wall_sides, entries):
+    rule = settings(imbalance_sides=1, imbalance_den=1, wall_num=1, wall_den=2, wall_ticks=3)
+    also = [Write("strategy_wall_sides", wall_sides), Write("strategy_commit", 0)]
+    bids = [(100, 5), (99, 5), (98, 5)]
+    found = intents(*rule, *also, *book(bids, [(101, 9)]), *event([], 1))
+    assert len(found) == entries
+
+
+def scored(*items):
+    return check(BuildConfig(symbols=2, levels=10, qty_bits=48, trees=1), items)[1]
+
+
+def test_a_model_that_is_not_sure_lets_no_entry_through():
+    rule = settings(
+        imbalance_sides=1, imbalance_den=1, model_mode=2, model_sides=3, model_least=(1 << 31) - 1
+    )
+    assert scored(*rule, *book([(100, 5)], [(101, 5)]), *event([], 1)) == []
+
+
+def test_with_a_model_the_edge_is_judged_by_its_own_probability():
+    rule = settings(
+        model_mode=1, model_sides=3, filters=1 << 1, edge_ticks=65535, edge_probability=0
+    )
+    (found,) = scored(*rule, *book([(100, 5)], [(101, 5)]), *event([], 1))
+    assert found[4] == int(Rule.MODEL)
