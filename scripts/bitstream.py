@@ -40,7 +40,7 @@ CELLS = {
     **{"MULT18X18D": "dsp", "TRELLIS_DPR16X4": "lutram", "PFUMX": "mux"},
 }
 #: What a part has: LUT4 (a carry takes two, 16 x 4 bits of LUT RAM six), block RAM, multipliers.
-PARTS = {"85F": (83_640, 208, 156), "45F": (43_848, 108, 72), "25F": (24_288, 56, 28)}
+PARTS = {"85F": (83_640, 208, 156), "45F": (43_848, 108, 72)}
 _SYNTH = """
 import sys
 from pyosys import libyosys
