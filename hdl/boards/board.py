@@ -99,9 +99,9 @@ _ALL = (
         usb="0403:6015",
     ),
     Board(
-        name="ecpix5-45f",
-        part="LFE5UM5G-45F-8",
-        device=("--um5g-45k", "--speed", "8", "--package", "CABGA554"),
+        name="ecpix5-85f",
+        part="LFE5UM5G-85F-8",
+        device=("--um5g-85k", "--speed", "8", "--package", "CABGA554"),
         oscillator_hz=100_000_000,
         clock_hz=75_000_000,
         baud=3_000_000,
@@ -116,7 +116,7 @@ _ALL = (
             Pin("P21", inverted=True),  # red
         ),
         high=(),
-        config=BuildConfig(symbols=4, levels=10, qty_bits=32, own_orders=16),
+        config=BuildConfig(qty_bits=32, own_orders=16),
         loader="ecpix5",
         usb="0403:6010",
     ),

@@ -63,19 +63,19 @@ class Rows(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         style = "distributed" if self.depth <= FEW else "block"
-        m.submodules.rows = rows = SweptMemory(self.layout, self.depth, style=style)
-        # A row is written a clock after it is found, and taken from registers until then and by
-        # whoever reads the memory in that clock.
+        # A row read in the clock of its write is the one in `three`.
+        m.submodules.rows = rows = SweptMemory(self.layout, self.depth, forwarded=True, style=style)
+        # What is written is taken up from registers: nothing late is a choice of whole rows.
         index0, index1 = Signal.like(self.index), Signal.like(self.index)
         written = data.StructLayout({"write": 1, "index": len(self.index), "row": self.layout})
-        three, four = (Signal(written, name=f"written{n}") for n in (3, 4))
+        three = Signal(written, name="written3")
         row1, row2 = Signal(self.layout, name="held1"), Signal(self.layout, name="held2")
         again1, again2 = Signal(), Signal()
         m.d.comb += [
             rows.read_addr.eq(self.index),
-            rows.write_en.eq(three.write),
-            rows.write_addr.eq(three.index),
-            rows.write_data.eq(three.row),
+            rows.write_en.eq(self.write2),
+            rows.write_addr.eq(self.write_index2),
+            rows.write_data.eq(self.new2),
             self.init_done.eq(rows.done),
             self.row1.eq(Mux(three.write & again1, three.row, row1)),
             self.row2.eq(Mux(three.write & again2, three.row, row2)),
@@ -87,11 +87,9 @@ class Rows(wiring.Component):
             three.write.eq(self.write2),
             three.index.eq(self.write_index2),
             three.row.eq(self.new2),
-            four.eq(three),
             again1.eq(self.write_index2 == index0),
             again2.eq(self.write_index2 == index1),
+            row1.eq(Mux(three.write & (three.index == index0), three.row, rows.read_data)),
             row2.eq(self.row1),
         ]
-        older = Mux(four.write & (four.index == index0), four.row, rows.read_data)
-        m.d.sync += row1.eq(Mux(three.write & (three.index == index0), three.row, older))
         return m

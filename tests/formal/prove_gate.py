@@ -195,15 +195,6 @@ def size() -> Module:
     return m
 
 
-def settled(way: dict[str, Any], memory: dict[str, Any]) -> list[Value]:
-    """Rows of a memory with the one that is on its way there."""
-    three = way["three"]
-    return [
-        Mux(three.write & (three.index == at), three.row.as_value(), Value.cast(cell))
-        for at, cell in enumerate(cells(memory["rows"]))
-    ]
-
-
 def exposure() -> Module:
     m = start()
     gate, inside, tokens, valids = anything(m)
@@ -219,15 +210,13 @@ def exposure() -> Module:
     for name, part in parts.items():
         row, way, memory = part["rows"], rows[name], memories[name]
         depth = CONFIG.symbols if name == "exposure" else CONFIG.own_orders
-        in_memory, stored = cells(memory["rows"]), settled(way, memory)
+        stored = cells(memory["rows"])
         read = way["rows"].read_data
-        shown0 = read.as_value() if isinstance(read, data.View) else read
-        three, four = way["three"], way["four"]
-        for written in (four, three):
-            hit = written.write & (written.index == way["index0"])
-            shown0 = Mux(hit, written.row.as_value(), shown0)
+        read_row = read.as_value() if isinstance(read, data.View) else read
+        three = way["three"]
+        hit = three.write & (three.index == way["index0"])
         for at, shown, index in (
-            (0, shown0, way["index0"]),
+            (0, Mux(hit, three.row.as_value(), read_row), way["index0"]),
             (1, row.row1.as_value(), way["index1"]),
             (2, row.row2.as_value(), row.index2),
         ):
@@ -237,16 +226,16 @@ def exposure() -> Module:
             )
         m.d.comb += [
             Assert(
-                ~four.write | (pick(m, in_memory, four.index, name) == four.row.as_value()),
+                ~three.write | (pick(m, stored, three.index, name) == three.row.as_value()),
                 f"{name}: what was written is in memory",
             ),
-            Assert(gate.init_done | ~(three.write | four.write)),
+            Assert(gate.init_done | ~three.write),
             Assert(~gate.init_done | (way["again1"] == (three.index == way["index1"]))),
             Assert(~gate.init_done | (way["again2"] == (three.index == row.index2))),
             Assert(memory["swept"] <= depth),
             *(
                 Assert(gate.init_done | (memory["swept"] <= at) | (Value.cast(cell) == 0))
-                for at, cell in enumerate(in_memory)
+                for at, cell in enumerate(stored)
             ),
         ]
 
@@ -256,12 +245,12 @@ def exposure() -> Module:
     # Symbol s: the position, and all that is open of it.
     s = AnyConst(1)
     kept = Signal(inside["exposure"].row.shape())
-    m.d.comb += kept.eq(pick(m, settled(rows["exposure"], memories["exposure"]), s, "kept"))
+    m.d.comb += kept.eq(pick(m, cells(memories["exposure"]["rows"]), s, "kept"))
     taken, owners = parts["orders"]["taken"], parts["orders"]["owners"]
     slots = [Signal(parts["orders"]["layout"], name=f"slot{at}") for at in range(CONFIG.own_orders)]
     open_lots = {side: Signal(8, name=f"open{side}") for side in (0, 1)}
     mine = []
-    for at, cell in enumerate(settled(rows["orders"], memories["orders"])):
+    for at, cell in enumerate(cells(memories["orders"]["rows"])):
         m.d.comb += slots[at].eq(Value.cast(cell))
         mine.append(taken[at] & (slots[at].symbol == s))
         m.d.comb += [

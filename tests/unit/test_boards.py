@@ -17,7 +17,7 @@ NAMES = sorted(BOARDS)
 #: Platform of amaranth-boards, and what its resources call our lamps.
 PLATFORMS = {
     "ulx3s-85f": ("ulx3s", "ULX3S_85F_Platform"),
-    "ecpix5-45f": ("ecpix5", "ECPIX545Platform"),
+    "ecpix5-85f": ("ecpix5", "ECPIX585Platform"),
 }
 FTDI = {"idVendor": "0403", "idProduct": "6015", "busnum": "1", "devnum": "7"}
 
