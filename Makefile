@@ -52,6 +52,9 @@ bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; 
 	@$(BENCH)/bin/python -m sim.bench_wire
 	@$(BENCH)/bin/python -m sim.bench $(ARGS)
 
+bench-run: $(STAMP) ## measure frame to order beside a ccxt.pro bot; write it to build/
+	@$(PY) -m sim.bench_run $(ARGS)
+
 place: $(STAMP) ## place and route the book on an ECP5-85F, four seeds; takes half an hour
 	@$(PY) -m pip install -q --disable-pip-version-check $(PLACER)
 	@$(PY) scripts/place_book.py $(if $(ARGS),$(ARGS),ecp5 --seeds 1 2 3 4 --route)
