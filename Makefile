@@ -21,7 +21,7 @@ BOARD  ?= ulx3s-85f
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 .DEFAULT_GOAL := help
-.PHONY: help sim test formal mutate gate drill validity soak bench place lint generate bitstream estimate flash lock clean distclean preflight
+.PHONY: help sim test formal mutate gate drill validity soak bench bench-run place lint generate bitstream estimate flash lock clean distclean preflight
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ soak: $(STAMP) ## bytes into every decoder, messages of ITCH, events with all ru
 bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; write it to build/
 	@$(BENCH)/bin/python -m sim.bench_wire
 	@$(BENCH)/bin/python -m sim.bench $(ARGS)
+
+bench-run: $(STAMP) ## measure frame to order beside a ccxt.pro bot; write it to build/
+	@$(PY) -m sim.bench_run $(ARGS)
 
 place: $(STAMP) ## place and route the book on an ECP5-85F, four seeds; takes half an hour
 	@$(PY) -m pip install -q --disable-pip-version-check $(PLACER)

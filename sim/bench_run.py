@@ -3,6 +3,7 @@
 
 ``python -m sim.bench_run`` plays a capture from the paper exchange, in a process of its own,
 first to this driver and then, started anew, to a bot written with ccxt.pro as its examples are.
+The market is moved some events at a time, so that no frame waits for the one before it.
 Both follow the same rule (sums of the first N levels, a ratio) and send limit orders, immediate
 or cancel. Times are taken at the sockets of either process by the same code (`sim.stamps`): when
 the read returned that held the last byte of a depth event, and when the write began that held the
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -69,9 +71,13 @@ _SYMBOL, _NAME = "BTC/USDT:USDT", "BTCUSDT"
 _TICK, _LOT = Decimal("0.1"), Decimal("0.001")
 _LEVELS, _RATIO, _RATE = 10, Decimal("1.2"), 20
 _KEYS = Credentials("paperkey", "papersecret")
+_WINDOW_MS = 60_000
 _SHARES = (50.0, 99.0, 99.9)
+#: The market moves by so many events at a time, and waits for what follows from them.
+_EVENTS_A_STEP = 7
 _SETTINGS = """\
-speed = {speed}
+stepped = true
+rebase = false
 control = true
 [usdm]
 captures = ["{capture}"]
@@ -79,6 +85,10 @@ weight_limit = 1000000
 [usdm.balances]
 USDT = 1000000000
 """
+
+
+#: What a client says once it waits for an address.
+_READY = "ready\n"
 
 
 class BenchError(RuntimeError):
@@ -89,22 +99,34 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def _ended(url: str, seconds: float) -> None:
-    """Wait until the capture has been played."""
-    until = time.monotonic() + seconds
+async def _play(url: str, steps: int, pause_s: float) -> None:
+    """Move the market step by step, with time for a client to do what it does.
+
+    A market that runs at its own pace would measure, on a machine that is busy with other things,
+    how long frames wait for each other.
+    """
     async with aiohttp.ClientSession() as http:
-        while time.monotonic() < until:
-            async with http.get(f"{url}/paper/v1/state") as answer:
-                if (await answer.json())["ended"]:
+        for _ in range(steps):
+            asked = {"events": _EVENTS_A_STEP}
+            async with http.post(f"{url}/paper/v1/step", json=asked) as answer:
+                if not (await answer.json())["events"]:
                     return
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(pause_s)
 
 
-async def _ours(url: str, seconds: float, folder: Path) -> dict[str, Any]:
+async def _told() -> None:
+    """Wait for a line on our standard input: the market has been played."""
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(None, sys.stdin.readline)
+
+
+async def _ours(url: str, folder: Path) -> dict[str, Any]:
     """The driver's life."""
     collect_seldom()
     link = open_link("sim")
-    venue = CcxtVenue("binanceusdm", Mode.PAPER, _KEYS, _now_ms, url, lean=True)
+    venue = CcxtVenue(
+        "binanceusdm", Mode.PAPER, _KEYS, _now_ms, url, recv_window_ms=_WINDOW_MS, lean=True
+    )
     await venue.start()
     journal, ahead = Journal(folder / "journal.db"), Ahead(folder / "ahead.db")
     session = journal.begin_session("binanceusdm", "paper", _now_ms())
@@ -140,6 +162,9 @@ async def _ours(url: str, seconds: float, folder: Path) -> dict[str, Any]:
     streams = [f"{_NAME.lower()}@depth@0ms"]
     lost: list[str] = []
     async with MarketStream(venue.stream_url(streams), lost.append, 86_400.0) as market:
+        while not market.counters["connections"]:
+            await asyncio.sleep(0.01)
+        print(_READY, end="", flush=True)
 
         async def frames() -> None:
             while True:
@@ -150,9 +175,13 @@ async def _ours(url: str, seconds: float, folder: Path) -> dict[str, Any]:
                     await asyncio.sleep(0)
 
         taking = asyncio.ensure_future(frames())
-        await _ended(url, seconds)
-        taking.cancel()
-        await asyncio.gather(taking, return_exceptions=True)
+        playing = asyncio.ensure_future(_told())
+        await asyncio.wait([taking, playing], return_when=asyncio.FIRST_COMPLETED)
+        for task in (taking, playing):
+            task.cancel()
+        await asyncio.gather(playing, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await taking  # what stopped it is not hidden
         await driver.settle()
     states = Counter(row.state.value for row in journal.orders())
     await ahead.wait()
@@ -163,7 +192,7 @@ async def _ours(url: str, seconds: float, folder: Path) -> dict[str, Any]:
     return {"told": told, "orders": dict(states), "lost": lost}
 
 
-async def _bot(url: str, seconds: float, folder: Path) -> dict[str, Any]:
+async def _bot(url: str, folder: Path) -> dict[str, Any]:
     """A plain bot: watch the book, sum levels, place an order."""
     collect_seldom()
     exchange = ccxt.pro.binanceusdm(
@@ -172,6 +201,7 @@ async def _bot(url: str, seconds: float, folder: Path) -> dict[str, Any]:
             "secret": _KEYS.secret,
             "rateLimiterAlgorithm": "rollingWindow",
             "options": {
+                "recvWindow": _WINDOW_MS,
                 "fetchCurrencies": False,
                 "fetchMargins": False,
                 "fetchMarkets": {"types": ["linear"]},
@@ -220,20 +250,29 @@ async def _bot(url: str, seconds: float, folder: Path) -> dict[str, Any]:
             task.add_done_callback(tasks.discard)
 
     trading = asyncio.ensure_future(trade())
-    await _ended(url, seconds)
-    trading.cancel()
-    await asyncio.gather(trading, *tasks, return_exceptions=True)
+    while not exchange.clients:
+        await asyncio.sleep(0.01)
+    print(_READY, end="", flush=True)
+    playing = asyncio.ensure_future(_told())
+    await asyncio.wait([trading, playing], return_when=asyncio.FIRST_COMPLETED)
+    for task in (trading, playing):
+        task.cancel()
+    await asyncio.gather(playing, *tasks, return_exceptions=True)
+    with contextlib.suppress(asyncio.CancelledError):
+        await trading
     await exchange.close()
     return {"told": told, "orders": dict(refused), "lost": []}
 
 
-def _client(kind: str, url: str, seconds: float, out: Path) -> None:
-    """Body of a client's process: trade, then write its times."""
+def _client(kind: str, out: Path) -> None:
+    """Body of a client's process: wait for an address, trade, then write the times."""
+    print(_READY, end="", flush=True)
+    url = sys.stdin.readline().strip()
     loop = StampedLoop()
     asyncio.set_event_loop(loop)
     body = _ours if kind == "ours" else _bot
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        found = loop.run_until_complete(body(url, seconds, Path(folder)))
+        found = loop.run_until_complete(body(url, Path(folder)))
     frames, orders = frame_moments(loop.sockets), order_moments(loop.sockets)
     rows = []
     for name, (update_id, link_ns) in found["told"].items():
@@ -291,29 +330,38 @@ def _percentiles(values: Any) -> list[float]:
     return [round(float(v) / 1000, 1) for v in np.percentile(values, _SHARES)]
 
 
-def _measure(kind: str, capture: Path, speed: Decimal, seconds: float, folder: Path) -> Any:
-    """Start an exchange and a client, and wait for the client's times."""
+def _measure(kind: str, capture: Path, steps: int, pause_s: float, folder: Path) -> Any:
+    """Start a client, then an exchange for it, and wait for the client's times."""
     settings = folder / "paper.toml"
-    settings.write_text(_SETTINGS.format(speed=speed, capture=capture))
-    command = [sys.executable, "-m", "host.cli", "paper", "--config", str(settings)]
-    server = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        line = server.stdout.readline()
-        if "paper exchange at http" not in line:
-            raise BenchError(f"paper exchange: expected its address, was {line!r}")
-        url = line.split(" at ", 1)[1].split(" ", 1)[0]
-        out = folder / f"{kind}.json"
-        asked = [kind, url, str(seconds), str(out)]
-        run = subprocess.run(
-            [sys.executable, "-m", "sim.bench_run", "--client", *asked], cwd=_ROOT, check=False
-        )
-        if run.returncode or not out.is_file():
-            raise BenchError(f"{kind}: expected its times, was status {run.returncode}")
-        return json.loads(out.read_text())
-    finally:
-        server.terminate()
-        server.wait()
+    settings.write_text(_SETTINGS.format(capture=capture))
+    out = folder / f"{kind}.json"
+    own = [sys.executable, "-m", "sim.bench_run", "--client", kind, str(out)]
+    served = [sys.executable, "-m", "host.cli", "paper", "--config", str(settings)]
+    with subprocess.Popen(
+        own, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as client:
+        assert client.stdout is not None and client.stdin is not None
+        if client.stdout.readline() != _READY:
+            raise BenchError(f"{kind}: expected a client that is ready, was none")
+        with subprocess.Popen(served, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                line = server.stdout.readline()
+                if "paper exchange at http" not in line:
+                    raise BenchError(f"paper exchange: expected its address, was {line!r}")
+                url = line.split(" at ", 1)[1].split(" ", 1)[0]
+                client.stdin.write(url + "\n")
+                client.stdin.flush()
+                if client.stdout.readline() != _READY:
+                    raise BenchError(f"{kind}: expected a client that listens, was none")
+                asyncio.run(_play(url, steps, pause_s))
+                client.communicate("\n")
+            finally:
+                server.terminate()
+                client.kill()
+    if client.returncode or not out.is_file():
+        raise BenchError(f"{kind}: expected its times, was status {client.returncode}")
+    return json.loads(out.read_text())
 
 
 def throughput(captures: Sequence[Path], most_frames: int = 1 << 62) -> dict[str, float]:
@@ -364,17 +412,17 @@ def throughput(captures: Sequence[Path], most_frames: int = 1 << 62) -> dict[str
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write JSON; returns the exit status."""
     parser = argparse.ArgumentParser(description="Latency from frame to order, and throughput.")
-    parser.add_argument("--client", nargs=4, metavar=("KIND", "URL", "SECONDS", "OUT"))
+    parser.add_argument("--client", nargs=2, metavar=("KIND", "OUT"))
     parser.add_argument("--capture", type=Path, default=_SLICE)
     parser.add_argument("--merge", type=Path, nargs="*", default=[], help="captures for throughput")
-    parser.add_argument("--speed", type=Decimal, default=Decimal(1))
-    parser.add_argument("--seconds", type=float, default=120.0, help="most time for each client")
+    parser.add_argument("--steps", type=int, default=1 << 30, help="steps of the market, 7 events")
+    parser.add_argument("--pause", type=float, default=0.02, help="seconds between two steps")
     parser.add_argument("--frames", type=int, default=1 << 62, help="depth frames for throughput")
     parser.add_argument("--output", type=Path, default=_OUTPUT)
     given = parser.parse_args(arguments)
     if given.client:
-        kind, url, seconds, out = given.client
-        _client(kind, url, float(seconds), Path(out))
+        kind, out = given.client
+        _client(kind, Path(out))
         return 0
     console = Console()
     given.output.parent.mkdir(parents=True, exist_ok=True)
@@ -383,7 +431,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(dir=given.output.parent) as folder:
             found = {
                 kind: latencies(
-                    _measure(kind, given.capture, given.speed, given.seconds, Path(folder))
+                    _measure(kind, given.capture, given.steps, given.pause, Path(folder))
                 )
                 for kind in ("ours", "bot")
             }

@@ -280,6 +280,8 @@ class Session:
             self.prices[one.number] = price_of(await self.venue.depth(one.name, 5))
         self.equity_start = await self.watch.equity()
         self.sizes = Sizes(config, self.fabric, self.symbols, self.prices, self.equity_start)
+        # the board's clock first: what is told before it would be older than anything allows
+        self.watch.beat()
         self.watch.size()
         agreement = await self.standing.agree()
         for one in self.symbols:

@@ -211,8 +211,8 @@ class Standing:
         try:
             await session.driver.settled(session.config.orders.timeout_ms / 1000 * 2)
             await self.agree()
-            session.watch.size()
             session.watch.beat()
+            session.watch.size()
             session.driver.flush()
         except (VenueFault, SettingError, JournalError, LinkError) as error:
             session.orders.halt(f"no agreement: {error}")
