@@ -24,7 +24,7 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 .PHONY: help sim test formal mutate gate drill validity soak bench bench-run place lint generate bitstream estimate flash lock clean distclean preflight
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 sim: $(STAMP) ## replay the bundled minute of BTCUSDT through the simulated board and report
 	@$(PY) -m sim.demo $(ARGS)
