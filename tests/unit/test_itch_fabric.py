@@ -148,7 +148,7 @@ def test_a_frame_that_breaks_a_rule_is_refused_whole(board, refused):
 
 
 def test_a_build_without_room_for_two_orders_in_a_level_is_refused():
-    with pytest.raises(ValueError, match="qty_bits: expected 33 to 56 with ITCH, was 32"):
+    with pytest.raises(ValueError, match="qty_bits: expected 33 to 64 with ITCH, was 32"):
         BuildConfig(qty_bits=32, itch=True)
     with pytest.raises(ValueError, match="itch_large: expected a build with ITCH"):
         BuildConfig(itch_large=True)

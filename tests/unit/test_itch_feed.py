@@ -144,7 +144,7 @@ def test_a_price_may_rest_on_both_sides_and_for_several_symbols():
     session = Session(opened())
     assert session.one(add(1, "B", 5, 100)) == [level(BID, 100, 5)]
     assert session.one(add(2, "S", 7, 100)) == [level(ASK, 100, 7)]
-    assert session.one(add(3, "B", 9, 100, locate=3)) == [level(BID, 100, 9)]
+    assert session.tell(add(3, "B", 9, 100, locate=3))[1] == level(BID, 100, 9)
     assert session.one(add(4, "B", 1, 100)) == [level(BID, 100, 6)]
     assert session.one(delete(2)) == [level(ASK, 100, 0)]
 
