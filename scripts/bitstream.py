@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 
 from hdl.boards.board import BOARDS, Board  # noqa: E402
 from hdl.boards.ecp5 import TOP_NAME, Ecp5Top, constraints, pll  # noqa: E402
+from hdl.config import BuildConfig  # noqa: E402
 from hdl.netlist import netlist  # noqa: E402
 from hdl.regs.table import contract_hash  # noqa: E402
 
@@ -149,13 +150,19 @@ def place(
     return clocks
 
 
+def sizes_of(board: Board) -> str:
+    """Its build, as the option takes it."""
+    return " ".join(f"{name}={int(value)}" for name, value in asdict(board.config).items())
+
+
 def belongs(board: Board, path: Path) -> int:
     """Whether a report is of these sources: 0, or 1 and a line that tells."""
     if not path.exists():
         print(f"{path}: expected a report, was none")
         return 1
     report = json.loads(path.read_text(encoding="utf-8"))
-    _, digest = source(replace(board, clock_hz=report["clock_hz"]))
+    build = BuildConfig(**report["build"])
+    _, digest = source(replace(board, clock_hz=report["clock_hz"], config=build))
     if report["source_sha256"] != digest:
         print(f"{path}: expected sources {digest}, was {report['source_sha256']}")
     return int(report["source_sha256"] != digest)
@@ -169,6 +176,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--synth-only", action="store_true")
+    parser.add_argument("--build", nargs="+", help="other sizes, such as symbols=4 levels=8")
     parser.add_argument("--clock-mhz", type=float, help="instead of the board's own clock")
     options = parser.parse_args()
     board = BOARDS[options.board]
@@ -177,6 +185,10 @@ def main() -> int:
         return belongs(board, out / "report.json")
     if options.clock_mhz:
         board = replace(board, clock_hz=round(options.clock_mhz * 1e6))
+    if options.build:
+        sizes: dict[str, Any] = dict(part.split("=") for part in options.build)
+        sizes = {name: int(value) for name, value in sizes.items()}
+        board = replace(board, config=replace(board.config, **sizes))
     text, digest = source(board)
     work.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
@@ -199,7 +211,7 @@ def main() -> int:
     report = {
         "board": board.name,
         "part": board.part,
-        "build": {name: getattr(board.config, name) for name in board.config.__dataclass_fields__},
+        "build": asdict(board.config),
         "clock_hz": board.clock_hz,
         "pll": pll(board.oscillator_hz, board.clock_hz)._asdict(),
         "baud": board.baud,
@@ -210,8 +222,8 @@ def main() -> int:
         "source_sha256": digest,
         "register_hash": f"{contract_hash():#010x}",
         "bitstream_sha256": hashlib.sha256(bits).hexdigest(),
-        "rebuild": f"make bitstream BOARD={board.name} "
-        f"ARGS='--seeds {best} --clock-mhz {board.clock_hz / 1e6:g}'",
+        "rebuild": f"make bitstream BOARD={board.name} ARGS='--seeds {best} "
+        f"--clock-mhz {board.clock_hz / 1e6:g} --build {sizes_of(board)}'",
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(f"{out / 'tickgate.bit'}: {len(bits):,} bytes, seed {best}, {clocks[best]} MHz")
