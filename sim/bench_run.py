@@ -68,13 +68,15 @@ _ROOT = Path(__file__).resolve().parent.parent
 _SLICE = _ROOT / "sim" / "data" / "usdm_btcusdt_20240808_60s.gz"
 _OUTPUT = _ROOT / "build" / "bench_run.json"
 _SYMBOL, _NAME = "BTC/USDT:USDT", "BTCUSDT"
-_TICK, _LOT = Decimal("0.1"), Decimal("0.001")
+_TICK, _LOT, _QTY = Decimal("0.1"), Decimal("0.001"), Decimal("0.002")
 _LEVELS, _RATIO, _RATE = 10, Decimal("1.2"), 20
 _KEYS = Credentials("paperkey", "papersecret")
 _WINDOW_MS = 60_000
 _SHARES = (50.0, 99.0, 99.9)
 #: The market moves by so many events at a time, and waits for what follows from them.
 _EVENTS_A_STEP = 7
+#: Looks, one after the other, at which client and exchange have to be at rest.
+_LOOKS, _LOOK_S = 5, 0.003
 _SETTINGS = """\
 stepped = true
 rebase = false
@@ -99,8 +101,8 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def _play(url: str, steps: int, pause_s: float) -> None:
-    """Move the market step by step, with time for a client to do what it does.
+async def _play(url: str, steps: int, pause_s: float, processes: Sequence[int]) -> None:
+    """Move the market step by step, each when client and exchange have come to rest.
 
     A market that runs at its own pace would measure, on a machine that is busy with other things,
     how long frames wait for each other.
@@ -112,6 +114,19 @@ async def _play(url: str, steps: int, pause_s: float) -> None:
                 if not (await answer.json())["events"]:
                     return
             await asyncio.sleep(pause_s)
+            rest = 0
+            while rest < _LOOKS:
+                rest = rest + 1 if all(map(_sleeps, processes)) else 0
+                await asyncio.sleep(_LOOK_S)
+
+
+def _sleeps(process: int) -> bool:
+    """Whether a process waits for something to happen; where nobody says so, it is taken for so."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text("ascii")
+    except OSError:
+        return True
+    return text.rpartition(")")[2].split()[0] == "S"
 
 
 async def _told() -> None:
@@ -137,7 +152,7 @@ async def _ours(url: str, folder: Path) -> dict[str, Any]:
     settings = ReplaySettings(
         levels=_LEVELS,
         ratio=_RATIO,
-        order_qty=_LOT,
+        order_qty=_QTY,
         max_position=Decimal(100_000),
         collar_ticks=100_000,
         rate=Decimal(_RATE),
@@ -223,7 +238,7 @@ async def _bot(url: str, folder: Path) -> dict[str, Any]:
                 _SYMBOL,
                 "limit",
                 side,
-                float(_LOT),
+                float(_QTY),
                 price,
                 {"clientOrderId": name, "timeInForce": "IOC"},
             )
@@ -354,7 +369,7 @@ def _measure(kind: str, capture: Path, steps: int, pause_s: float, folder: Path)
                 client.stdin.flush()
                 if client.stdout.readline() != _READY:
                     raise BenchError(f"{kind}: expected a client that listens, was none")
-                asyncio.run(_play(url, steps, pause_s))
+                asyncio.run(_play(url, steps, pause_s, (client.pid, server.pid)))
                 client.communicate("\n")
             finally:
                 server.terminate()
@@ -416,7 +431,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--capture", type=Path, default=_SLICE)
     parser.add_argument("--merge", type=Path, nargs="*", default=[], help="captures for throughput")
     parser.add_argument("--steps", type=int, default=1 << 30, help="steps of the market, 7 events")
-    parser.add_argument("--pause", type=float, default=0.02, help="seconds between two steps")
+    parser.add_argument("--pause", type=float, default=0.005, help="seconds between two steps")
     parser.add_argument("--frames", type=int, default=1 << 62, help="depth frames for throughput")
     parser.add_argument("--output", type=Path, default=_OUTPUT)
     given = parser.parse_args(arguments)

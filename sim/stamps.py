@@ -104,22 +104,23 @@ def frame_moments(sockets: list[Stamps]) -> dict[int, Moment]:
         data = b"".join(part for _, part in stamps.received)
         if not data.startswith(b"HTTP/1.1 101"):
             continue
-        ends, total = [], 0
-        for moment, part in stamps.received:
-            total += len(part)
+        ends: list[tuple[int, Moment]] = []
+        total = 0
+        for moment, piece in stamps.received:
+            total += len(piece)
             ends.append((total, moment))
         at = data.index(b"\r\n\r\n") + 4
-        part = 0
+        found_in = 0
         while at + 2 <= len(data):
             start, length = _length(data, at)
             end = start + length
             if end > len(data):
                 break
-            while ends[part][0] < end:
-                part += 1
+            while ends[found_in][0] < end:
+                found_in += 1
             if data[at] & 0x0F == _TEXT and b'"depthUpdate"' in data[start:end]:
                 message = orjson.loads(data[start:end])
-                found.setdefault(message.get("data", message)["u"], ends[part][1])
+                found.setdefault(message.get("data", message)["u"], ends[found_in][1])
             at = end
     return found
 

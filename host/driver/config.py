@@ -270,17 +270,6 @@ class OrderConfig(_Section):
     lean: bool = Field(
         default=True, description="build order requests without ccxt where that is known"
     )
-    slice: Literal["none", "iceberg", "twap"] = Field(
-        default="none", description="none, iceberg or twap"
-    )
-    slice_lots: int = Field(
-        default=0, ge=0, le=1 << 40, description="largest part of a sliced order, lots"
-    )
-    slice_parts: int = Field(default=4, ge=1, le=1000, description="parts of a TWAP")
-    slice_ms: int = Field(default=2_000, ge=1, le=86_400_000, description="length of a TWAP")
-    backstop: bool = Field(
-        default=False, description="keep a stop order at the venue behind a position"
-    )
     dead_man_ms: int = Field(
         default=30_000,
         ge=0,
@@ -410,8 +399,6 @@ class RunConfig(_Section):
             )
         if self.link.name == "uart" and not self.link.port:
             raise ValueError("link.port: expected the name of a serial port, was none")
-        if self.orders.slice != "none" and not self.orders.slice_lots:
-            raise ValueError("orders.slice_lots: expected at least 1 for sliced orders, was 0")
         if self.mode == "paper" and self.venue not in ("binance", "binanceusdm"):
             raise ValueError(
                 f"venue: expected binance or binanceusdm in the mode paper, was {self.venue}"

@@ -108,8 +108,6 @@ class Driver:
         Told of each order that was handed on: the frame, the order, its passage.
     on_alert : callable, optional
         Told of each ALERT of the fabric, a row of ALERT_DTYPE.
-    submit : callable, optional
-        Sends an order in parts; None: each is sent as a whole.
 
     Attributes
     ----------
@@ -133,7 +131,6 @@ class Driver:
         snapshot_every_ms: int = 5000,
         on_decision: Callable[[bytes | str, Wanted, Passage], None] | None = None,
         on_alert: Callable[[Any], None] | None = None,
-        submit: Callable[[Wanted], Awaitable[None]] | None = None,
     ) -> None:
         self._link = link
         self._feed = feed
@@ -148,7 +145,6 @@ class Driver:
         self._asked_ms: dict[str, int] = {}
         self._on_decision = on_decision
         self._on_alert = on_alert
-        self._submit = submit
         self._frame: bytes | str = b""
         self._received_ns = 0
         self.counters: Counter[str] = Counter()
@@ -293,26 +289,22 @@ class Driver:
             self.counters["refused_full"] += 1
             self._bridge.unsent(wanted)
             return
-        if self._submit is not None:
-            self._sending += 1
-            self._start(self._counted(self._submit(wanted), wanted))
-        else:
-            try:
-                answer = self._orders.start(
-                    wanted.decision,
-                    wanted.symbol,
-                    wanted.side,
-                    wanted.qty,
-                    wanted.price,
-                    tif=wanted.tif,
-                    reduce_only=wanted.reduce_only,
-                )
-            except (VenueFault, JournalError):
-                # halted before anything was sent, or the journal failed, which halts
-                self._unsent(wanted)
-                return
-            self._sending += 1
-            self._start(self._counted(answer, wanted))
+        try:
+            answer = self._orders.start(
+                wanted.decision,
+                wanted.symbol,
+                wanted.side,
+                wanted.qty,
+                wanted.price,
+                tif=wanted.tif,
+                reduce_only=wanted.reduce_only,
+            )
+        except (VenueFault, JournalError):
+            # halted before anything was sent, or the journal failed, which halts
+            self._unsent(wanted)
+            return
+        self._sending += 1
+        self._start(self._counted(answer, wanted))
         if self._on_decision is not None:
             sent_ns = time.perf_counter_ns()
             passage = Passage(self._received_ns, fed_ns, linked_ns, sent_ns)

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 
@@ -37,11 +37,11 @@ from host.venues.interface import (
     VenueFault,
 )
 from host.venues.keys import Credentials, Redaction
-from host.venues.reading import decimal_of, fill_of, report_of
+from host.venues.reading import Steps, decimal_of, fill_of, report_of, steps_of
 from host.venues.rights import may_withdraw
 from host.venues.weights import WeightBudget
 
-__all__ = ["CcxtVenue", "Steps", "open_exchange"]
+__all__ = ["CcxtVenue", "open_exchange"]
 
 T = TypeVar("T")
 
@@ -58,15 +58,6 @@ _FILLS_AT_ONCE = 1000
 _ORDERS_AT_ONCE = 500
 _WINDOW_MS = 7 * 86_400_000
 _OLDEST_FILL_MS = 89 * 86_400_000
-
-
-class Steps(NamedTuple):
-    """A symbol at the venue."""
-
-    name: str
-    tick: Decimal
-    lot: Decimal
-    least: Decimal
 
 
 class CcxtVenue:
@@ -188,12 +179,7 @@ class CcxtVenue:
         market = (self.exchange.markets or {}).get(symbol)
         if market is None:
             raise Refused(f"{self.name}: expected a symbol of the venue, was {symbol!r}")
-        precision, limits = market["precision"], market["limits"]
-        tick, lot = decimal_of(precision.get("price")), decimal_of(precision.get("amount"))
-        if not tick or not lot:
-            raise Refused(f"{self.name}: expected steps of {symbol}, was {tick} and {lot}")
-        least = decimal_of(limits["amount"].get("min"))
-        return Steps(str(market["id"]), tick, lot, max(least, lot))
+        return steps_of(self.name, market)
 
     def stream_url(self, names: Sequence[str]) -> str:
         """Address of a combined market stream, one of the mode.

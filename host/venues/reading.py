@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from host.venues.interface import Fill, OrderReport, OrderRequest, Status, Unknown
+from host.venues.interface import Fill, OrderReport, OrderRequest, Refused, Status, Unknown
 
-__all__ = ["decimal_of", "fill_of", "report_of"]
+__all__ = ["Steps", "decimal_of", "fill_of", "report_of", "steps_of"]
 
 _ZERO = Decimal(0)
 _STATUS = {
@@ -61,6 +61,31 @@ def report_of(
         decimal_of(cost),
         int(order.get("lastUpdateTimestamp") or order.get("timestamp") or 0),
     )
+
+
+class Steps(NamedTuple):
+    """A symbol at the venue: its own name, steps of price and quantity, least quantity."""
+
+    name: str
+    tick: Decimal
+    lot: Decimal
+    least: Decimal
+
+
+def steps_of(venue: str, market: Mapping[str, Any]) -> Steps:
+    """Steps, of a market in ccxt's words.
+
+    Raises
+    ------
+    Refused
+        The venue does not say them.
+    """
+    precision, limits = market["precision"], market["limits"]
+    tick, lot = decimal_of(precision.get("price")), decimal_of(precision.get("amount"))
+    if not tick or not lot:
+        raise Refused(f"{venue}: expected steps of {market['symbol']}, was {tick} and {lot}")
+    least = decimal_of(limits["amount"].get("min"))
+    return Steps(str(market["id"]), tick, lot, max(least, lot))
 
 
 def fill_of(trade: Mapping[str, Any]) -> Fill:

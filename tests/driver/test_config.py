@@ -111,7 +111,6 @@ def test_the_template_is_the_defaults(tmp_path: Path) -> None:
         ('[[symbol]]\nname = "A/B"\n[[symbol]]\nname = "A/B"', "symbol: expected each name once"),
         ('[[symbol]]\nname = "A/B"\n[link]\nname = "uart"', "link.port: expected the name"),
         ('mode = "paper"\nvenue = "okx"\n[[symbol]]\nname = "A/B"', "venue: expected binance or"),
-        ('[[symbol]]\nname = "A/B"\n[orders]\nslice = "twap"', "orders.slice_lots: expected"),
         ("", "symbol: expected"),
         ("= 1", "expected TOML, was"),
     ],
