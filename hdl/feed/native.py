@@ -80,7 +80,8 @@ class TickDecoder(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        record, token, counts = self.i.p, self.o.p, self.counts
+        record, counts = self.i.p, self.counts
+        token = Signal(self.o.p.shape())
         qty_bits = self.config.qty_bits
 
         frame = Signal(data.StructLayout({"open": 1, "symbol": 8, "time_us": 64, "cycle": 32}))
@@ -173,6 +174,8 @@ class TickDecoder(wiring.Component):
         for at, name in enumerate(MALFORMED):
             m.d.comb += counts[f"malformed_{name}"].eq(self.i.valid & first_wrong[at])
 
+        # The time of a token is that after its own record.
+        m.d.comb += [self.o.p.eq(token), self.o.p.now_us.eq(now_us)]
         m.d.sync += [
             self.o.valid.eq(self.i.valid),
             token.kind.eq(Mux(wrong.any(), 0, record.kind)),
@@ -189,7 +192,6 @@ class TickDecoder(wiring.Component):
             token.forget.eq(self.own),
             token.price.eq(record.price_ticks),
             token.value.eq(record.value),
-            token.now_us.eq(now_us),
             token.age_us.eq(Mux(age[32:].any(), Const(0xFFFFFFFF, 32), age[:32])),
             token.cycle_first.eq(frame.cycle),
             token.cycle_cause.eq(self.cycle[:16]),

@@ -121,9 +121,9 @@ def test_fabric_journal_and_venue_agree_after_a_capture(tmp_path: Path) -> None:
             assert bridge.open_lots == 0
             assert not bridge.odd and not orders.odd
             assert link.reports(InKind.FILL) == position.lots
-            book = link.model._books[0]
+            risk = link.model.gate.symbols[0]
             # nothing is open any more: both worst cases are the position itself
-            assert (book.worst_long, book.worst_short) == (position.lots, -position.lots)
+            assert (risk.worst_long, risk.worst_short) == (position.lots, -position.lots)
             assert {row.state for row in journal.orders()} <= {State.FILLED, State.EXPIRED}
             journal.close()
             await venue.close()
