@@ -27,7 +27,7 @@ from hdl.netlist import netlist
 from hdl.risk.gate import Gate
 from hdl.risk.losses import Losses
 
-#: Part of the ULX3S.
+#: The part of the ULX3S.
 DEVICE = (
     *("--85k", "--speed", "6", "--package", "CABGA381", "--freq", "100"),
     "--lpf-allow-unconstrained",
