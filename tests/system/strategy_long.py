@@ -110,7 +110,8 @@ def seen_in(out: np.ndarray) -> Counter:
     decisions = rows.view(DECISION_DTYPE).reshape(-1)
     is_exit = decisions["flags"] & int(DecisionFlag.REDUCE_ONLY) != 0
     fired = decisions["rule"].astype(int)
-    seen = Counter(decisions=len(decisions), scores=int(np.count_nonzero(decisions["score"])))
+    exits, scores = (int(np.count_nonzero(some)) for some in (is_exit, decisions["score"]))
+    seen = Counter(decisions=len(decisions), exits=exits, scores=scores)
     for rule in RULES:
         seen[rule.name] = int(np.count_nonzero(fired[~is_exit] & int(rule)))
     for cause in EXITS:
