@@ -250,7 +250,12 @@ async def _bot(url: str, folder: Path) -> dict[str, Any]:
         nonlocal earliest_ms
         last = 0
         while True:
-            book = await exchange.watch_order_book(_SYMBOL)
+            try:
+                book = await exchange.watch_order_book(_SYMBOL)
+            except ccxt.BaseError as error:
+                refused[type(error).__name__] += 1
+                await asyncio.sleep(0.1)
+                continue
             nonce, now_ms = book["nonce"], book["timestamp"] or 0
             bids = sum(level[1] for level in book["bids"][:_LEVELS])
             asks = sum(level[1] for level in book["asks"][:_LEVELS])
