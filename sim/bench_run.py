@@ -75,6 +75,7 @@ _WINDOW_MS = 60_000
 _SHARES = (50.0, 99.0, 99.9)
 #: The market moves by so many events at a time, and waits for what follows from them.
 _EVENTS_A_STEP = 7
+_FIRST_STEPS = 40
 #: Looks, one after the other, at which client and exchange have to be at rest.
 _LOOKS, _LOOK_S = 5, 0.003
 _SETTINGS = """\
@@ -249,7 +250,12 @@ async def _bot(url: str, folder: Path) -> dict[str, Any]:
         nonlocal earliest_ms
         last = 0
         while True:
-            book = await exchange.watch_order_book(_SYMBOL)
+            try:
+                book = await exchange.watch_order_book(_SYMBOL)
+            except ccxt.BaseError as error:
+                refused[type(error).__name__] += 1
+                await asyncio.sleep(0.1)
+                continue
             nonce, now_ms = book["nonce"], book["timestamp"] or 0
             bids = sum(level[1] for level in book["bids"][:_LEVELS])
             asks = sum(level[1] for level in book["asks"][:_LEVELS])
@@ -365,6 +371,8 @@ def _measure(kind: str, capture: Path, steps: int, pause_s: float, folder: Path)
                 if "paper exchange at http" not in line:
                     raise BenchError(f"paper exchange: expected its address, was {line!r}")
                 url = line.split(" at ", 1)[1].split(" ", 1)[0]
+                # the capture's own snapshot is among the first events: nobody has a book before it
+                asyncio.run(_play(url, _FIRST_STEPS, 0.0, (server.pid,)))
                 client.stdin.write(url + "\n")
                 client.stdin.flush()
                 if client.stdout.readline() != _READY:

@@ -38,7 +38,7 @@ __all__ = ["Driver", "Passage", "Top", "Transfer"]
 
 _DECISION, _REFILL = int(OutKind.DECISION), int(OutKind.REFILL_REQUEST)
 _VIEW, _ALERT = int(OutKind.VIEW), int(OutKind.ALERT)
-_FIELDS = VIEW_DTYPE.fields or {}
+_FIELDS: Any = VIEW_DTYPE.fields
 #: Best bid and ask stand side by side in a view.
 _BEST = struct.Struct("<II")
 _BEST_AT = int(_FIELDS["bid_price_ticks"][1])

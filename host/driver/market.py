@@ -157,7 +157,7 @@ class MarketStream:
                     self._there.set()
 
     def _run(self, body: Awaitable[None], name: str = "keep") -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.ensure_future(body)  # type: ignore[assignment,arg-type]
+        task: asyncio.Task[None] = asyncio.ensure_future(body)
         task.set_name(name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

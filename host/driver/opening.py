@@ -141,13 +141,15 @@ def paper_of(config: RunConfig, file: Path) -> PaperServer:
             )
         captures = (str(BUNDLED),)
     quote = config.symbols[0].name.partition("/")[2].partition(":")[0]
-    market = MarketSettings(
-        captures=captures,
-        balances={quote: paper.balance},
-        maker_rate=paper.maker_rate,
-        taker_rate=paper.taker_rate,
-        order_latency_us=paper.order_latency_us,
-        answer_latency_us=paper.answer_latency_us,
+    market = MarketSettings.model_validate(
+        {
+            "captures": captures,
+            "balances": {quote: paper.balance},
+            "maker_rate": paper.maker_rate,
+            "taker_rate": paper.taker_rate,
+            "order_latency_us": paper.order_latency_us,
+            "answer_latency_us": paper.answer_latency_us,
+        }
     )
     name = "usdm" if config.venue == "binanceusdm" else "spot"
     try:

@@ -168,7 +168,7 @@ def _orders(facts: dict[str, Any], symbol: str) -> Figure:
     bottom.axhline(0, color=SOFT, linewidth=0.7)
     bottom.set_title("Position of the fills")
     _finish(top)
-    bottom.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))
+    bottom.xaxis.set_major_formatter(_clock())
     return figure
 
 
@@ -195,8 +195,12 @@ def _latency(passages: Sequence[Passage]) -> Figure:
     return figure
 
 
+def _clock() -> Any:
+    return DateFormatter("%H:%M:%S")  # type: ignore[no-untyped-call]
+
+
 def _finish(axes: Axes) -> None:
-    axes.xaxis.set_major_formatter(DateFormatter("%H:%M:%S"))
+    axes.xaxis.set_major_formatter(_clock())
     axes.legend(loc="upper left")
 
 

@@ -11,7 +11,7 @@ from host.execution import ahead as module
 from host.execution.ahead import Ahead
 from host.execution.journal import State
 from host.execution.orders import Orders
-from host.execution.recovery import Recovery
+from host.execution.recovery import Agreement, Recovery
 from tests.execution.drill import Desk, drill
 from tests.paper.rest import run
 
@@ -66,6 +66,11 @@ def test_rows_that_the_machine_has_lost_come_back_from_the_venue(
                 monkeypatch.setattr(module, "boot_id", lambda: "another start")
             ahead.close()
             await desk.close()
+
+            async def later() -> Agreement:
+                return Agreement()  # compared below, with the reservations
+
+            monkeypatch.setattr(desk, "recover", later)
             await desk.open()
             ahead = Ahead(tmp_path / "ahead.db")
             orders = reserving(desk, ahead)
