@@ -11,6 +11,7 @@ import asyncio
 import re
 import socket
 import time
+import zlib
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,7 +19,8 @@ import orjson
 __all__ = ["Moment", "StampedLoop", "Stamps", "frame_moments", "order_moments"]
 
 _CLIENT_ID = re.compile(rb"newClientOrderId=([A-Za-z0-9_.-]+)")
-_TEXT = 1
+_TEXT, _COMPRESSED = 1, 0x40
+_TAIL = b"\x00\x00\xff\xff"
 
 
 class Moment(NamedTuple):
@@ -97,20 +99,24 @@ def frame_moments(sockets: list[Stamps]) -> dict[int, Moment]:
     Parameters
     ----------
     sockets : list of Stamps
-        Those of WebSocket connections are told by their first answer.
+        Those of WebSocket connections are told by the answer that upgrades them.
     """
     found: dict[int, Moment] = {}
     for stamps in sockets:
         data = b"".join(part for _, part in stamps.received)
-        if not data.startswith(b"HTTP/1.1 101"):
+        # a connection that was kept open may have carried other requests before
+        upgraded = data.find(b"HTTP/1.1 101")
+        if upgraded < 0:
             continue
         ends: list[tuple[int, Moment]] = []
         total = 0
         for moment, piece in stamps.received:
             total += len(piece)
             ends.append((total, moment))
-        at = data.index(b"\r\n\r\n") + 4
+        at = data.index(b"\r\n\r\n", upgraded) + 4
         found_in = 0
+        # one window for all messages of a connection (RFC 7692, section 7.2.2)
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         while at + 2 <= len(data):
             start, length = _length(data, at)
             end = start + length
@@ -118,8 +124,11 @@ def frame_moments(sockets: list[Stamps]) -> dict[int, Moment]:
                 break
             while ends[found_in][0] < end:
                 found_in += 1
-            if data[at] & 0x0F == _TEXT and b'"depthUpdate"' in data[start:end]:
-                message = orjson.loads(data[start:end])
+            text = data[start:end]
+            if data[at] & _COMPRESSED:
+                text = inflate.decompress(text + _TAIL)
+            if data[at] & 0x0F == _TEXT and b'"depthUpdate"' in text:
+                message = orjson.loads(text)
                 found.setdefault(message.get("data", message)["u"], ends[found_in][1])
             at = end
     return found
