@@ -36,8 +36,8 @@ UNSEEN = frozenset(
     reason for reason in Reason if reason in (Reason.STALE, Reason.BOOK) or reason > Reason.BOOK
 )
 
-#: How the names of the counters of frames begin.
-OF_FRAMES = ("frames", "sbe_", "mold_", "itch_")
+#: How the names of counters begin that streams of records leave at 0, in a build without a model.
+OF_OTHERS = ("frames", "sbe_", "mold_", "itch_", "model_")
 
 
 def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[str]:
@@ -54,15 +54,15 @@ def uncovered(counters: Mapping[str, int], out: npt.NDArray[np.uint8]) -> list[s
     -------
     list of str
         Counters that stayed 0, rules and exits that never fired, flags and reasons no out record
-        carries; `UNSEEN` left out, and the counters of frames, as the streams this is asked of are
-        of records.
+        carries; `UNSEEN` left out, and the counters of frames and of the model, as the streams this
+        is asked of are of records, to builds without one.
     """
 
     def seen(kind: OutKind, dtype: np.dtype[Any], field: str) -> int:
         rows = np.ascontiguousarray(out[out[:, 0] == kind]).view(dtype).reshape(-1)
         return int(np.bitwise_or.reduce(rows[field], initial=0)) if len(rows) else 0
 
-    missing = [name for name in COUNTERS if not counters[name] and not name.startswith(OF_FRAMES)]
+    missing = [name for name in COUNTERS if not counters[name] and not name.startswith(OF_OTHERS)]
     missing += [f"fired {name}" for name in _never_fired(out)]
     verdicts = seen(OutKind.DECISION, DECISION_DTYPE, "verdict")
     missing += [
