@@ -166,7 +166,7 @@ class Arbiter(wiring.Component):
                     ]
 
         over, full = self._overdue(m, waiting.any(), expects), stores[0].full | stores[1].full
-        least, found, scanned = self._smallest(
+        least, found, scanned, _seen = self._smallest(
             m,
             [each.first for each in table],
             Mux(joining, valid & ~later, waiting),
@@ -285,11 +285,12 @@ class Arbiter(wiring.Component):
     @staticmethod
     def _smallest(
         m: Module, numbers: list[Value], held: Value, place: Value, goes: Value, anew: Value
-    ) -> tuple[Signal, Signal, Signal]:
+    ) -> tuple[Signal, Signal, Signal, tuple[Signal, Signal]]:
         """Smallest number that is held, that there is one, and that all have been looked at.
 
         Slot by slot while `goes`, and then that of each packet that comes to its `place`; from the
-        first slot again after `anew`.
+        first slot again after `anew`. The last of what comes back is for the proof: the number
+        looked at, and that it is held.
         """
         many = len(numbers)
         scan, scanned = Signal(range(many + 1)), Signal()
@@ -309,4 +310,4 @@ class Arbiter(wiring.Component):
             m.d.sync += [least.eq(seen), found.eq(1)]
         with m.If(anew):
             m.d.sync += [scan.eq(0), found.eq(0), seen_held.eq(0)]
-        return least, found, scanned
+        return least, found, scanned, (seen, seen_held)

@@ -426,13 +426,13 @@ PROOFS = [
         "halted, killed, unpermitted or refused nothing passes; one decision for every order, with "
         "limits of one commit",
         closed,
-        *("induction", 4, 12, True),
+        *("induction", 4, 12, False),
     ),
     Proof(
         "gate_size",
         "quantity, notional and collar refuse exactly what is beyond their limits",
         size,
-        *("induction", 5, 8, True),
+        *("induction", 5, 8, False),
     ),
     Proof(
         "gate_exposure",

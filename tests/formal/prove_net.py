@@ -135,8 +135,9 @@ def in_order() -> Module:
     m = start()
     m.submodules.arbiter = arbiter = Arbiter(slots=2, slot_bytes=64)
     parts = open_up(arbiter)
-    for name in ("store_a", "store_b", "sessions", "give"):
-        let_go(parts[name])
+    for part in (*parts["stores"], parts["sessions"], parts["give"]):
+        let_go(part)
+    seen, seen_held = parts["_seen"]
     job, stored = parts["give"].job, parts["sessions"].stored
     offers, loses = (parts["state"].as_value() == n for n in (1, 3))
     chosen, joining, expected = parts["chosen"], parts["joining"], arbiter.expected
@@ -175,7 +176,7 @@ def in_order() -> Module:
         Assert(~offers | ((chosen.first <= expected) & (chosen.end > expected))),
         Assert(~offers | (chosen.first + job.p.skip == expected), "and its first message is that"),
         Assert((chosen.end >= chosen.first) & (chosen.end - chosen.first < _MOST)),
-        Assert(joining | ~parts["seen_held"] | (parts["seen"] > expected)),
+        Assert(joining | ~seen_held | (seen > expected)),
         Assert(joining | ~parts["found"] | (parts["least"] > expected)),
         Assert(~loses | parts["found"]),
         Cover(leads & ~last.gap & (last.skip != 0)),
