@@ -14,6 +14,7 @@ SURE_RATIO = 4.0
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)  # three builds of the whole fabric
 @pytest.mark.xdist_group("cocotb-default")
 def test_board_replays_several_times_as_fast_as_cocotb_drives(tmp_path):
     output = tmp_path / "bench.json"
