@@ -9,8 +9,9 @@ from typing import Any
 import ccxt.pro
 import pytest
 
-from host.venues import ccxt_venue
-from host.venues.ccxt_venue import CcxtVenue, open_exchange
+from host.venues import ccxt_venue, guarded
+from host.venues.ccxt_venue import CcxtVenue
+from host.venues.guarded import open_exchange
 from host.venues.hosts import (
     HOSTS,
     LIVE_VARIABLE,
@@ -73,7 +74,7 @@ def test_a_venue_without_a_test_environment_is_refused(
 
 def test_ccxts_own_venues_without_one_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(HOSTS, "kraken", {Mode.TESTNET: frozenset({"api.kraken.com"})})
-    monkeypatch.setitem(ccxt_venue._TEST_ENTRY, "kraken", "sandbox")
+    monkeypatch.setitem(guarded._TEST_ENTRY, "kraken", "sandbox")
     with pytest.raises(ModeError, match="kraken"):
         open_exchange("kraken", Mode.TESTNET)
 
