@@ -330,9 +330,9 @@ class Driver:
 
     def _ask_snapshots(self) -> None:
         for name in self._feed.needs_snapshot:
-            now_ms = self._now_ms()
-            asked_ms = self._asked_ms.get(name, now_ms - self._snapshot_every_ms)
-            if now_ms - asked_ms >= self._snapshot_every_ms:
+            now_ms, asked_ms = self._now_ms(), self._asked_ms.get(name)
+            # A clock that was set back says nothing about how long ago it was.
+            if asked_ms is None or not 0 <= now_ms - asked_ms < self._snapshot_every_ms:
                 self._asked_ms[name] = now_ms
                 self._start(self._ask_snapshot(name))
 

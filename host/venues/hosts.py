@@ -66,7 +66,7 @@ _BYBIT_TEST = frozenset({"api-testnet.bybit.com", "stream-testnet.bybit.com"})
 _KRAKEN_TEST = frozenset({"demo-futures.kraken.com"})
 
 #: Hosts by venue and mode. OKX serves its simulated trading at the live host for requests with
-#: the header x-simulated-trading; see `host.venues.ccxt_venue`.
+#: the header x-simulated-trading; see `host.venues.guarded`.
 HOSTS: dict[str, dict[Mode, frozenset[str]]] = {
     "binance": {Mode.TESTNET: _BINANCE_TEST, Mode.LIVE: _BINANCE_LIVE},
     "binanceusdm": {Mode.TESTNET: _BINANCE_TEST, Mode.LIVE: _BINANCE_LIVE},

@@ -106,7 +106,7 @@ class MoldSplitter(wiring.Component):
         head = Signal(data.ArrayLayout(8, HEADER_BYTES))
         done = Signal(17)  # bytes of header or message that are done
         length = Signal(16)
-        number, todo = Signal(64), Signal(16)  # of the message; messages left in the packet
+        number, owed = Signal(64), Signal(16)  # of the message; messages left in the packet
         expected, session, joined = Signal(64), Signal(8 * MOLD_SESSION[1]), Signal()
         same_session, ahead, fresh = Signal(), Signal(), Signal()
 
@@ -141,7 +141,7 @@ class MoldSplitter(wiring.Component):
             m.d.comb += [self.lost.eq(1), counts.mold_damaged.eq(1)]
 
         def pass_message():
-            m.d.sync += [number.eq(number + 1), todo.eq(todo - 1)]
+            m.d.sync += [number.eq(number + 1), owed.eq(owed - 1)]
             with m.If(fresh):
                 m.d.sync += expected.eq(number + 1)
             with m.Else():
@@ -178,7 +178,7 @@ class MoldSplitter(wiring.Component):
                     ]
                     m.next = "COMPARE"
                 with m.Else():
-                    m.d.sync += [number.eq(sequence), todo.eq(count)]
+                    m.d.sync += [number.eq(sequence), owed.eq(count)]
                     m.next = "LENGTH"
                     with m.If(~same_session):
                         m.d.comb += [counts.mold_sessions.eq(1), self.lost.eq(1)]
@@ -197,7 +197,7 @@ class MoldSplitter(wiring.Component):
                             m.d.comb += counts.mold_packets.eq(1)
             with m.State("LENGTH"):
                 m.d.comb += [reading_length.eq(1), take.eq(Mux(here < 2, here, 2))]
-                with m.If(todo == 0):
+                with m.If(owed == 0):
                     m.next = "TRAILING"
                 with m.Elif(over):
                     m.d.comb += counts.mold_truncated.eq(1)
