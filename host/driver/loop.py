@@ -30,7 +30,7 @@ from host.contract.records import (
 from host.driver.bridge import Bridge, Wanted
 from host.execution.journal import JournalError
 from host.execution.orders import Orders
-from host.feeds.messages import DepthUpdate, Message
+from host.feeds.messages import BookTicker, DepthUpdate
 from host.feeds.session import FeedSession
 from host.venues.interface import VenueFault
 
@@ -112,7 +112,8 @@ class Driver:
     Attributes
     ----------
     counters : Counter
-        decisions, orders, refused_full, refused_venue, snapshots, snapshots_failed, alerts.
+        decisions, orders, refused_full, refused_venue, snapshots, snapshots_failed, alerts,
+        conflated.
     tops : dict
         `Top` by symbol number.
     link_lost : str
@@ -207,30 +208,28 @@ class Driver:
         """Take frames that have waited too long: depth events of a symbol become one.
 
         What the merged event says is what the last of them says of each level, so the book after
-        it is the same; the books in between are not seen. Trades stay, of tickers the last.
+        it is the same; the books in between are not seen. All else is taken as it comes, of tickers
+        the last.
         """
         self._received_ns = time.perf_counter_ns()
         self._frame = payloads[-1]
-        waiting: dict[str, Message] = {}
+        waiting: dict[str, DepthUpdate | BookTicker] = {}
         for payload in payloads:
-            parsed = self._feed.venue.parse(payload, "")
-            for message in parsed if isinstance(parsed, list) else [parsed]:
-                kind = f"{type(message).__name__} {getattr(message, 'symbol', None)}"
+            for message in self._feed.parse(payload):
+                if not isinstance(message, (DepthUpdate, BookTicker)):
+                    self._feed.accept(message)
+                    continue
+                kind = f"{type(message).__name__} {message.symbol}"
                 before = waiting.get(kind)
-                if isinstance(message, DepthUpdate):
-                    if isinstance(before, DepthUpdate) and _follows(before, message):
-                        waiting[kind] = _merged(before, message)
+                if isinstance(message, DepthUpdate) and isinstance(before, DepthUpdate):
+                    if _follows(before, message):
+                        message = _merged(before, message)
                         self.counters["conflated"] += 1
-                        continue
-                    if before is not None:
-                        self._feed.route(before)
-                    waiting[kind] = message
-                elif type(message).__name__ == "BookTicker":
-                    waiting[kind] = message  # type: ignore[assignment]
-                elif type(message).__name__ in ("Trade", "Trades", "Snapshot"):
-                    self._feed.route(message)  # type: ignore[arg-type]
+                    else:
+                        self._feed.accept(before)
+                waiting[kind] = message
         for message in waiting.values():
-            self._feed.route(message)
+            self._feed.accept(message)
         if self._feed.needs_snapshot:
             self._ask_snapshots()
         self.flush()
@@ -375,4 +374,5 @@ def _merged(before: DepthUpdate, after: DepthUpdate) -> DepthUpdate:
         prev_id=before.prev_id,
         bids=[[price, qty] for price, qty in bids.items()],
         asks=[[price, qty] for price, qty in asks.items()],
+        frame=None,  # no frame says it
     )

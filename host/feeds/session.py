@@ -209,7 +209,7 @@ class FeedSession:
         self._connection = connection
         parsed = self.venue.parse(payload, address)
         if not isinstance(parsed, list):
-            self._take(parsed)
+            self.accept(parsed)
             return
         taken = 0
         for one in parsed:
@@ -218,9 +218,30 @@ class FeedSession:
                     return
             else:
                 taken += 1
-                self._take(one)
+                self.accept(one)
         if not taken:
             self.counters["other_frame"] += 1
+
+    def parse(self, payload: bytes | str, connection: str = "") -> list[Parsed]:
+        """What a frame says, counted and not taken yet; `accept` takes it."""
+        self.counters["frames"] += 1
+        self._connection = connection
+        parsed = self.venue.parse(payload, "")
+        return parsed if isinstance(parsed, list) else [parsed]
+
+    def accept(self, parsed: Parsed) -> None:
+        """Take one thing a frame has said; a refusal is counted."""
+        if isinstance(parsed, Refusal):
+            self._refuse(parsed.reason, parsed.detail)
+        elif isinstance(parsed, Increments):
+            self._increments[parsed.symbol] = parsed
+            if parsed.symbol in self.feeds:
+                self.feeds[parsed.symbol].set_increments(parsed.tick, parsed.lot)
+        elif isinstance(parsed, TopPrices):
+            if parsed.symbol in self.feeds:
+                self.feeds[parsed.symbol].on_top_prices(parsed)
+        elif not isinstance(parsed, StreamSequence):
+            self.route(parsed)
 
     def connected(self, connection: str) -> None:
         """A connection was opened; if it was open before, frames are missing between."""
@@ -316,19 +337,6 @@ class FeedSession:
         if name in self._increments:
             feed.set_increments(*self._increments[name][1:])
         return feed
-
-    def _take(self, parsed: Parsed) -> None:
-        if isinstance(parsed, Refusal):
-            self._refuse(parsed.reason, parsed.detail)
-        elif isinstance(parsed, Increments):
-            self._increments[parsed.symbol] = parsed
-            if parsed.symbol in self.feeds:
-                self.feeds[parsed.symbol].set_increments(parsed.tick, parsed.lot)
-        elif isinstance(parsed, TopPrices):
-            if parsed.symbol in self.feeds:
-                self.feeds[parsed.symbol].on_top_prices(parsed)
-        elif not isinstance(parsed, StreamSequence):
-            self.route(parsed)
 
     def _in_sequence(self, number: int) -> bool:
         """Whether a frame is to be taken; if some are missing before it, its books are dropped."""

@@ -16,8 +16,9 @@ from amaranth.hdl._ast import AnySeq
 
 from hdl.feed.itch.config import ItchConfig
 from hdl.feed.itch.decoder import Decoder
-from hdl.feed.itch.engine import STEPS, Engine
+from hdl.feed.itch.engine import Engine
 from hdl.feed.itch.mold import MoldSplitter
+from hdl.feed.itch.steps import STEPS
 from tests.formal.kit import Proof, open_up, start
 
 __all__ = ["PROOFS"]
@@ -56,7 +57,7 @@ def _splitter(m: Module) -> tuple[MoldSplitter, dict]:
 def returns() -> Module:
     m = start()
     mold, inside = _splitter(m)
-    over, at, here = inside["over"], inside["at"], inside["here"]
+    over, at, here = (getattr(inside["beats"], name) for name in ("over", "at", "here"))
     m.d.comb += [mold.o.ready.eq(1), mold.halt.eq(0), mold.fence.eq(0)]
     since, held = Signal(8), Signal(len(mold.i.p.as_value()))
     waits = Signal()
@@ -137,7 +138,7 @@ def starts_once() -> Module:
 def finishes() -> Module:
     m = start()
     m.submodules.engine = engine = Engine(CONFIG)
-    inside = open_up(engine)
+    inside = open_up(open_up(engine)["steps"])
     step, awaits, open_ = inside["step"], inside["awaits"], inside["open_"]
     begun, ended = Signal(4), Signal(4)
     waits = Signal(8)

@@ -11,10 +11,9 @@ RECORDER, FOLLOW, SBE = (
     "hdl/feed/sbe/follow.py",
     "hdl/feed/sbe/decoder.py",
 )
-MOLD, DECODER, ENGINE = (
-    "hdl/feed/itch/mold.py",
-    "hdl/feed/itch/decoder.py",
-    "hdl/feed/itch/engine.py",
+MOLD, DECODER, ENGINE, STEPS, DEPARTURE, ARRIVAL = (
+    f"hdl/feed/itch/{name}.py"
+    for name in ("mold", "decoder", "engine", "steps", "departure", "arrival")
 )
 ORDERS, TOTALS, HOLD = "hdl/feed/itch/orders.py", "hdl/feed/itch/totals.py", "hdl/feed/itch/hold.py"
 EVENTS, INGRESS = "hdl/feed/itch/events.py", "hdl/feed/ingress.py"
@@ -187,8 +186,8 @@ _ITCH = (
         "itch_level_full_is_silent",
         "an order without room for its level leaves the symbol valid",
         ENGINE,
-        "fails_new = wants & (twin | no_room | level_full)",
-        "fails_new = wants & (twin | no_room)",
+        "fails_new = arrival.twin | arrival.no_room | arrival.level_full",
+        "fails_new = arrival.twin | arrival.no_room",
         ROW_LEVELS,
     ),
     Fault(
@@ -202,23 +201,23 @@ _ITCH = (
     Fault(
         "itch_replace_same_level",
         "a replace at its old price adds to the shares of before",
-        ENGINE,
-        "total.eq(Mux(same, change.old_total, base) + now.shares)",
-        "total.eq(base + now.shares)",
+        ARRIVAL,
+        "total.eq(Mux(same, self.left_total, base) + self.shares)",
+        "total.eq(base + self.shares)",
         f"{_OF_ITCH}each_message_tells_the_absolute_shares_at_its_price",
     ),
     Fault(
         "itch_excess_passes",
         "an execution of more shares than the order has is taken",
-        ENGINE,
-        "excess.eq(~now.entire & less[32]),",
-        "excess.eq(0),",
+        DEPARTURE,
+        "self.excess.eq(~self.entire & less[32]),",
+        "self.excess.eq(0),",
         FLOW,
     ),
     Fault(
         "itch_cut_counts",
         "a message cut by the packet's end changes the book",
-        ENGINE,
+        STEPS,
         "with m.If(self.cut & open_ & self.busy):",
         "with m.If(self.cut & open_ & self.busy & awaits):",
         BAD_PACKETS,

@@ -6,8 +6,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.feed.itch.config import ItchConfig
+from hdl.feed.itch.header import big_endian
 from hdl.feed.itch.messages import LENGTHS, MESSAGES, Act, kept_bytes
-from hdl.feed.itch.mold import big_endian, message_layout
+from hdl.feed.itch.mold import message_layout
 from hdl.feed.itch.registers import counts
 
 __all__ = ["Decoder", "fields_layout"]

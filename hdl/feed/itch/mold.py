@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """MoldUDP64: packets in, messages in order out."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
+from hdl.feed.itch.beats import BeatReader
 from hdl.feed.itch.config import ItchConfig
-from hdl.feed.itch.messages import (
-    END_OF_SESSION,
-    HEADER_BYTES,
-    MOLD_COUNT,
-    MOLD_SEQUENCE,
-    MOLD_SESSION,
-)
+from hdl.feed.itch.header import MoldHeader
+from hdl.feed.itch.messages import END_OF_SESSION, HEADER_BYTES
 from hdl.feed.itch.registers import counts
 from hdl.feed.payload import payload_stream
 
-__all__ = ["MoldSplitter", "big_endian", "message_layout"]
+__all__ = ["MoldSplitter", "message_layout"]
 
 
 def message_layout(width: int) -> data.StructLayout:
@@ -32,11 +28,6 @@ def message_layout(width: int) -> data.StructLayout:
             "cut": 1,  # the packet ends here, the message does not
         }
     )
-
-
-def big_endian(octets: list, first: int, size: int):
-    """Number in `size` bytes from `first` on."""
-    return Cat(*reversed(octets[first : first + size]))
 
 
 class MoldSplitter(wiring.Component):
@@ -97,57 +88,34 @@ class MoldSplitter(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        width, beat, out, counts = self.config.width, self.i.p, self.o.p, self.counts
-        at_bits = (width - 1).bit_length()
+        beat, out, counts = self.i.p, self.o.p, self.counts
+        m.submodules.beats = beats = BeatReader(self.config.width)
+        m.submodules.header = header = MoldHeader(self.config.width)
+        connect(m, flipped(self.i), beats.i)
 
-        at = Signal(at_bits)  # bytes of this beat that are done
-        turn = Signal(at_bits)  # where byte 0 of the message stood in its beat
-        over = Signal()  # the frame's last beat is done
-        head = Signal(data.ArrayLayout(8, HEADER_BYTES))
+        turn = Signal(len(beats.turn))  # where byte 0 of the message stood in its beat
         done = Signal(17)  # bytes of header or message that are done
         length = Signal(16)
         number, owed = Signal(64), Signal(16)  # of the message; messages left in the packet
-        expected, session, joined = Signal(64), Signal(8 * MOLD_SESSION[1]), Signal()
-        same_session, ahead, fresh = Signal(), Signal(), Signal()
+        left = Signal(17)
 
-        octets = [head[n] for n in range(HEADER_BYTES)]
-        sequence = big_endian(octets, *MOLD_SEQUENCE)
-        count = big_endian(octets, *MOLD_COUNT)
-        head_session = big_endian(octets, *MOLD_SESSION)
-        m.d.sync += [
-            same_session.eq(head_session == session),
-            ahead.eq(sequence > expected),
-            fresh.eq(number == expected),
-        ]
-
+        here, take, step, over = beats.here, beats.take, beats.step, beats.over
+        lanes, fresh = beats.lanes, header.fresh
         reading_length = Signal()
-        by = Mux(reading_length, at, turn)
-        lanes = Signal(8 * width)
-        m.d.comb += lanes.eq(Cat(beat.data, beat.data) >> Cat(Const(0, 3), by))
-
-        # Bytes that are taken from this beat; `step` says that they are.
-        here = Signal(width.bit_length())
-        take = Signal(width.bit_length())
-        step, rest = Signal(), Signal()
-        m.d.comb += [here.eq(beat.count - at), rest.eq(take == here)]
-        m.d.comb += self.i.ready.eq(step & rest)
-        with m.If(step & self.i.valid):
-            m.d.sync += at.eq(Mux(rest, 0, at + take))
-            with m.If(rest & beat.last):
-                m.d.sync += over.eq(1)
-        ends = rest & beat.last
-        torn = self.i.valid & self.i.ready & beat.last & beat.error
-        with m.If(torn):
+        m.d.comb += [
+            beats.turn.eq(Mux(reading_length, beats.at, turn)),
+            header.lanes.eq(lanes),
+            header.done.eq(done),
+            header.first.eq(self.first),
+            header.number.eq(number),
+        ]
+        with m.If(beats.torn):
             m.d.comb += [self.lost.eq(1), counts.mold_damaged.eq(1)]
 
         def pass_message():
             m.d.sync += [number.eq(number + 1), owed.eq(owed - 1)]
-            with m.If(fresh):
-                m.d.sync += expected.eq(number + 1)
-            with m.Else():
-                m.d.comb += counts.mold_old.eq(1)
+            m.d.comb += [header.passed.eq(1), counts.mold_old.eq(~fresh)]
 
-        left = Signal(17)
         with m.FSM():
             with m.State("HEAD"):
                 m.d.comb += [
@@ -157,40 +125,34 @@ class MoldSplitter(wiring.Component):
                     step.eq(~(self.halt & self.resting)),
                 ]
                 with m.If(self.i.valid & step):
-                    for n in range(HEADER_BYTES):
-                        with m.If(done <= n):
-                            m.d.sync += head[n].eq(lanes.word_select(n % width, 8))
+                    m.d.comb += header.write.eq(1)
                     m.d.sync += done.eq(done + take)
                     with m.If(left <= here):
                         m.next = "COMPARE"
-                    with m.Elif(ends):
-                        m.d.comb += counts.mold_runts.eq(1)
-                        m.d.sync += [done.eq(0), over.eq(0)]
+                    with m.Elif(beats.ends):
+                        m.d.comb += [counts.mold_runts.eq(1), beats.clear.eq(1)]
+                        m.d.sync += done.eq(0)
             with m.State("COMPARE"):
                 m.next = "JUDGE"
             # A frame may become a loss in its last beat: that is told first.
             with m.State("JUDGE"), m.If(~self.fence):
-                with m.If(~joined):
-                    m.d.sync += [
-                        joined.eq(1),
-                        session.eq(head_session),
-                        expected.eq(Mux(self.first == 0, sequence, self.first)),
-                    ]
+                with m.If(~header.joined):
+                    m.d.comb += header.join.eq(1)
                     m.next = "COMPARE"
                 with m.Else():
-                    m.d.sync += [number.eq(sequence), owed.eq(count)]
+                    m.d.sync += [number.eq(header.sequence), owed.eq(header.count)]
                     m.next = "LENGTH"
-                    with m.If(~same_session):
+                    with m.If(~header.same):
                         m.d.comb += [counts.mold_sessions.eq(1), self.lost.eq(1)]
                         m.next = "SKIP"
                     with m.Else():
-                        with m.If(ahead):
+                        with m.If(header.ahead):
                             m.d.comb += [counts.mold_gaps.eq(1), self.lost.eq(1)]
-                            m.d.sync += expected.eq(sequence)
-                        with m.If(count == 0):
+                            m.d.comb += header.jump.eq(1)
+                        with m.If(header.count == 0):
                             m.d.comb += counts.mold_heartbeats.eq(1)
                             m.next = "TRAILING"
-                        with m.Elif(count == END_OF_SESSION):
+                        with m.Elif(header.count == END_OF_SESSION):
                             m.d.comb += counts.mold_ends.eq(1)
                             m.next = "TRAILING"
                         with m.Else():
@@ -207,7 +169,7 @@ class MoldSplitter(wiring.Component):
                     with m.If(self.i.valid):
                         m.d.sync += [
                             length.eq(Cat(lanes[8:16], lanes[:8])),
-                            turn.eq(at + 2),
+                            turn.eq(beats.at + 2),
                             done.eq(0),
                         ]
                         m.next = "BYTES"
@@ -246,7 +208,7 @@ class MoldSplitter(wiring.Component):
                     with m.If(left <= here):
                         pass_message()
                         m.next = "LENGTH"
-                    with m.Elif(ends):
+                    with m.Elif(beats.ends):
                         m.d.comb += counts.mold_truncated.eq(1)
                         m.next = "REST"
             with m.State("TRAILING"):
@@ -257,7 +219,8 @@ class MoldSplitter(wiring.Component):
                 with m.If(over | (self.i.valid & beat.last)):
                     m.next = "REST"
             with m.State("REST"):
-                m.d.sync += [over.eq(0), done.eq(0), turn.eq(0)]
+                m.d.comb += beats.clear.eq(1)
+                m.d.sync += [done.eq(0), turn.eq(0)]
                 m.next = "HEAD"
 
         m.d.comb += [

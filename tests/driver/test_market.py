@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A market stream over its days: connections that replace each other, and ones that are lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from host.driver.market import MarketStream
+from tests.paper.rest import run
+
+#: An age in the place of a day, seconds.
+DAY_S = 0.15
+
+
+class Numbers:
+    """A venue that sends the same rising numbers to everyone who listens."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.sockets: set[web.WebSocketResponse] = set()
+        self.refuse = False
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        if self.refuse:
+            raise web.HTTPServiceUnavailable
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.sockets.add(socket)
+        async for _ in socket:
+            pass
+        self.sockets.discard(socket)
+        return socket
+
+    async def count(self) -> None:
+        while True:
+            self.last += 1
+            for socket in list(self.sockets):
+                await socket.send_str(str(self.last))
+            await asyncio.sleep(0.002)
+
+
+async def watched(
+    body: Callable[[Numbers, MarketStream, list[int], list[str]], Awaitable[None]],
+) -> None:
+    """Run `body` beside a venue and a stream that follows it."""
+    numbers, got, losses = Numbers(), list[int](), list[str]()
+    app = web.Application()
+    app.router.add_get("/", numbers.serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    counting = asyncio.ensure_future(numbers.count())
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.05))
+
+    async with MarketStream(f"ws://127.0.0.1:{port}/", losses.append, DAY_S, sleep) as stream:
+
+        async def read() -> None:
+            while True:
+                waiting = await stream.take()
+                got.append(int(waiting.popleft().payload))
+
+        reading = asyncio.ensure_future(read())
+        await body(numbers, stream, got, losses)
+        reading.cancel()
+    counting.cancel()
+    await runner.cleanup()
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    while not happened():
+        await asyncio.sleep(0.005)
+
+
+def test_a_connection_is_replaced_before_its_day_ends_and_no_frame_is_missing() -> None:
+    async def body(
+        numbers: Numbers, stream: MarketStream, got: list[int], losses: list[str]
+    ) -> None:
+        await until(lambda: stream.counters["replaced"] >= 3)
+        await until(lambda: len(got) > 0 and got[-1] >= numbers.last - 1)
+        assert not losses
+        assert stream.counters["connections"] == stream.counters["replaced"] + 1
+        seen = set(got)
+        assert seen == set(range(min(seen), max(seen) + 1))
+        assert len(got) > len(seen)  # both were read for a while
+        await until(lambda: len(numbers.sockets) == 1)  # the old one is closed
+
+    run(lambda: watched(body), 30)
+
+
+def test_a_lost_connection_is_told_once_and_opened_again() -> None:
+    async def body(
+        numbers: Numbers, stream: MarketStream, got: list[int], losses: list[str]
+    ) -> None:
+        await until(lambda: len(got) > 3)
+        numbers.refuse = True
+        for socket in list(numbers.sockets):
+            await socket.close()
+        await until(lambda: len(losses) >= 3)  # the end, and tries that failed
+        numbers.refuse, told = False, len(losses)
+        opened = stream.counters["connections"]
+        await until(lambda: stream.counters["connections"] > opened)
+        before = len(got)
+        await until(lambda: len(got) > before)
+        assert len(losses) <= told + 1
+        assert stream.counters["losses"] == len(losses)
+
+    run(lambda: watched(body), 30)
+
+
+def test_a_successor_that_cannot_connect_leaves_the_connection_as_it_is() -> None:
+    async def body(
+        numbers: Numbers, stream: MarketStream, got: list[int], losses: list[str]
+    ) -> None:
+        await until(lambda: stream.counters["connections"] == 1)
+        numbers.refuse = True
+        await asyncio.sleep(3 * DAY_S)
+        before = len(got)
+        await until(lambda: len(got) > before + 3)
+        assert not losses and not stream.counters["replaced"]
+        numbers.refuse = False
+        await until(lambda: stream.counters["replaced"] == 1)
+        assert not losses
+
+    run(lambda: watched(body), 30)
