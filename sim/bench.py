@@ -160,7 +160,12 @@ def whole_capture() -> Path | None:
 
 
 def measure(
-    *, cocotb_records: int, limit: int | None = None, repeats: int = 3, whole: Path | None = None
+    *,
+    cocotb_records: int,
+    limit: int | None = None,
+    repeats: int = 3,
+    whole: Path | None = None,
+    config: BuildConfig | None = None,
 ) -> dict[str, Any]:
     """Measure everything.
 
@@ -174,6 +179,8 @@ def measure(
         Runs of each, the fastest of which counts.
     whole : pathlib.Path or None
         Recording that the board replays as well.
+    config : BuildConfig or None
+        Build that is measured; None: the default.
 
     Returns
     -------
@@ -189,7 +196,7 @@ def measure(
     sim.build.BuildError, CocotbError, PeerError
         Something could not be built or run.
     """
-    config = BuildConfig()
+    config = BuildConfig() if config is None else config
     records = capture_records(_SLICE)[:limit]
     recording = None if whole is None else capture_records(whole)
     share = records[:cocotb_records]
@@ -459,6 +466,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=3, help="runs of each; the fastest counts")
     parser.add_argument("--least-ratio", type=float, default=LEAST_RATIO, help="status 1 below it")
     parser.add_argument("--no-whole", action="store_true", help="leave out the whole recording")
+    default = BuildConfig()
+    parser.add_argument("--symbols", type=int, default=default.symbols, help="symbols of the build")
+    parser.add_argument("--levels", type=int, default=default.levels, help="levels of the build")
     parser.add_argument("--output", type=Path, default=_OUTPUT, help="JSON file to write")
     options = parser.parse_args(arguments)
     try:
@@ -467,9 +477,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             limit=options.limit,
             repeats=options.repeats,
             whole=None if options.no_whole else whole_capture(),
+            config=BuildConfig(symbols=options.symbols, levels=options.levels),
         )
         _write(options.output, found, options.least_ratio)
-    except (BenchError, BuildError, CocotbError, OSError, PeerError) as error:
+    except (BenchError, BuildError, CocotbError, OSError, PeerError, ValueError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     _show(Console(), found, options.least_ratio)

@@ -178,8 +178,8 @@ _ITCH = (
         "itch_full_is_silent",
         "an order without room in its row leaves the symbol valid",
         ENGINE,
-        "fails_new = wants & (twin | no_room | level_full)",
-        "fails_new = wants & (twin | level_full)",
+        "fails_new = arrival.twin | arrival.no_room | arrival.level_full",
+        "fails_new = arrival.twin | arrival.level_full",
         ROW_ORDERS,
     ),
     Fault(

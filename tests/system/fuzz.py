@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 
 from hdl.config import BuildConfig
-from host.contract.records import IN_DTYPE, InKind
+from host.contract.records import IN_DTYPE, InKind, Protocol
 from host.contract.registers import COUNTERS
 from sim.board import Board, Stalls
 from sim.compare import compare
@@ -148,6 +148,11 @@ def _rough_records(count, seed):
     frames = rows[:, 0] == int(InKind.FRAME)
     rows[frames, 9:12] = 0
     rows[frames & (rng.random(len(rows)) < 0.7), 12:] = 0
+    right = frames & (rng.random(len(rows)) < 0.5)  # and some that the fabric takes
+    rows[right, 1] = 0
+    rows[right, 2] %= FABRIC.symbols
+    rows[right, 3] = rng.choice([int(Protocol.SBE), int(Protocol.MOLDUDP64)], int(right.sum()))
+    rows[right, 4:8] = 0
     rows[-64:] = 0
     return rows
 

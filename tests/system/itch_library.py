@@ -12,7 +12,7 @@ from host.contract.records import InFlag, InKind
 from sim.stimulus_itch import FlowSettings, Packets, order_flow
 from tests.system.itch_tap import Bench
 
-__all__ = ["DEPTH", "SameBooks", "flow_of"]
+__all__ = ["DEPTH", "SameBooks", "flow_of", "moved"]
 
 #: Levels a side the library shows.
 DEPTH = 50
@@ -156,3 +156,17 @@ def _same_side(number, side, told, px, sz):
     assert px[:n].tolist() == prices and sz[:n].tolist() == shares and (n == DEPTH or not px[n]), (
         f"message {number}, side {side}: expected {px[: n + 1]}, was {prices}"
     )
+
+
+def moved(message):
+    """The same message with each reference one higher: the library takes no order 0."""
+
+    def up(at):
+        return (int.from_bytes(message[at : at + 8], "big") + 1).to_bytes(8, "big")
+
+    kind = chr(message[0])
+    if kind not in "AFECXDU":
+        return message
+    if kind == "U":
+        return message[:11] + up(11) + up(19) + message[27:]
+    return message[:11] + up(11) + message[19:]

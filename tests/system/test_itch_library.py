@@ -6,7 +6,7 @@ A quick share; `tests.system.soak` takes a million messages.
 
 import pytest
 
-from tests.system.itch_library import SameBooks, flow_of
+from tests.system.itch_library import SameBooks, flow_of, moved
 
 _CAPTURE = "itch/ex20101224.TEST_ITCH_50"
 _SYMBOLS = {1: 0, 2: 5, 3: 15}
@@ -27,27 +27,13 @@ def test_generated_flow_gives_the_books_of_an_independent_library():
     assert counters["itch_breaks"] == 0
 
 
-def _moved(message):
-    """The same message with each reference one higher: the library takes no order 0."""
-
-    def up(at):
-        return (int.from_bytes(message[at : at + 8], "big") + 1).to_bytes(8, "big")
-
-    kind = chr(message[0])
-    if kind not in "AFECXDU":
-        return message
-    if kind == "U":
-        return message[:11] + up(11) + up(19) + message[27:]
-    return message[:11] + up(11) + message[19:]
-
-
 @pytest.mark.captures
 def test_a_file_of_artificial_messages_gives_the_books_of_an_independent_library(captures):
     octets = (captures / _CAPTURE).read_bytes()
     messages, at = [], 0
     while at < len(octets):
         size = _BYTES[chr(octets[at + 2])]
-        messages.append(_moved(octets[at + 2 : at + 2 + size]))
+        messages.append(moved(octets[at + 2 : at + 2 + size]))
         at += 2 + size
     books = SameBooks("large", _SYMBOLS)
     books.take(messages)
