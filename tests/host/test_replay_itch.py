@@ -160,9 +160,7 @@ def test_a_file_of_a_directory_alone_is_an_error_and_writes_its_summary(tmp_path
 @pytest.mark.captures
 @pytest.mark.slow
 @pytest.mark.timeout(2400)  # a build with the tables of a large part
-def test_the_file_of_artificial_messages_replays_without_a_difference(
-    tmp_path, captures
-):
+def test_the_file_of_artificial_messages_replays_without_a_difference(tmp_path, captures):
     path = captures / _CAPTURE
     outcome, said = replayed(request(tmp_path / "out", path))
     summary = outcome.summary
