@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -38,7 +39,8 @@ class Numbers:
         while True:
             self.last += 1
             for socket in list(self.sockets):
-                await socket.send_str(str(self.last))
+                with contextlib.suppress(ConnectionError):  # it is being closed
+                    await socket.send_str(str(self.last))
             await asyncio.sleep(0.002)
 
 
