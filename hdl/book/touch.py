@@ -6,7 +6,7 @@ from functools import reduce
 from itertools import combinations
 from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,7 +14,7 @@ from hdl.book.ladder import rung_layout
 from hdl.book.row import key_to_price
 from hdl.config import BuildConfig
 from hdl.sums import compress
-from hdl.types import SideState, flow, level_layout, side_layout, token_layout
+from hdl.types import SideState, flow, side_layout, token_layout
 
 __all__ = ["LATENCY", "Touch"]
 
@@ -22,8 +22,6 @@ __all__ = ["LATENCY", "Touch"]
 LATENCY = 1
 #: Numbers whose sum is the quantity of the first N, between the two halves of the addition.
 PARTIALS = 3
-#: Levels of which the largest is found in one step.
-FAN_IN = 4
 
 
 def only(when: Value, value: Value) -> Value:
@@ -34,27 +32,35 @@ def only(when: Value, value: Value) -> Value:
     return value & when.replicate(len(value))
 
 
-def largest(levels: Sequence[tuple[Value, Value, Value]]) -> Value:
-    """Price, then quantity, of the largest level that counts, the first of equals; else 0.
-
-    Every two are compared at once, so there is one comparison and one choice behind each other.
-    That a level counts implies that those before it do.
+def exceeds(levels: Sequence[tuple[Value, Value]]) -> dict[tuple[int, int], Value]:
+    """Whether the second of two levels counts and is larger than the first, for every two.
 
     Parameters
     ----------
-    levels : sequence of (counts, qty, price)
-        Levels, best first.
+    levels : sequence of (counts, qty)
+        Levels, best first. That a level counts implies that those before it do.
     """
-    after = {
+    return {
         (first, second): levels[second][0] & (levels[second][1] > levels[first][1])
         for first, second in combinations(range(len(levels)), 2)
     }
+
+
+def largest(levels: Sequence[tuple[Value, Value]], after: dict[tuple[int, int], Value]) -> Value:
+    """What belongs to the largest level that counts, the first of equals; else 0.
+
+    Parameters
+    ----------
+    levels : sequence of (counts, value)
+        Levels, best first.
+    after : dict
+        Of `exceeds`.
+    """
     found: list[Value] = []
-    for at, (counts, qty, price) in enumerate(levels):
+    for at, (counts, value) in enumerate(levels):
         beats = [after[first, at] for first in range(at)]
         stands = [~after[at, second] for second in range(at + 1, len(levels))]
-        best = counts & Cat(*beats, *stands).all() if len(levels) > 1 else counts
-        found.append(only(best, Cat(price, qty)))
+        found.append(only(Cat(counts, *beats, *stands).all(), value))
     return reduce(or_, found)
 
 
@@ -62,7 +68,7 @@ class Touch(wiring.Component):
     """Show the first levels of a KNOWN side, add up the first N, find the largest of them.
 
     Latency is `LATENCY` cycle, throughput one token a cycle. Half of the additions come after the
-    register.
+    register. Before it every two quantities are compared, behind it the largest is chosen.
 
     Parameters
     ----------
@@ -125,7 +131,7 @@ class Touch(wiring.Component):
             ]
             counted.append(only(held & within[at], row.qtys[at]))
             weighted.append(shown.levels[at].qty << (config.view_levels - 1 - at))
-            walls.append((held & within[at], row.qtys[at], shown.levels[at].price))
+            walls.append((held & within[at], row.qtys[at]))
 
         later = Signal(side_layout(config), reset_less=True)
 
@@ -140,11 +146,13 @@ class Touch(wiring.Component):
 
         total = halves(counted, config.sum_bits, "partial")
         heavy = halves(weighted, config.weighted_bits, "weight")
-        left = []
-        for at in range(0, len(walls), FAN_IN):
-            wall = Signal(level_layout(config), name=f"wall{at}", reset_less=True)
-            m.d.sync += Cat(wall.price, wall.qty).eq(largest(walls[at : at + FAN_IN]))
-            left.append((Const(1, 1), wall.qty, wall.price))
+        counts = Signal(config.view_levels, reset_less=True)
+        m.d.sync += counts.eq(Cat(counts for counts, _ in walls))
+        after: dict[tuple[int, int], Value] = {}
+        for pair, larger in exceeds(walls).items():
+            after[pair] = Signal(name=f"after_{pair[0]}_{pair[1]}", reset_less=True)
+            m.d.sync += after[pair].eq(larger)
+        levels = [(counts[at], later.levels[at].as_value()) for at in range(config.view_levels)]
         m.d.sync += [
             later.eq(shown),
             self.token.eq(row.token),
@@ -155,6 +163,6 @@ class Touch(wiring.Component):
             side.eq(later),
             side.sum.eq(total),
             side.weighted.eq(heavy),
-            Cat(side.wall.price, side.wall.qty).eq(largest(left)),
+            side.wall.eq(largest(levels, after)),
         ]
         return m
