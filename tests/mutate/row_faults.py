@@ -227,7 +227,7 @@ _RULES = (
         LADDER,
         "grouped((~better4 & there)",
         "grouped((~(better4 | equal4) & there)",
-        f"{DIRECTED}::test_a_snapshot_with_a_level_at_or_beyond_its_horizon_is_broken[3-36]",
+        f"{DIRECTED}::test_a_snapshot_that_ends_at_a_level_in_any_place_is_broken[2-7]",
     ),
     Fault(
         "whole_ignored",

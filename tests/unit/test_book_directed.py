@@ -46,6 +46,14 @@ def test_a_snapshot_with_a_level_at_or_beyond_its_horizon_is_broken(last, apart)
     assert (counts["refill_broken"], counts["refill_ends"]) == (1, 1)
 
 
+@pytest.mark.parametrize("apart", [0, 7])
+@pytest.mark.parametrize("held", [1, 2, 3])
+def test_a_snapshot_that_ends_at_a_level_in_any_place_is_broken(held, apart):
+    load = refill(BID, FULL[:held], FULL[held - 1][0])
+    counts = check(CONFIG, [*ASKS, *load[:-1], *[None] * apart, load[-1], *event([], 1)])
+    assert (counts["refill_broken"], counts["refill_ends"]) == (1, 1)
+
+
 @pytest.mark.parametrize("at", range(1, 5))
 def test_a_gap_inside_a_snapshot_outlives_it_and_one_before_does_not(at):
     load, gap = refill(BID, FULL), record(InKind.CLEAR, ASK | InFlag.GAP)
