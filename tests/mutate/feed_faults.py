@@ -212,7 +212,7 @@ _ITCH = (
         DEPARTURE,
         "self.excess.eq(~self.entire & less[32]),",
         "self.excess.eq(0),",
-        FLOW,
+        f"{_OF_ITCH}a_message_that_cannot_be_true_breaks_its_symbol_and_is_counted[execute_more]",
     ),
     Fault(
         "itch_cut_counts",

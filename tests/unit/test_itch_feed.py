@@ -171,6 +171,10 @@ def test_an_order_is_known_by_its_reference_and_its_symbol():
         (replace(1, 5, 1, 0), "itch_fields"),
         (add(1, "S", 1, 1), "itch_duplicates"),
     ],
+    ids=[
+        *("execute_more", "cancel_more", "execute_none", "cancel_none", "print_at_none"),
+        *("side", "add_none", "add_at_none", "replace_none", "replace_at_none", "twice"),
+    ],
 )
 def test_a_message_that_cannot_be_true_breaks_its_symbol_and_is_counted(message, counter):
     bench = opened()
