@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Extras that ``make sim``, ``make test`` and ``make lint`` need.
-EXTRAS = ("sim", "report", "captures", "uart", "exchange", "dev")
+EXTRAS = ("sim", "report", "captures", "uart", "exchange", "model", "dev")
 HEADER = f"""\
 # SPDX-License-Identifier: Apache-2.0
 # Made by `make lock` (scripts/lock.py, uv pip compile --universal) from pyproject.toml,

@@ -56,7 +56,6 @@ def test_a_symbol_that_is_not_there_is_one_named_error():
 
 
 def test_training_on_the_minute_writes_all_files_and_says_what_it_is_worth(tmp_path):
-    pytest.importorskip("lightgbm")
     plan = Plan(horizon_us=500_000, embargo_us=100_000, folds=2, trees=30)
     out = Console(width=200, record=True, file=StringIO())
     summary = run_train(

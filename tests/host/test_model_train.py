@@ -4,14 +4,11 @@
 from decimal import Decimal
 
 import numpy as np
-import pytest
 
 from host.model.fit import Plan, fit_forest, train
 from host.model.labels import Costs
 from host.model.table import FeatureTable
 from tests.host.model_data import COUNT
-
-pytest.importorskip("lightgbm")
 
 COSTS = Costs(Decimal(0), Decimal(1))
 PLAN = Plan(horizon_us=1000, embargo_us=1000, folds=3, costs=COSTS, trees=100)
