@@ -65,8 +65,9 @@ class Harness(wiring.Component):  # type: ignore[type-arg]
         m.d.comb += Cat(inputs).eq(stable)
         outputs = [book.o.p.as_value(), book.o.valid, book.result.p.as_value(), book.result.valid]
         outputs += [book.counts.as_value(), book.init_done]
-        folded = Signal(sum(len(value) for value in outputs))
-        m.d.sync += folded.eq(Cat(outputs))
+        # Two registers: one stands by the book, the next on the way to the fold.
+        close, folded = (Signal(sum(len(value) for value in outputs)) for _ in range(2))
+        m.d.sync += [close.eq(Cat(outputs)), folded.eq(close)]
         while len(folded) > 1:
             parts = [folded[at : at + 4].xor() for at in range(0, len(folded), 4)]
             folded = Signal(len(parts))

@@ -209,7 +209,7 @@ class ViewAssembler(wiring.Component):
             result.update_id.eq(token.value),
             result.age_us.eq(token.age_us),
             result.reasons.eq(why),
-            result.refill.eq(Mux(ask_now, Cat(want, unknown), 0)),
+            result.refill.eq(Cat(want, unknown) & ask_now.replicate(4)),
             result.report.eq(report),
             result.levels_n.eq(levels_n),
             self.counts.events.eq(event),
