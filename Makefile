@@ -30,6 +30,7 @@ sim: $(STAMP) ## replay the bundled minute of BTCUSDT through the simulated boar
 	@$(PY) -m sim.demo $(ARGS)
 
 test: $(STAMP) ## run the tests
+	@$(PY) -m sim.build # once, on all cores, before two workers want it
 	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 formal: $(STAMP) ## run the formal proofs

@@ -346,3 +346,7 @@ def _locked(path: Path) -> Iterator[None]:
             yield
         finally:
             fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+if __name__ == "__main__":
+    print(f"board of the default build: {build(BuildConfig()).library}")

@@ -25,11 +25,24 @@ def pytest_configure(config: pytest.Config) -> None:
             os.environ["PATH"] = tools + os.pathsep + os.environ["PATH"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the captures, so that ``-m "not captures"`` leaves out all of it."""
+    """Mark what uses the captures, so that ``-m "not captures"`` leaves out all of it.
+
+    Tests of one module on one board are a group: another worker would wait until it is built.
+    """
     for item in items:
-        if "captures" in getattr(item, "fixturenames", ()):
+        names = getattr(item, "fixturenames", ())
+        if "captures" in names:
             item.add_marker("captures")
+        if {"board", "config"} & set(names) and item.get_closest_marker("xdist_group") is None:
+            callspec = getattr(item, "callspec", None)
+            chosen = (
+                [str(callspec.params.get(name)) for name in ("board", "config")] if callspec else []
+            )
+            item.add_marker(
+                pytest.mark.xdist_group("-".join([item.nodeid.split("::")[0], *chosen]))
+            )
 
 
 @pytest.fixture(scope="session")

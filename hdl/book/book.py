@@ -77,6 +77,7 @@ class Book(wiring.Component):
         wiring.connect(m, view.result, wiring.flipped(self.result))
         m.d.comb += [
             ladder.ahead.eq(self.ahead),
+            touch.coming.eq(ladder.holds),
             touch.levels_n.eq(self.levels_n),
             self.coming.eq(ladder.o.p.token.symbol),
             view.ahead.eq(ladder.behind),

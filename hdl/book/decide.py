@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.operation import operation_layout
-from hdl.book.row import moved_bits, moves_layout, status_layout
+from hdl.book.row import moved_bits, moves_layout, only, status_layout
 from hdl.config import BuildConfig
 from hdl.types import SideState, count_layout
 
@@ -154,28 +154,27 @@ class Decide(wiring.Component):
             moves.resize.eq(equal & change.replicate(levels)),
         ]
 
-        after = self.after
+        # Of a row that is not cleared; the gate for one that is comes last, as that is known late.
+        left, after = Signal.like(status), self.after
         m.d.comb += [
-            after.eq(status),
-            after.bounded.eq(status.bounded | moves.bounds | moves.evicts),
+            left.eq(status),
+            left.bounded.eq(status.bounded | moves.bounds | moves.evicts),
         ]
         with m.If(loaded):
-            m.d.comb += after.state.eq(SideState.KNOWN)
+            m.d.comb += left.state.eq(SideState.KNOWN)
         with m.If(moves.adds):
             m.d.comb += [
-                after.held.eq(Cat(1, status.held[:last])),
-                after.depth.eq(status.depth + ~full),
+                left.held.eq(Cat(1, status.held[:last])),
+                left.depth.eq(status.depth + ~full),
             ]
         with m.If(moves.deletes):
             m.d.comb += [
-                after.held.eq(status.held[1:]),
-                after.depth.eq(status.depth - 1),
+                left.held.eq(status.held[1:]),
+                left.depth.eq(status.depth - 1),
             ]
-        with m.If(moves.clears):
-            m.d.comb += [
-                after.eq(0),
-                after.state.eq(Mux(asked.begin, SideState.LOADING, SideState.UNKNOWN)),
-            ]
+        m.d.comb += after.eq(only(~moves.clears, left.as_value()))
+        with m.If(asked.begin):
+            m.d.comb += after.state.eq(SideState.LOADING)
 
         tape, counts = asked.update, self.counts
         m.d.comb += [

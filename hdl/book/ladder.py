@@ -10,7 +10,15 @@ from amaranth.lib.wiring import In, Out
 from hdl.book.decide import COUNTS, Decide
 from hdl.book.hazards import STAGES, Hazards
 from hdl.book.operation import decode, operation_layout
-from hdl.book.row import grouped, moved, moved_bits, moves_layout, price_to_key, status_layout
+from hdl.book.row import (
+    grouped,
+    moved,
+    moved_bits,
+    moves_layout,
+    only,
+    price_to_key,
+    status_layout,
+)
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory, block_ram
 from hdl.types import SideState, count_layout, flow, token_layout
@@ -91,6 +99,8 @@ class Ladder(wiring.Component):
         The token's row after it.
     behind : Out(8)
         Symbol of the token whose row comes with the next clock.
+    holds : Out
+        `shown` of that row.
     counts : Out
         One pulse per counter.
     init_done : Out(1)
@@ -105,6 +115,7 @@ class Ladder(wiring.Component):
                 "i": In(flow(token_layout(config))),
                 "o": Out(flow(rung_layout(config))),
                 "behind": Out(8),
+                "holds": Out(config.view_levels),
                 "counts": Out(count_layout(*COUNTS)),
                 "init_done": Out(1),
             }
@@ -264,7 +275,7 @@ class Ladder(wiring.Component):
         shown, touched = Signal(config.view_levels), Signal()
         asked, known = stage[5].operation, status[5].state == SideState.KNOWN
         m.d.sync += [
-            shown.eq(status[5].held & known.replicate(levels)),
+            shown.eq(self.holds),
             touched.eq(asked.update | asked.load | asked.clear | asked.begin | asked.end),
         ]
         m.d.comb += [
@@ -276,6 +287,7 @@ class Ladder(wiring.Component):
             write_qtys.en.eq(touched),
             write_qtys.addr.eq(stage[6].addr),
             self.behind.eq(stage[5].token.symbol),
+            self.holds.eq(only(known, status[5].held)),
             self.o.valid.eq(stage[6].valid),
             self.o.p.token.eq(stage[6].token),
             self.o.p.status.eq(status[6]),

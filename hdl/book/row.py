@@ -27,6 +27,7 @@ __all__ = [
     "moved",
     "moved_bits",
     "moves_layout",
+    "only",
     "price_to_key",
     "status_layout",
 ]
@@ -40,6 +41,14 @@ def price_to_key(price: Value, ask: ValueLike) -> Value:
 def key_to_price(key: Value, ask: ValueLike) -> Value:
     """Price of a key; its own inverse."""
     return price_to_key(key, ask)
+
+
+def only(when: Value, value: Value) -> Value:
+    """Value where `when` is 1, else 0.
+
+    Gates, no mux with 0: from that, synthesis makes a register with a reset net for each place.
+    """
+    return value & when.replicate(len(value))
 
 
 def grouped(places: Value) -> Value:

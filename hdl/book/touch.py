@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.ladder import rung_layout
-from hdl.book.row import key_to_price
+from hdl.book.row import key_to_price, only
 from hdl.config import BuildConfig
 from hdl.sums import compress
 from hdl.types import SideState, flow, side_layout, token_layout
@@ -22,14 +22,6 @@ __all__ = ["LATENCY", "Touch"]
 LATENCY = 1
 #: Numbers whose sum is the quantity of the first N, between the two halves of the addition.
 PARTIALS = 3
-
-
-def only(when: Value, value: Value) -> Value:
-    """Value where `when` is 1, else 0.
-
-    Gates, no mux with 0: from that, synthesis makes a register with a reset net for each place.
-    """
-    return value & when.replicate(len(value))
 
 
 def exceeds(levels: Sequence[tuple[Value, Value]]) -> dict[tuple[int, int], Value]:
@@ -79,6 +71,8 @@ class Touch(wiring.Component):
     -------
     i : In(flow(rung_layout))
         Rows.
+    coming : In
+        `shown` of the row that comes with the next clock.
     levels_n : In(4)
         N, at most the levels that are visible.
     o_valid, token, side : Out
@@ -92,6 +86,7 @@ class Touch(wiring.Component):
         super().__init__(
             {
                 "i": In(flow(rung_layout(config))),
+                "coming": In(config.view_levels),
                 "levels_n": In(4),
                 "o_valid": Out(1),
                 "token": Out(token_layout(config)),
@@ -105,14 +100,18 @@ class Touch(wiring.Component):
         config, row, status = self.config, self.i.p, self.i.p.status
         known = status.state == SideState.KNOWN
 
+        # Which places count towards the sum is known with the row; so is the N it was made with.
         levels_n, within = Signal(4), Signal(config.view_levels)
+        used_n, counts = Signal(4), Signal(config.view_levels, reset_less=True)
         m.d.sync += [
             levels_n.eq(self.levels_n),
             within.eq(Cat(self.levels_n > at for at in range(config.view_levels))),
+            used_n.eq(levels_n),
+            counts.eq(self.coming & within),
         ]
         shown, side = Signal(side_layout(config)), self.side
         m.d.comb += [
-            shown.n.eq(levels_n),
+            shown.n.eq(used_n),
             shown.state.eq(status.state),
             shown.depth.eq(only(known, status.depth)),
             shown.bounded.eq(known & status.bounded),
@@ -129,9 +128,9 @@ class Touch(wiring.Component):
                 shown.levels[at].price.eq(only(held, key_to_price(row.keys[at], row.token.side))),
                 shown.levels[at].qty.eq(only(held, row.qtys[at])),
             ]
-            counted.append(only(held & within[at], row.qtys[at]))
+            counted.append(only(counts[at], row.qtys[at]))
             weighted.append(shown.levels[at].qty << (config.view_levels - 1 - at))
-            walls.append((held & within[at], row.qtys[at]))
+            walls.append((counts[at], row.qtys[at]))
 
         later = Signal(side_layout(config), reset_less=True)
 
@@ -146,13 +145,13 @@ class Touch(wiring.Component):
 
         total = halves(counted, config.sum_bits, "partial")
         heavy = halves(weighted, config.weighted_bits, "weight")
-        counts = Signal(config.view_levels, reset_less=True)
-        m.d.sync += counts.eq(Cat(counts for counts, _ in walls))
+        stood = Signal(config.view_levels, reset_less=True)
+        m.d.sync += stood.eq(counts)
         after: dict[tuple[int, int], Value] = {}
         for pair, larger in exceeds(walls).items():
             after[pair] = Signal(name=f"after_{pair[0]}_{pair[1]}", reset_less=True)
             m.d.sync += after[pair].eq(larger)
-        levels = [(counts[at], later.levels[at].as_value()) for at in range(config.view_levels)]
+        levels = [(stood[at], later.levels[at].as_value()) for at in range(config.view_levels)]
         m.d.sync += [
             later.eq(shown),
             self.token.eq(row.token),

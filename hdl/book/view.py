@@ -6,6 +6,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.marks import Marks
+from hdl.book.row import only
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory
 from hdl.records import InKind, RefillFlag, ViewReason
@@ -26,8 +27,8 @@ class ViewAssembler(wiring.Component):
     """Keep what was last visible of each side, judge a book at the end of its event.
 
     A token touches one side; the other comes from a memory. The memory is read two clocks before
-    the side arrives, so only what the two tokens just ahead wrote can be missing from what was
-    read.
+    the side arrives, and written one clock after, so only what the three tokens just ahead wrote
+    can be missing from what was read.
 
     Latency is 1 cycle, throughput one token a cycle.
 
@@ -86,11 +87,12 @@ class ViewAssembler(wiring.Component):
         sides = Signal(data.ArrayLayout(shape, 2), reset_less=True)  # bid, ask
         symbol_bits = (config.symbols - 1).bit_length()
 
-        # The side memories; what the two tokens just ahead wrote is forwarded. Which of them is on
-        # the same symbol is known a clock early.
+        # The side memories. What the three tokens just ahead wrote is forwarded: of the two older
+        # ones as the row leaves the memory. Which of them is on the same symbol is known a clock
+        # early.
         at = data.StructLayout({"touched": 2, "symbol": 8})
-        coming, newer, older = Signal(8), Signal(at), Signal(shape, reset_less=True)
-        newest, stale = Signal(shape, reset_less=True), Signal()
+        coming, newer, stale = Signal(8), Signal(at), Signal()
+        newest, older = Signal(shape, reset_less=True), Signal(shape, reset_less=True)
         # Registers by the side of what they are compared with: the bank may be far away.
         levels_n, refill_level = Signal.like(self.levels_n), Signal.like(self.refill_level)
         refill_retry, report = Signal.like(self.refill_retry), Signal.like(self.report)
@@ -113,21 +115,25 @@ class ViewAssembler(wiring.Component):
         m.submodules.marks = marks = Marks(config)
         done = [marks.init_done]
         stored = Signal(data.ArrayLayout(shape, 2), reset_less=True)
-        by_newer, by_older = Signal(2), Signal(2)
+        by_newest, by_newer, by_older = (
+            Signal(2, name=name) for name in ("by_newest", "by_newer", "by_older")
+        )
         for side, name in enumerate(("bids", "asks")):
             m.submodules[name] = mem = SweptMemory(shape, config.symbols, forwarded=True)
             m.d.comb += [
                 mem.read_addr.eq(self.ahead[:symbol_bits]),
-                mem.write_en.eq(self.touched[side]),
-                mem.write_addr.eq(self.token.symbol[:symbol_bits]),
-                mem.write_data.eq(self.side),
+                mem.write_en.eq(newer.touched[side]),
+                mem.write_addr.eq(newer.symbol[:symbol_bits]),
+                mem.write_data.eq(newest),
             ]
+            left = Mux(by_older[side], older, mem.read_data)
             m.d.sync += [
-                stored[side].eq(mem.read_data),
-                by_newer[side].eq(self.touched[side] & (self.token.symbol == coming)),
-                by_older[side].eq(newer.touched[side] & (newer.symbol == coming)),
+                by_newest[side].eq(self.touched[side] & (self.token.symbol == coming)),
+                by_newer[side].eq(self.touched[side] & (self.token.symbol == self.ahead)),
+                by_older[side].eq(newer.touched[side] & (newer.symbol == self.ahead)),
+                stored[side].eq(Mux(by_newer[side], newest, left)),
             ]
-            before = Mux(by_newer[side], newest, Mux(by_older[side], older, stored[side]))
+            before = Mux(by_newest[side], newest, stored[side])
             m.d.sync += sides[side].eq(Mux(self.touched[side], self.side, before))
             done.append(mem.done)
         m.d.comb += self.init_done.eq(Cat(done).all())
@@ -209,7 +215,7 @@ class ViewAssembler(wiring.Component):
             result.update_id.eq(token.value),
             result.age_us.eq(token.age_us),
             result.reasons.eq(why),
-            result.refill.eq(Cat(want, unknown) & ask_now.replicate(4)),
+            result.refill.eq(only(ask_now, Cat(want, unknown))),
             result.report.eq(report),
             result.levels_n.eq(levels_n),
             self.counts.events.eq(event),

@@ -34,6 +34,7 @@ def test_a_larger_build_is_exact_after_every_record():
     check(LARGER, dense_stream(9, 1500, 3, 5), {"levels_n": 4})
 
 
+@pytest.mark.xdist_group("book-dense-fabric")
 @pytest.mark.parametrize("seed", range(2))
 def test_the_whole_fabric_equals_the_reference_on_dense_streams(seed):
     stream = [item for item in dense_stream(seed, 40_000, 3, 5) if item is not None]
