@@ -275,14 +275,15 @@ def requests() -> Module:
             Assert(touches_it | (before == shown)),
             Assert(~touched_it | (inside["older"] == before)),
             Assert(touched_it | (once[side] == before)),
-            Assert((coming != s) | ~done_then | touches_it | (block.read_data == before)),
-            Assert(~of_s | touched_it | (inside["stored"][side] == once[side])),
-            Assert(~of_s | (inside["by_newer"][side] == touches_it)),
-            Assert(~of_s | (inside["by_older"][side] == touched_it)),
+            Assert((coming != s) | ~done_then | touched_it | (block.read_data == once[side])),
+            Assert((coming != s) | (inside["by_newer"][side] == touches_it)),
+            Assert((coming != s) | (inside["by_older"][side] == touched_it)),
+            Assert(~of_s | (inside["stored"][side] == before)),
+            Assert(~of_s | (inside["by_newest"][side] == touches_it)),
             Assert(~ours[1] | (inside["sides"][side] == shown)),
             Assert(done | (Cat(shown.as_value(), before.as_value(), once[side].as_value()) == 0)),
         ]
-        m.d.comb += Assert(hold_memory(m, block, s, shown, name) == sweep)
+        m.d.comb += Assert(hold_memory(m, block, s, before, name) == sweep)
 
     close = ours[0] & ours[1] & ours[2]
     m.d.comb += [
