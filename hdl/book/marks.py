@@ -23,8 +23,8 @@ class Marks(wiring.Component):
 
     ::
 
-        `ahead`: address      next clock: out of the memory, or what the last two tokens left
-        the clock after: `before` stands, `after` is taken
+        `ahead`: address      next clock: out of the memory, or what the last three tokens left
+        the clock after: `before` stands, `after` is taken      then: written back
 
     Parameters
     ----------
@@ -65,13 +65,15 @@ class Marks(wiring.Component):
         bits = (self.config.symbols - 1).bit_length()
         m.submodules.rows = rows = SweptMemory(marks_layout(), self.config.symbols, forwarded=True)
         at = data.StructLayout({"valid": 1, "symbol": 8})
-        newer, older = Signal(at), Signal(at)
-        left = Signal(marks_layout())
+        newer, older, oldest = Signal(at), Signal(at), Signal(at)
+        left, long_left = Signal(marks_layout()), Signal(marks_layout())
         m.d.sync += [
             newer.valid.eq(self.valid),
             newer.symbol.eq(self.symbol),
             older.eq(newer),
+            oldest.eq(older),
             left.eq(self.after),
+            long_left.eq(left),
         ]
 
         def same(other: Any) -> Value:
@@ -79,11 +81,12 @@ class Marks(wiring.Component):
 
         m.d.comb += [
             rows.read_addr.eq(self.ahead[:bits]),
-            rows.write_en.eq(newer.valid),
-            rows.write_addr.eq(newer.symbol[:bits]),
-            rows.write_data.eq(self.after),
+            rows.write_en.eq(older.valid),
+            rows.write_addr.eq(older.symbol[:bits]),
+            rows.write_data.eq(left),
             self.init_done.eq(rows.done),
         ]
-        read = Mux(same(older), left.as_value(), rows.read_data.as_value())
-        m.d.sync += self.before.eq(Mux(same(newer), self.after.as_value(), read))
+        read = Mux(same(oldest), long_left.as_value(), rows.read_data.as_value())
+        near = Mux(same(older), left.as_value(), read)
+        m.d.sync += self.before.eq(Mux(same(newer), self.after.as_value(), near))
         return m

@@ -80,17 +80,24 @@ def hold_marks(
     Bit n of `ours` tells whether the token of n clocks ago is of s.
     """
     inside, done = open_up(marks), marks.init_done
-    for n, token in ((1, inside["newer"]), (2, inside["older"])):
-        m.d.comb += Assert(ours[n] == (token.valid & (token.symbol == s)))
+    once = Signal.like(was)
+    m.d.sync += once.eq(was)
+    for n, name in ((1, "newer"), (2, "older"), (3, "oldest")):
+        m.d.comb += [
+            Assert(ours[n] == (inside[name].valid & (inside[name].symbol == s))),
+            Assert(~inside[name].valid | (inside[name].symbol < CONFIG.symbols)),
+        ]
     m.d.comb += [
         Assert(~ours[2] | (inside["left"] == now)),
         Assert(ours[2] | (was == now)),
+        Assert(~ours[3] | (inside["long_left"] == was)),
+        Assert(ours[3] | (once == was)),
         # What was read lacks what was written at that time, and is rubbish where that was of s.
-        Assert(~ours[0] | ours[2] | (inside["rows"].read_data == was)),
-        Assert(done | ~(ours[1] | ours[2])),
-        Assert(done | (Cat(now.as_value(), was.as_value()) == 0)),
+        Assert(~ours[0] | ours[3] | (inside["rows"].read_data == once)),
+        Assert(done | ~(ours[1] | ours[2] | ours[3])),
+        Assert(done | (Cat(now.as_value(), was.as_value(), once.as_value()) == 0)),
     ]
-    return hold_memory(m, inside["rows"], s, now, "marks")
+    return hold_memory(m, inside["rows"], s, was, "marks")
 
 
 def in_turn() -> Module:
@@ -108,7 +115,7 @@ def in_turn() -> Module:
 
     # The marks of s, to which the token of one clock ago does anything.
     s = AnyConst(1)
-    ours = past(m, valid & (symbol == s), 2, "ours")
+    ours = past(m, valid & (symbol == s), 3, "ours")
     now, was = Signal(marks_layout()), Signal(marks_layout())
     m.d.sync += was.eq(now)
     with m.If(ours[1]):
@@ -150,7 +157,7 @@ def requests() -> Module:
 
     # Both sides of s as they were last touched; the marks of s before the token of one clock ago.
     s = AnyConst(1)
-    ours = past(m, valid & (symbol == s), 2, "ours")
+    ours = past(m, valid & (symbol == s), 3, "ours")
     one, one_valid = Signal(token_layout(CONFIG)), Signal()
     m.d.sync += [one.eq(token), one_valid.eq(valid)]
     sides, were, once, touches = [], [], [], []
