@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is remembered of a symbol between its events: gaps, resyncs, and when to ask again."""
 
-from typing import Any
-
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -65,20 +63,25 @@ class Marks(wiring.Component):
         bits = (self.config.symbols - 1).bit_length()
         m.submodules.rows = rows = SweptMemory(marks_layout(), self.config.symbols, forwarded=True)
         at = data.StructLayout({"valid": 1, "symbol": 8})
-        newer, older, oldest = Signal(at), Signal(at), Signal(at)
+        newer, older = Signal(at), Signal(at)
         left, long_left = Signal(marks_layout()), Signal(marks_layout())
         m.d.sync += [
             newer.valid.eq(self.valid),
             newer.symbol.eq(self.symbol),
             older.eq(newer),
-            oldest.eq(older),
             left.eq(self.after),
             long_left.eq(left),
         ]
 
-        def same(other: Any) -> Value:
-            return other.valid & (other.symbol == self.symbol)
-
+        # Which of the three tokens just ahead is of the same symbol is known a clock early.
+        by_newer, by_older, by_oldest = (
+            Signal(name=name) for name in ("by_newer", "by_older", "by_oldest")
+        )
+        m.d.sync += [
+            by_newer.eq(self.valid & (self.symbol == self.ahead)),
+            by_older.eq(newer.valid & (newer.symbol == self.ahead)),
+            by_oldest.eq(older.valid & (older.symbol == self.ahead)),
+        ]
         m.d.comb += [
             rows.read_addr.eq(self.ahead[:bits]),
             rows.write_en.eq(older.valid),
@@ -86,7 +89,7 @@ class Marks(wiring.Component):
             rows.write_data.eq(left),
             self.init_done.eq(rows.done),
         ]
-        read = Mux(same(oldest), long_left.as_value(), rows.read_data.as_value())
-        near = Mux(same(older), left.as_value(), read)
-        m.d.sync += self.before.eq(Mux(same(newer), self.after.as_value(), near))
+        read = Mux(by_oldest, long_left.as_value(), rows.read_data.as_value())
+        near = Mux(by_older, left.as_value(), read)
+        m.d.sync += self.before.eq(Mux(by_newer, self.after.as_value(), near))
         return m

@@ -82,12 +82,16 @@ def hold_marks(
     inside, done = open_up(marks), marks.init_done
     once = Signal.like(was)
     m.d.sync += once.eq(was)
-    for n, name in ((1, "newer"), (2, "older"), (3, "oldest")):
+    for n, name in ((1, "newer"), (2, "older")):
         m.d.comb += [
             Assert(ours[n] == (inside[name].valid & (inside[name].symbol == s))),
             Assert(~inside[name].valid | (inside[name].symbol < CONFIG.symbols)),
         ]
     m.d.comb += [
+        *(
+            Assert(~ours[0] | (inside[f"by_{name}"] == ours[n]))
+            for n, name in ((1, "newer"), (2, "older"), (3, "oldest"))
+        ),
         Assert(~ours[2] | (inside["left"] == now)),
         Assert(ours[2] | (was == now)),
         Assert(~ours[3] | (inside["long_left"] == was)),
