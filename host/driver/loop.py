@@ -151,6 +151,7 @@ class Driver:
         self.counters: Counter[str] = Counter()
         self.tops: dict[int, Top] = {}
         self.link_lost = ""
+        self._failure: Exception | None = None
 
     async def run(self, frames: AsyncIterator[bytes]) -> None:
         """Take frames until they end, then wait for what is under way.
@@ -240,8 +241,11 @@ class Driver:
         Raises
         ------
         LinkError
-            The board does not answer; orders are halted.
+            The board does not answer, now or when an order's end was told; orders are halted.
         """
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         if self.link_lost:
             return
         records = self._feed.take()
@@ -317,6 +321,18 @@ class Driver:
             self._unsent(wanted)
         finally:
             self._sending -= 1
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell the fabric what became of an order at once, not on the way of the next one.
+
+        Nobody waits for a task of an order, so whoever sends next hears of a failure.
+        """
+        if len(self._bridge) and not self.link_lost:
+            try:
+                self.flush()
+            except Exception as error:
+                self._failure = error
 
     def _unsent(self, wanted: Wanted) -> None:
         self.counters["refused_venue"] += 1
