@@ -9,6 +9,9 @@ or cancel. Times are taken at the sockets of either process by the same code (`s
 the read returned that held the last byte of a depth event, and when the write began that held the
 first byte of the order it led to. The journal is on the disk in both figures of the driver.
 
+The driver goes the way of an order while nothing happens, as `tickgate run` does by default
+(`host.driver.rehearsal`).
+
 Beside them: level updates a second of normaliser and link on one core.
 
 It ends with status 1 if the driver without its simulated board is not `LEAST_RATIO` times as fast
@@ -39,7 +42,8 @@ from rich.table import Table
 
 from host.driver.bridge import Bridge, Market, Wanted
 from host.driver.loop import Driver, Passage
-from host.driver.market import MarketStream
+from host.driver.market import Arrived, MarketStream
+from host.driver.rehearsal import Rehearsal
 from host.execution.ahead import Ahead
 from host.execution.journal import Journal
 from host.execution.names import client_id
@@ -78,6 +82,8 @@ _EVENTS_A_STEP = 7
 _FIRST_STEPS = 40
 #: Looks, one after the other, at which client and exchange have to be at rest.
 _LOOKS, _LOOK_S = 5, 0.003
+#: Pause between two rehearsals of the driver; as `tickgate run` has it by default.
+_REHEARSE_S = 0.002
 _SETTINGS = """\
 stepped = true
 rebase = false
@@ -182,20 +188,36 @@ async def _ours(url: str, folder: Path) -> dict[str, Any]:
             await asyncio.sleep(0.01)
         print(_READY, end="", flush=True)
 
+        def frame(arrived: Arrived) -> None:
+            driver.on_frame(arrived.payload, arrived.received_ns)
+
         async def frames() -> None:
+            market.handler = frame
             while True:
                 waiting = await market.take()
-                arrived = waiting.popleft()
-                driver.on_frame(arrived.payload, arrived.received_ns)
+                frame(waiting.popleft())
                 if waiting:
                     await asyncio.sleep(0)
 
+        rehearsal = Rehearsal(
+            lambda: driver.frame,
+            lambda: bool(market.waiting),
+            [Instrument(_NAME, 0, _TICK, _LOT)],
+            FeedSettings(),
+            {0: Market(_SYMBOL, _TICK, _LOT)},
+            orders,
+            venue.rehearse,
+        )
         taking = asyncio.ensure_future(frames())
         playing = asyncio.ensure_future(_told())
-        await asyncio.wait([taking, playing], return_when=asyncio.FIRST_COMPLETED)
+        warming = asyncio.ensure_future(rehearsal.run(_REHEARSE_S))
+        await asyncio.wait([taking, playing, warming], return_when=asyncio.FIRST_COMPLETED)
         for task in (taking, playing):
             task.cancel()
+        warming.cancel()
         await asyncio.gather(playing, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await warming
         with contextlib.suppress(asyncio.CancelledError):
             await taking  # what stopped it is not hidden
         await driver.settle()

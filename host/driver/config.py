@@ -303,6 +303,12 @@ class FeedConfig(_Section):
         le=100_000,
         description="frames that may wait before depth events are merged",
     )
+    rehearse_ms: int = Field(
+        default=2,
+        ge=0,
+        le=1_000,
+        description="pause between two rehearsals of an order's way, which keep it warm; 0: none",
+    )
 
 
 class PaperConfig(_Section):

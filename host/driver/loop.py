@@ -182,6 +182,11 @@ class Driver:
             self.flush()
 
     @property
+    def frame(self) -> bytes | str:
+        """The newest frame, empty before the first."""
+        return self._frame
+
+    @property
     def under_way(self) -> int:
         """Orders that wait for their answer."""
         return self._sending

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Market data over a WebSocket: reconnects, and a new connection before the old one's day ends.
 
-Frames wait in one queue. Whoever takes them sees how many there are, so that a reader that falls
-behind can merge them instead of falling further behind.
+A frame that nothing waits before is handled at once, where there is a handler. All others wait in
+one queue. Whoever takes them sees how many there are, so that a reader that falls behind can merge
+them instead of falling further behind.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class MarketStream:
         frames, connections, losses, replaced.
     last_ns : int
         When the newest frame was there, 0 before the first.
+    handler : callable or None
+        Takes a frame that came alone; what it raises is raised by `take`.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class MarketStream:
         self._session: aiohttp.ClientSession | None = None
         self.counters: Counter[str] = Counter()
         self.last_ns = 0
+        self.handler: Callable[[Arrived], None] | None = None
+        self._failure: Exception | None = None
 
     async def __aenter__(self) -> MarketStream:
         self._session = aiohttp.ClientSession()
@@ -87,8 +92,16 @@ class MarketStream:
             await self._session.close()
 
     async def take(self) -> deque[Arrived]:
-        """Wait until there are frames; the queue itself, from which they are taken."""
+        """Wait until there are frames; the queue itself, from which they are taken.
+
+        Raises
+        ------
+        Exception
+            What the handler has raised.
+        """
         while not self._waiting:
+            if self._failure is not None:
+                raise self._failure
             self._there.clear()
             await self._there.wait()
         return self._waiting
@@ -148,13 +161,30 @@ class MarketStream:
         async with self._session.ws_connect(self._url, max_msg_size=0, heartbeat=None) as socket:
             self.counters["connections"] += 1
             ready.set()
-            append, counters = self._waiting.append, self.counters
+            waiting, counters = self._waiting, self.counters
+            loop = asyncio.get_running_loop()
+            # Filled when the loop gets a turn: it does not while frames are left in the socket.
+            rested: list[None] = [None]
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     self.last_ns = self._now_ns()
                     counters["frames"] += 1
-                    append(Arrived(self.last_ns, message.data))
-                    self._there.set()
+                    arrived = Arrived(self.last_ns, message.data)
+                    if self.handler is None or waiting or not rested:
+                        waiting.append(arrived)
+                        self._there.set()
+                    else:
+                        self._handle(self.handler, arrived)
+                    rested.clear()
+                    loop.call_soon(rested.append, None)
+
+    def _handle(self, handler: Callable[[Arrived], None], arrived: Arrived) -> None:
+        """Not a fault of the connection if it fails, so that one does not end by it."""
+        try:
+            handler(arrived)
+        except Exception as error:
+            self.handler, self._failure = None, error
+            self._there.set()
 
     def _run(self, body: Awaitable[None], name: str = "keep") -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.ensure_future(body)

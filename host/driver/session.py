@@ -29,7 +29,7 @@ from host.driver.config import RunConfig
 from host.driver.control import Control
 from host.driver.fabric import Board, Fabric
 from host.driver.loop import Driver
-from host.driver.market import MarketStream
+from host.driver.market import Arrived, MarketStream
 from host.driver.opening import (
     board_of,
     credentials_of,
@@ -42,6 +42,7 @@ from host.driver.opening import (
     price_of,
 )
 from host.driver.outcome import facts_of
+from host.driver.rehearsal import Rehearsal
 from host.driver.sizes import Sizes
 from host.driver.standing import Standing
 from host.driver.trail import Trail
@@ -52,6 +53,7 @@ from host.execution.journal import Journal, JournalError
 from host.execution.names import client_id
 from host.execution.orders import Orders
 from host.execution.recovery import Agreement, Recovery
+from host.feeds.messages import Instrument
 from host.feeds.session import FeedSession
 from host.links.base import LinkError
 from host.paper.server import PaperServer
@@ -316,11 +318,22 @@ class Session:
             "stop": lambda: self._killed("tickgate stop"),
         }
         await stack.enter_async_context(Control(self.folder, handlers))
+        rehearsal = Rehearsal(
+            lambda: self.driver.frame,
+            lambda: bool(self.market.waiting),
+            [Instrument(one.name, one.number, one.tick, one.lot) for one in self.symbols],
+            self.feed.settings,
+            markets_of(self.symbols),
+            self.orders,
+            self.venue.rehearse,
+        )
         tasks = [
             asyncio.ensure_future(self._frames()),
             asyncio.ensure_future(self._reports()),
             asyncio.ensure_future(self.watch.run()),
         ]
+        if config.feed.rehearse_ms:
+            tasks.append(asyncio.ensure_future(rehearsal.run(config.feed.rehearse_ms / 1000)))
         stopped = asyncio.ensure_future(self._stop.wait())
         self.fabric.set_mode(Mode.ACTIVE)
         self.phase = Phase.TRADING
@@ -351,6 +364,7 @@ class Session:
 
     async def _frames(self) -> None:
         most, driver = self.config.feed.conflate_frames, self.driver
+        self.market.handler = self._frame
         while True:
             waiting = await self.market.take()
             if len(waiting) > most:
@@ -359,10 +373,12 @@ class Session:
                 driver.on_frames(frames)
                 driver.counters["conflations"] += 1
             else:
-                arrived = waiting.popleft()
-                driver.on_frame(arrived.payload, arrived.received_ns, _MARKET)
+                self._frame(waiting.popleft())
             if waiting:
                 await asyncio.sleep(0)
+
+    def _frame(self, arrived: Arrived) -> None:
+        self.driver.on_frame(arrived.payload, arrived.received_ns, _MARKET)
 
     async def _reports(self) -> None:
         """What the user stream tells; when it is lost, everything is compared anew."""

@@ -10,6 +10,7 @@ Prices and quantities are decimal text.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import sqlite3
 from dataclasses import dataclass
@@ -214,31 +215,19 @@ class Journal:
         JournalError
             It cannot be written, or the client id or the decision's part has been used.
         """
-        trigger = None if request.trigger is None else str(request.trigger)
-        price = None if request.price is None else str(request.price)
-        values = (
-            request.client_id,
-            session,
-            decision,
-            part,
-            request.symbol,
-            request.side,
-            str(request.qty),
-            price,
-            request.tif,
-            int(request.reduce_only),
-            trigger,
-            State.INTENT.value,
-            now_ms,
-            now_ms,
-        )
-        sql = (
-            "INSERT INTO orders (client_id, session, decision, slice, symbol, side, qty, price,"
-            " tif, reduce_only, trigger, state, created_ms, updated_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        )
-        event = _event(request.client_id, now_ms, "intent", "")
-        self._write(((sql, values), event), synced)
+        intent = _intent(request, session, decision, part, now_ms)
+        self._write((intent, _event(request.client_id, now_ms, "intent", "")), synced)
+
+    def rehearse(self, request: OrderRequest, session: int, decision: int, now_ms: int) -> None:
+        """Write an intent and take it back; nothing comes to the disk."""
+        intent = _intent(request, session, decision, 0, now_ms)
+        with contextlib.suppress(sqlite3.Error):  # the next intent says so
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for sql, values in (intent, _event(request.client_id, now_ms, "intent", "")):
+                    self._db.execute(sql, values)
+            finally:
+                self._db.execute("ROLLBACK")
 
     def update(
         self,
@@ -448,6 +437,35 @@ class Journal:
             values,
         )
         return [_row(row) for row in rows]
+
+
+def _intent(
+    request: OrderRequest, session: int, decision: int, part: int, now_ms: int
+) -> tuple[str, tuple[object, ...]]:
+    trigger = None if request.trigger is None else str(request.trigger)
+    price = None if request.price is None else str(request.price)
+    values = (
+        request.client_id,
+        session,
+        decision,
+        part,
+        request.symbol,
+        request.side,
+        str(request.qty),
+        price,
+        request.tif,
+        int(request.reduce_only),
+        trigger,
+        State.INTENT.value,
+        now_ms,
+        now_ms,
+    )
+    sql = (
+        "INSERT INTO orders (client_id, session, decision, slice, symbol, side, qty, price,"
+        " tif, reduce_only, trigger, state, created_ms, updated_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    )
+    return sql, values
 
 
 def _event(client_id: str, now_ms: int, kind: str, detail: str) -> tuple[str, tuple[object, ...]]:

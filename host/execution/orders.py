@@ -44,6 +44,8 @@ __all__ = ["HOST_DECISIONS", "Change", "Orders"]
 #: Decisions from here on are the host's own: stops, and what closes a position at the end. Below,
 #: they are the fabric's `decision_id`, the slot in the low byte.
 HOST_DECISIONS = 1 << 32
+#: Number of an order that is never sent.
+_REHEARSED = (1 << 33) - 1
 
 _ZERO = Decimal(0)
 _STATES = {
@@ -219,6 +221,13 @@ class Orders:
             request, self._session, decision, part, State.INTENT, "", _ZERO, _ZERO, now_ms, now_ms
         )
         return self._finish(name, self._venue.begin(request))
+
+    def rehearse(self, symbol: str, side: str, qty: Decimal, price: Decimal) -> OrderRequest:
+        """What `start` does before it sends, taken back; see `host.driver.rehearsal`."""
+        name = client_id(self._journal.instance, self._session, _REHEARSED)
+        request = OrderRequest(name, symbol, side, qty, price, "IOC")
+        self._journal.rehearse(request, self._session, _REHEARSED, self._now_ms())
+        return request
 
     async def _finish(self, name: str, sending: Awaitable[OrderReport]) -> OrderRow:
         try:

@@ -279,6 +279,12 @@ class CcxtVenue:
             return self.create(request)
         return self._named(sent)
 
+    def rehearse(self, request: OrderRequest) -> None:
+        """Build what `begin` would send, and throw it away; its timestamp is 0."""
+        express = self._express
+        if express is not None and express.takes(request):
+            express.rehearse(request)
+
     async def _named(self, sent: Awaitable[OrderReport]) -> OrderReport:
         try:
             return await sent

@@ -128,6 +128,10 @@ class Express:
             return None
         return self._answer(request, *sent, heard)
 
+    def rehearse(self, request: OrderRequest) -> None:
+        """Build an order's request and throw it away; no venue would take its timestamp."""
+        self._lean[request.symbol].build(request, 0)
+
     async def _answer(
         self,
         request: OrderRequest,

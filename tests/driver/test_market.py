@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
+import pytest
 from aiohttp import web
 
-from host.driver.market import MarketStream
+from host.driver.market import Arrived, MarketStream
 from tests.paper.rest import run
 
 #: An age in the place of a day, seconds.
@@ -131,3 +132,47 @@ def test_a_successor_that_cannot_connect_leaves_the_connection_as_it_is() -> Non
         assert not losses
 
     run(lambda: watched(body), 30)
+
+
+def test_a_frame_that_comes_alone_is_handled_at_once_and_all_come_in_turn() -> None:
+    async def body(
+        numbers: Numbers, stream: MarketStream, got: list[int], losses: list[str]
+    ) -> None:
+        handled: list[int] = []
+
+        def handle(arrived: Arrived) -> None:
+            handled.append(int(arrived.payload))
+            got.append(handled[-1])
+
+        stream.handler = handle
+        await until(lambda: len(handled) > 20)
+        # many at once: what follows the first waits, and whoever takes them sees how many
+        for socket in list(numbers.sockets):
+            for _ in range(50):
+                numbers.last += 1
+                await socket.send_str(str(numbers.last))
+        await until(lambda: got[-1] >= numbers.last - 1)
+        assert len(handled) < len(got)
+        assert not losses
+        # connections that replace each other both send what came meanwhile
+        first = list(dict.fromkeys(got))
+        assert first == list(range(first[0], first[-1] + 1))
+
+    run(lambda: watched(body))
+
+
+def test_what_a_handler_raises_is_no_loss_and_is_raised_where_frames_are_taken() -> None:
+    async def body(
+        numbers: Numbers, stream: MarketStream, got: list[int], losses: list[str]
+    ) -> None:
+        def handle(_: Arrived) -> None:
+            raise ValueError("no board")
+
+        stream.handler = handle
+        await until(lambda: stream.handler is None)
+        with pytest.raises(ValueError, match="no board"):
+            while True:
+                (await stream.take()).clear()
+        assert not losses
+
+    run(lambda: watched(body))
