@@ -7,7 +7,9 @@ The market is moved some events at a time, so that no frame waits for the one be
 Both follow the same rule (sums of the first N levels, a ratio) and send limit orders, immediate
 or cancel. Times are taken at the sockets of either process by the same code (`sim.stamps`): when
 the read returned that held the last byte of a depth event, and when the write began that held the
-first byte of the order it led to. The journal is on the disk in both figures of the driver.
+first byte of the order it led to. The journal is on the disk in both figures of the driver. With
+the link excluded, all time in which the simulated board was at work between the two is left out,
+for this frame or for the one before it.
 
 The driver goes the way of an order while nothing happens, as `tickgate run` does by default
 (`host.driver.rehearsal`).
@@ -61,7 +63,7 @@ from host.venues.hosts import Mode
 from host.venues.keys import Credentials
 from sim.stamps import StampedLoop, frame_moments, order_moments
 
-__all__ = ["LEAST_RATIO", "latencies", "main", "throughput"]
+__all__ = ["LEAST_RATIO", "latencies", "linked_ns", "main", "throughput"]
 
 #: How many times as fast as the bot the driver has to be at the median, its board left out.
 LEAST_RATIO = 3.0
@@ -142,6 +144,26 @@ async def _told() -> None:
     await loop.run_in_executor(None, sys.stdin.readline)
 
 
+class _Timed:
+    """A link that notes when it was at work, on the clock of the stamps."""
+
+    def __init__(self, link: Any) -> None:
+        self._link = link
+        self.spans: list[tuple[int, int]] = []
+
+    def transfer(self, records: Any) -> Any:
+        began = time.perf_counter_ns()
+        try:
+            return self._link.transfer(records)
+        finally:
+            self.spans.append((began, time.perf_counter_ns()))
+
+
+def linked_ns(spans: Sequence[tuple[int, int]], began: int, ended: int) -> int:
+    """How long between two moments the link was at work, for whichever frame, nanoseconds."""
+    return sum(max(0, min(end, ended) - max(start, began)) for start, end in spans)
+
+
 async def _ours(url: str, folder: Path) -> dict[str, Any]:
     """The driver's life."""
     collect_seldom()
@@ -174,13 +196,13 @@ async def _ours(url: str, folder: Path) -> dict[str, Any]:
         *settings.symbol_writes(0, scales.price_scale, scales.qty_scale),
     ]:
         link.write(*write)
-    told: dict[str, tuple[int, int]] = {}
+    told: dict[str, int] = {}
 
-    def on_decision(frame: bytes | str, wanted: Wanted, passage: Passage) -> None:
-        name = client_id(journal.instance, session, wanted.decision)
-        told[name] = (wanted.update_id, passage.linked_ns - passage.fed_ns)
+    def on_decision(_frame: bytes | str, wanted: Wanted, _passage: Passage) -> None:
+        told[client_id(journal.instance, session, wanted.decision)] = wanted.update_id
 
-    driver = Driver(link, feed, orders, bridge, venue.depth, _now_ms, 64, on_decision=on_decision)
+    board = _Timed(link)
+    driver = Driver(board, feed, orders, bridge, venue.depth, _now_ms, 64, on_decision=on_decision)
     streams = [f"{_NAME.lower()}@depth@0ms"]
     lost: list[str] = []
     async with MarketStream(venue.stream_url(streams), lost.append, 86_400.0) as market:
@@ -227,7 +249,7 @@ async def _ours(url: str, folder: Path) -> dict[str, Any]:
     ahead.close()
     await venue.close()
     link.close()
-    return {"told": told, "orders": dict(states), "lost": lost}
+    return {"told": told, "orders": dict(states), "lost": lost, "linked": board.spans}
 
 
 async def _bot(url: str, folder: Path) -> dict[str, Any]:
@@ -250,7 +272,7 @@ async def _bot(url: str, folder: Path) -> dict[str, Any]:
     )
     point_at(exchange, "binanceusdm", url)
     await exchange.load_markets()
-    told: dict[str, tuple[int, int]] = {}
+    told: dict[str, int] = {}
     tasks: set[asyncio.Task[Any]] = set()
     earliest_ms = 0.0
     refused: Counter[str] = Counter()
@@ -286,7 +308,7 @@ async def _bot(url: str, folder: Path) -> dict[str, Any]:
                 continue
             last, earliest_ms = nonce, now_ms + 1000 / _RATE
             name = f"bot-{nonce}"
-            told[name] = (nonce, 0)
+            told[name] = nonce
             price = book["asks" if buy else "bids"][0][0]
             task = asyncio.ensure_future(order(name, "buy" if buy else "sell", price))
             tasks.add(task)
@@ -304,7 +326,7 @@ async def _bot(url: str, folder: Path) -> dict[str, Any]:
     with contextlib.suppress(asyncio.CancelledError):
         await trading
     await exchange.close()
-    return {"told": told, "orders": dict(refused), "lost": []}
+    return {"told": told, "orders": dict(refused), "lost": [], "linked": []}
 
 
 def _client(kind: str, out: Path) -> None:
@@ -318,11 +340,11 @@ def _client(kind: str, out: Path) -> None:
         found = loop.run_until_complete(body(url, Path(folder)))
     frames, orders = frame_moments(loop.sockets), order_moments(loop.sockets)
     rows = []
-    for name, (update_id, link_ns) in found["told"].items():
+    for name, update_id in found["told"].items():
         frame, order = frames.get(update_id), orders.get(name)
         if frame is not None and order is not None:
             wall, cpu = order.wall_ns - frame.wall_ns, order.cpu_ns - frame.cpu_ns
-            rows.append((wall, cpu, link_ns))
+            rows.append((wall, cpu, linked_ns(found["linked"], frame.wall_ns, order.wall_ns)))
     out.write_text(
         json.dumps(
             {

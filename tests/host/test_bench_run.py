@@ -6,7 +6,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from sim.bench_run import BenchError, latencies
+from sim.bench_run import BenchError, latencies, linked_ns
 from sim.stamps import Moment, StampedLoop, Stamps, frame_moments, order_moments
 
 
@@ -78,3 +78,10 @@ def test_the_link_is_taken_off_its_own_orders() -> None:
     )
     with pytest.raises(BenchError, match="expected orders"):
         latencies({"rows": [], "told": 0, "sent": 0, "frames": 0})
+
+
+def test_time_of_the_link_counts_where_it_lies_between_frame_and_order() -> None:
+    spans = [(0, 10), (20, 30), (40, 60), (90, 95)]
+    assert linked_ns(spans, 25, 50) == 5 + 10
+    assert linked_ns(spans, 0, 100) == 10 + 10 + 20 + 5
+    assert linked_ns(spans, 60, 90) == linked_ns([], 0, 100) == 0
