@@ -332,8 +332,10 @@ class Session:
             asyncio.ensure_future(self._reports()),
             asyncio.ensure_future(self.watch.run()),
         ]
+        # not among those whose end ends the session
+        beside: list[asyncio.Task[None]] = []
         if config.feed.rehearse_ms:
-            tasks.append(asyncio.ensure_future(rehearsal.run(config.feed.rehearse_ms / 1000)))
+            beside.append(asyncio.ensure_future(self._rehearse(rehearsal)))
         stopped = asyncio.ensure_future(self._stop.wait())
         self.fabric.set_mode(Mode.ACTIVE)
         self.phase = Phase.TRADING
@@ -348,9 +350,9 @@ class Session:
                 error = task.exception() if not task.cancelled() else None
                 self.stop("ended" if error is None else f"{type(error).__name__}: {error}")
         finally:
-            for task in [stopped, *tasks]:
+            for task in [stopped, *tasks, *beside]:
                 task.cancel()
-            await asyncio.gather(stopped, *tasks, return_exceptions=True)
+            await asyncio.gather(stopped, *tasks, *beside, return_exceptions=True)
 
     def _close_journal(self) -> None:
         with contextlib.suppress(OSError):
@@ -365,17 +367,29 @@ class Session:
     async def _frames(self) -> None:
         most, driver = self.config.feed.conflate_frames, self.driver
         self.market.handler = self._frame
-        while True:
-            waiting = await self.market.take()
-            if len(waiting) > most:
-                frames = [arrived.payload for arrived in waiting]
-                waiting.clear()
-                driver.on_frames(frames)
-                driver.counters["conflations"] += 1
-            else:
-                self._frame(waiting.popleft())
-            if waiting:
-                await asyncio.sleep(0)
+        try:
+            while True:
+                waiting = await self.market.take()
+                if len(waiting) > most:
+                    frames = [arrived.payload for arrived in waiting]
+                    waiting.clear()
+                    driver.on_frames(frames)
+                    driver.counters["conflations"] += 1
+                else:
+                    self._frame(waiting.popleft())
+                if waiting:
+                    await asyncio.sleep(0)
+        finally:
+            # the stream lives on while the session stops: nothing of it may reach the board
+            self.market.handler = None
+
+    async def _rehearse(self, rehearsal: Rehearsal) -> None:
+        """Trading does not need it: a fault in it is told, and ends only it."""
+        try:
+            await rehearsal.run(self.config.feed.rehearse_ms / 1000)
+        except Exception as error:
+            self.driver.counters["rehearsals_failed"] += 1
+            self.trail.event("rehearsals ended", text=f"{type(error).__name__}: {error}")
 
     def _frame(self, arrived: Arrived) -> None:
         self.driver.on_frame(arrived.payload, arrived.received_ns, _MARKET)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from host.contract.records import InKind
 from host.driver.opening import kill_file
+from host.links.base import LinkError
 from host.risk.windows import DayClock, NoTrade
 from host.venues.interface import VenueFault
 
@@ -68,6 +69,9 @@ class Watch:
             self._beats += 1
             self.beat()
             session.driver.flush()
+            if session.driver.link_lost:
+                # whoever was told of it first may have been busy with something else
+                raise LinkError(session.driver.link_lost)
             self._files_and_clocks()
             await session.standing.feed_is_back()
             if not self._beats % _SAMPLE_BEATS:

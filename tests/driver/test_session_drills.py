@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from host.contract.records import Mode
+from host.contract.records import InKind, Mode
+from host.driver.rehearsal import Rehearsal
 from host.driver.session import Phase
+from host.links.base import LinkError
 from host.paper.control import switch
 from host.paper.faults import Fault
 from tests.driver.floor import Floor, floor
@@ -157,6 +159,72 @@ def test_a_link_that_is_lost(tmp_path: Path) -> None:
             desk.account()
             await desk.recover()
             desk.account()
+
+    run(test)
+
+
+def test_a_lost_link_that_somebody_busy_heard_of_ends_the_session_too(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with floor(tmp_path) as desk:
+            await desk.trade("buy")
+            desk.board.lost = "link: expected an answer, was none"
+            session = desk.session
+            session.bridge.put(InKind.HEARTBEAT)
+            with pytest.raises(LinkError):
+                session.driver.flush()  # as by a stand-down that goes on without the board
+            desk.board.lost = ""  # nobody knows what of the records came through
+            assert desk.task is not None
+            outcome = await asyncio.wait_for(desk.task, 60)
+            assert "link" in outcome.reason
+            desk.board.model.write("kill", 1)  # as its watchdog does
+            desk.account()
+            await desk.recover()
+            desk.account()
+
+    run(test)
+
+
+def test_frames_that_come_while_it_stops_reach_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with floor(tmp_path) as desk:
+            await desk.trade("buy")
+            session, stop = desk.session, desk.session.standing.stop
+            frames: list[int] = []
+
+            async def stopping() -> None:
+                taken = session.feed.counters["frames"]
+                received = session.market.counters["frames"]
+                for price in range(20):
+                    desk.hand.depth([(f"{90 + price}.0", "1")])
+                    await asyncio.sleep(0.005)
+                frames.append(session.market.counters["frames"] - received)
+                assert session.feed.counters["frames"] == taken
+                await stop()
+
+            monkeypatch.setattr(session.standing, "stop", stopping)
+            await desk.end()
+            desk.account()
+            assert frames[0] > 0
+
+    run(test)
+
+
+def test_a_rehearsal_that_fails_ends_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def once(_: Rehearsal) -> None:
+        raise ValueError("forgot the text")
+
+    monkeypatch.setattr(Rehearsal, "once", once)
+
+    async def test() -> None:
+        async with floor(tmp_path) as desk:
+            await desk.until(lambda: desk.session.driver.counters["rehearsals_failed"] == 1)
+            await desk.trade("buy")
+            assert desk.session.phase is Phase.TRADING
+            await over(desk)
 
     run(test)
 
