@@ -77,14 +77,13 @@ class Book(wiring.Component):
         wiring.connect(m, view.result, wiring.flipped(self.result))
         m.d.comb += [
             ladder.ahead.eq(self.ahead),
-            touch.coming.eq(ladder.holds),
-            touch.levels_n.eq(self.levels_n),
+            ladder.levels_n.eq(self.levels_n),
             self.coming.eq(ladder.o.p.token.symbol),
             view.ahead.eq(ladder.behind),
             view.i_valid.eq(touch.o_valid),
             view.token.eq(touch.token),
+            view.row.eq(touch.row),
             view.side.eq(touch.side),
-            view.touched.eq(touch.touched),
             view.levels_n.eq(self.levels_n),
             view.refill_level.eq(self.refill_level),
             view.refill_retry.eq(self.refill_retry),

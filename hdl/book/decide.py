@@ -175,6 +175,8 @@ class Decide(wiring.Component):
         m.d.comb += after.eq(only(~moves.clears, left.as_value()))
         with m.If(asked.begin):
             m.d.comb += after.state.eq(SideState.LOADING)
+        touches = asked.update | asked.load | asked.clear | asked.begin | asked.end
+        m.d.comb += after.n.eq(Mux(touches, asked.n, status.n))
 
         tape, counts = asked.update, self.counts
         m.d.comb += [

@@ -41,7 +41,8 @@ def rung_layout(config: BuildConfig) -> data.StructLayout:
             "qtys": data.ArrayLayout(config.qty_bits, config.levels),
             "horizon": config.price_bits,  # key
             "shown": config.view_levels,  # place holds a level of a KNOWN side
-            "touched": 1,
+            "counted": config.view_levels,  # and it counts towards the sum
+            "row": config.row_bits,
         }
     )
 
@@ -97,10 +98,10 @@ class Ladder(wiring.Component):
         Tokens; kinds that are not about levels pass through.
     o : Out(flow(rung_layout))
         The token's row after it.
-    behind : Out(8)
-        Symbol of the token whose row comes with the next clock.
-    holds : Out
-        `shown` of that row.
+    levels_n : In(4)
+        N, at most the levels that are visible.
+    behind : Out(symbol, row)
+        Of the token that comes with the next clock.
     counts : Out
         One pulse per counter.
     init_done : Out(1)
@@ -114,8 +115,8 @@ class Ladder(wiring.Component):
                 "ahead": In(9),
                 "i": In(flow(token_layout(config))),
                 "o": Out(flow(rung_layout(config))),
-                "behind": Out(8),
-                "holds": Out(config.view_levels),
+                "levels_n": In(4),
+                "behind": Out(data.StructLayout({"symbol": 8, "row": config.row_bits})),
                 "counts": Out(count_layout(*COUNTS)),
                 "init_done": Out(1),
             }
@@ -143,7 +144,7 @@ class Ladder(wiring.Component):
         for n in range(2, STAGES):
             m.d.sync += stage[n].eq(stage[n - 1])
         m.d.sync += stage[1].addr.eq(self.ahead)
-        decode(m, stage[1].operation, self.i.valid, self.i.p)
+        decode(m, stage[1].operation, self.i.valid, self.i.p, self.levels_n)
         m.d.comb += [
             stage[1].valid.eq(self.i.valid),
             stage[1].token.eq(self.i.p),
@@ -272,10 +273,15 @@ class Ladder(wiring.Component):
         """Stage 6: the row that stands is told, and goes back where it was read."""
         config, levels, statuses = self.config, self.config.levels, m.submodules.status
         write_keys, write_qtys = m.submodules.keys.write_port(), m.submodules.qtys.write_port()
-        shown, touched = Signal(config.view_levels), Signal()
+        places, touched = range(config.view_levels), Signal()
         asked, known = stage[5].operation, status[5].state == SideState.KNOWN
+        held, shown, counted = (
+            Signal(config.view_levels, name=name) for name in ("held", "shown", "counted")
+        )
+        m.d.comb += held.eq(only(known, status[5].held))
         m.d.sync += [
-            shown.eq(self.holds),
+            shown.eq(held),
+            counted.eq(held & Cat(status[5].n > at for at in places)),
             touched.eq(asked.update | asked.load | asked.clear | asked.begin | asked.end),
         ]
         m.d.comb += [
@@ -286,14 +292,15 @@ class Ladder(wiring.Component):
             write_keys.addr.eq(stage[6].addr),
             write_qtys.en.eq(touched),
             write_qtys.addr.eq(stage[6].addr),
-            self.behind.eq(stage[5].token.symbol),
-            self.holds.eq(only(known, status[5].held)),
+            self.behind.symbol.eq(stage[5].token.symbol),
+            self.behind.row.eq(stage[5].addr),
             self.o.valid.eq(stage[6].valid),
             self.o.p.token.eq(stage[6].token),
             self.o.p.status.eq(status[6]),
             self.o.p.shown.eq(shown),
             self.o.p.horizon.eq(keys[levels]),
-            self.o.p.touched.eq(touched),
+            self.o.p.counted.eq(counted),
+            self.o.p.row.eq(stage[6].addr),
         ]
         m.d.comb += [write_keys.data[at].eq(key) for at, key in enumerate(keys)]
         m.d.comb += [write_qtys.data[at].eq(qty) for at, qty in enumerate(qtys)]

@@ -20,12 +20,15 @@ def operation_layout() -> data.StructLayout:
             "begin": 1,  # REFILL_BEGIN
             "end": 1,  # REFILL_END
             "whole": 1,  # with WHOLE
+            "n": 4,  # levels that a sum is made of, for any of these
         }
     )
 
 
-def decode(m: Module, operation: data.View, valid: Value, token: data.View) -> None:
-    """Drive `operation` from a token, combinationally."""
+def decode(
+    m: Module, operation: data.View, valid: Value, token: data.View, levels_n: Value
+) -> None:
+    """Drive `operation` from a token and the register `levels_n`, combinationally."""
     level = valid & (token.kind == InKind.LEVEL)
     m.d.comb += [
         operation.update.eq(level & ~token.refill),
@@ -35,4 +38,5 @@ def decode(m: Module, operation: data.View, valid: Value, token: data.View) -> N
         operation.begin.eq(valid & (token.kind == InKind.REFILL_BEGIN)),
         operation.end.eq(valid & (token.kind == InKind.REFILL_END)),
         operation.whole.eq(token.whole),
+        operation.n.eq(levels_n),
     ]

@@ -57,13 +57,14 @@ def grouped(places: Value) -> Value:
 
 
 def status_layout(config: BuildConfig) -> data.StructLayout:
-    """What is known of a row beside its places; all zero for an unknown side."""
+    """What is known of a row beside its places; all zero but `n` for an unknown side."""
     return data.StructLayout(
         {
             "held": config.levels,  # place holds a level; ones from below
             "depth": config.levels.bit_length(),  # levels held
             "state": SideState,
             "bounded": 1,  # there is a horizon
+            "n": 4,  # levels that count towards the sum, as of its last token
         }
     )
 

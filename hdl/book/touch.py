@@ -71,14 +71,8 @@ class Touch(wiring.Component):
     -------
     i : In(flow(rung_layout))
         Rows.
-    coming : In
-        `shown` of the row that comes with the next clock.
-    levels_n : In(4)
-        N, at most the levels that are visible.
-    o_valid, token, side : Out
-        The token, and its side as it is to be shown.
-    touched : Out(2)
-        It may have changed the bids, the asks.
+    o_valid, token, row, side : Out
+        The token, its row, and that side as it is to be shown.
     """
 
     def __init__(self, config: BuildConfig) -> None:
@@ -86,12 +80,10 @@ class Touch(wiring.Component):
         super().__init__(
             {
                 "i": In(flow(rung_layout(config))),
-                "coming": In(config.view_levels),
-                "levels_n": In(4),
                 "o_valid": Out(1),
                 "token": Out(token_layout(config)),
+                "row": Out(config.row_bits),
                 "side": Out(side_layout(config)),
-                "touched": Out(2),
             }
         )
 
@@ -100,18 +92,9 @@ class Touch(wiring.Component):
         config, row, status = self.config, self.i.p, self.i.p.status
         known = status.state == SideState.KNOWN
 
-        # Which places count towards the sum is known with the row; so is the N it was made with.
-        levels_n, within = Signal(4), Signal(config.view_levels)
-        used_n, counts = Signal(4), Signal(config.view_levels, reset_less=True)
-        m.d.sync += [
-            levels_n.eq(self.levels_n),
-            within.eq(Cat(self.levels_n > at for at in range(config.view_levels))),
-            used_n.eq(levels_n),
-            counts.eq(self.coming & within),
-        ]
         shown, side = Signal(side_layout(config)), self.side
         m.d.comb += [
-            shown.n.eq(used_n),
+            shown.n.eq(status.n),
             shown.state.eq(status.state),
             shown.depth.eq(only(known, status.depth)),
             shown.bounded.eq(known & status.bounded),
@@ -128,9 +111,9 @@ class Touch(wiring.Component):
                 shown.levels[at].price.eq(only(held, key_to_price(row.keys[at], row.token.side))),
                 shown.levels[at].qty.eq(only(held, row.qtys[at])),
             ]
-            counted.append(only(counts[at], row.qtys[at]))
+            counted.append(only(row.counted[at], row.qtys[at]))
             weighted.append(shown.levels[at].qty << (config.view_levels - 1 - at))
-            walls.append((counts[at], row.qtys[at]))
+            walls.append((row.counted[at], row.qtys[at]))
 
         later = Signal(side_layout(config), reset_less=True)
 
@@ -146,7 +129,7 @@ class Touch(wiring.Component):
         total = halves(counted, config.sum_bits, "partial")
         heavy = halves(weighted, config.weighted_bits, "weight")
         stood = Signal(config.view_levels, reset_less=True)
-        m.d.sync += stood.eq(counts)
+        m.d.sync += stood.eq(row.counted)
         after: dict[tuple[int, int], Value] = {}
         for pair, larger in exceeds(walls).items():
             after[pair] = Signal(name=f"after_{pair[0]}_{pair[1]}", reset_less=True)
@@ -156,7 +139,7 @@ class Touch(wiring.Component):
             later.eq(shown),
             self.token.eq(row.token),
             self.o_valid.eq(self.i.valid),
-            self.touched.eq(Cat(row.touched & ~row.token.side, row.touched & row.token.side)),
+            self.row.eq(row.row),
         ]
         m.d.comb += [
             side.eq(later),

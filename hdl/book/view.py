@@ -26,9 +26,9 @@ __all__ = ["ViewAssembler"]
 class ViewAssembler(wiring.Component):
     """Keep what was last visible of each side, judge a book at the end of its event.
 
-    A token touches one side; the other comes from a memory. The memory is read two clocks before
-    the side arrives, and written one clock after, so only what the three tokens just ahead wrote
-    can be missing from what was read.
+    A token comes with its own side; the other one comes from a memory, where the last token of that
+    side has left it. The memory is read two clocks before the token arrives, and written one clock
+    after, so only what the three tokens just ahead leave can be missing from what was read.
 
     Latency is 1 cycle, throughput one token a cycle.
 
@@ -39,10 +39,10 @@ class ViewAssembler(wiring.Component):
 
     Members
     -------
-    ahead : In(8)
-        Symbol of the token that arrives in two clocks.
-    i_valid, token, side, touched : In
-        As `Touch` gives them; `touched` is clear where there is no token.
+    ahead : In(symbol, row)
+        Of the token that arrives in two clocks.
+    i_valid, token, row, side : In
+        As `Touch` gives them.
     levels_n, refill_level, refill_retry, report, stale_us : In
         Registers.
     o : Out(flow(view_layout))
@@ -59,11 +59,11 @@ class ViewAssembler(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "ahead": In(8),
+                "ahead": In(data.StructLayout({"symbol": 8, "row": config.row_bits})),
                 "i_valid": In(1),
                 "token": In(token_layout(config)),
+                "row": In(config.row_bits),
                 "side": In(side_layout(config)),
-                "touched": In(2),
                 "levels_n": In(4),
                 "refill_level": In(7),
                 "refill_retry": In(8),
@@ -85,14 +85,14 @@ class ViewAssembler(wiring.Component):
         token = Signal(token_layout(config))
         valid = Signal()
         sides = Signal(data.ArrayLayout(shape, 2), reset_less=True)  # bid, ask
-        symbol_bits = (config.symbols - 1).bit_length()
 
-        # The side memories. What the three tokens just ahead wrote is forwarded: of the two older
-        # ones as the row leaves the memory. Which of them is on the same symbol is known a clock
+        # The side memory. What the three tokens just ahead left is forwarded: of the two older
+        # ones as the row leaves the memory. Which of them is of the other side is known a clock
         # early.
-        at = data.StructLayout({"touched": 2, "symbol": 8})
-        coming, newer, stale = Signal(8), Signal(at), Signal()
+        at = data.StructLayout({"valid": 1, "row": config.row_bits})
+        coming, newer, stale = Signal.like(self.ahead), Signal(at), Signal()
         newest, older = Signal(shape, reset_less=True), Signal(shape, reset_less=True)
+        stored = Signal(shape, reset_less=True)
         # Registers by the side of what they are compared with: the bank may be far away.
         levels_n, refill_level = Signal.like(self.levels_n), Signal.like(self.refill_level)
         refill_retry, report = Signal.like(self.refill_retry), Signal.like(self.report)
@@ -106,40 +106,37 @@ class ViewAssembler(wiring.Component):
             valid.eq(self.i_valid),
             token.eq(self.token),
             coming.eq(self.ahead),
-            newer.touched.eq(self.touched),
-            newer.symbol.eq(self.token.symbol),
+            newer.valid.eq(self.i_valid),
+            newer.row.eq(self.row),
             newest.eq(self.side),
             older.eq(newest),
             stale.eq(self.token.age_us > self.stale_us),
         ]
         m.submodules.marks = marks = Marks(config)
-        done = [marks.init_done]
-        stored = Signal(data.ArrayLayout(shape, 2), reset_less=True)
+        m.submodules.rows = rows = SweptMemory(shape, config.rows, forwarded=True)
         by_newest, by_newer, by_older = (
-            Signal(2, name=name) for name in ("by_newest", "by_newer", "by_older")
+            Signal(name=name) for name in ("by_newest", "by_newer", "by_older")
         )
-        for side, name in enumerate(("bids", "asks")):
-            m.submodules[name] = mem = SweptMemory(shape, config.symbols, forwarded=True)
-            m.d.comb += [
-                mem.read_addr.eq(self.ahead[:symbol_bits]),
-                mem.write_en.eq(newer.touched[side]),
-                mem.write_addr.eq(newer.symbol[:symbol_bits]),
-                mem.write_data.eq(newest),
-            ]
-            left = Mux(by_older[side], older, mem.read_data)
-            m.d.sync += [
-                by_newest[side].eq(self.touched[side] & (self.token.symbol == coming)),
-                by_newer[side].eq(self.touched[side] & (self.token.symbol == self.ahead)),
-                by_older[side].eq(newer.touched[side] & (newer.symbol == self.ahead)),
-                stored[side].eq(Mux(by_newer[side], newest, left)),
-            ]
-            before = Mux(by_newest[side], newest, stored[side])
-            m.d.sync += sides[side].eq(Mux(self.touched[side], self.side, before))
-            done.append(mem.done)
-        m.d.comb += self.init_done.eq(Cat(done).all())
-
+        wanted, soon = self.ahead.row ^ 1, coming.row ^ 1
+        before = Mux(by_newest, newest.as_value(), stored.as_value())
         m.d.comb += [
-            marks.ahead.eq(coming),
+            rows.read_addr.eq(wanted),
+            rows.write_en.eq(newer.valid),
+            rows.write_addr.eq(newer.row),
+            rows.write_data.eq(newest),
+            self.init_done.eq(marks.init_done & rows.done),
+        ]
+        left = Mux(by_older, older.as_value(), rows.read_data.as_value())
+        m.d.sync += [
+            by_newest.eq(self.i_valid & (self.row == soon)),
+            by_newer.eq(self.i_valid & (self.row == wanted)),
+            by_older.eq(newer.valid & (newer.row == wanted)),
+            stored.eq(Mux(by_newer, newest.as_value(), left)),
+            sides[0].eq(Mux(self.row[0], before, self.side.as_value())),
+            sides[1].eq(Mux(self.row[0], self.side.as_value(), before)),
+        ]
+        m.d.comb += [
+            marks.ahead.eq(coming.symbol),
             marks.symbol.eq(self.token.symbol),
             marks.valid.eq(self.i_valid),
         ]

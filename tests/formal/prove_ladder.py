@@ -38,7 +38,7 @@ KEYS = {2: 6, 3: 6, 4: 6, 5: 6, 6: 5, 7: 6}
 QTYS = {5: 6, 6: 5, 7: 6}
 STATUS = {2: 5, 3: 5, 4: 5, 5: 4, 6: 5}
 #: What a token asks for; True where it is about another bit and means nothing by itself.
-ASKED = {name: name in ("zero", "whole") for name in operation_layout().members}
+ASKED = {name: name in ("zero", "whole", "n") for name in operation_layout().members}
 
 
 def in_turn(config: BuildConfig = SMALL) -> Module:
@@ -49,7 +49,7 @@ def in_turn(config: BuildConfig = SMALL) -> Module:
 
     # Any tokens; symbol and quantity as the decoder lets them pass. The row asked for is that of
     # the token of the next clock, if there is one, and is asked for once the memory is swept.
-    token, valid = Signal(layout), Signal()
+    token, valid, levels_n = Signal(layout), Signal(), Signal(4)
     ahead, asked, ready = Signal(9), Signal(9), Signal()
     m.d.sync += [asked.eq(ahead), ready.eq(ladder.init_done)]
     m.d.comb += [
@@ -59,6 +59,8 @@ def in_turn(config: BuildConfig = SMALL) -> Module:
         ladder.i.valid.eq(valid),
         ladder.i.p.eq(token),
         ladder.ahead.eq(ahead),
+        levels_n.eq(AnySeq(4)),
+        ladder.levels_n.eq(levels_n),
         Assume(token.symbol < config.symbols),
         Assume((token.kind != InKind.LEVEL) | (token.value < (1 << config.qty_bits))),
         Assume(no_zero_in_a_snapshot(token)),
@@ -69,10 +71,11 @@ def in_turn(config: BuildConfig = SMALL) -> Module:
     # malformed may come with any row; it has to leave it as it is.
     row_r = AnyConst((config.rows - 1).bit_length())
     at, here, of = {1: token}, {1: valid}, {1: asked[: len(row_r)]}
-    ours = {1: valid & (of[1] == row_r)}
+    ours, n_of = {1: valid & (of[1] == row_r)}, {1: levels_n}
     m.d.comb += Assume(row_r < config.rows)
     for n in range(2, 8):
-        for chain, name in ((at, "token"), (here, "valid"), (of, "of"), (ours, "ours")):
+        chains = ((at, "token"), (here, "valid"), (of, "of"), (ours, "ours"), (n_of, "n_of"))
+        for chain, name in chains:
             chain[n] = Signal.like(chain[n - 1], name=f"{name}{n}")
             m.d.sync += chain[n].eq(chain[n - 1])
 
@@ -80,7 +83,7 @@ def in_turn(config: BuildConfig = SMALL) -> Module:
     # stage n, that is after all that are in later stages.
     ask = row_r[0]
     serial = Row(m, config, ask)
-    m.d.comb += [serial.valid.eq(ours[4]), serial.token.eq(at[4])]
+    m.d.comb += [serial.valid.eq(ours[4]), serial.token.eq(at[4]), serial.levels_n.eq(n_of[4])]
     row: dict[int, Places] = {4: serial}
     for n in (5, 6, 7):
         row[n] = Places.registers(config, ask, f"row{n}_")
@@ -93,16 +96,16 @@ def in_turn(config: BuildConfig = SMALL) -> Module:
     # The theorem.
     out, stands = ladder.o.p, row[5]
     assert LATENCY == 5
-    about_levels = Cat(
-        at[6].kind == kind
-        for kind in (InKind.LEVEL, InKind.CLEAR, InKind.REFILL_BEGIN, InKind.REFILL_END)
-    ).any()
     is_own = of[6] == Cat(at[6].side, at[6].symbol)
+    held = Mux(out.status.state == SideState.KNOWN, out.status.held, 0)
+    used = Cat(held[place] & (out.status.n > place) for place in range(config.view_levels))
     m.d.comb += [
-        Assert(~(here[6] & out.touched) | is_own, "it touches no other row"),
+        Assert(~here[6] | (out.row == of[6]), "its row is told"),
+        Assert(~here[6] | is_own | (at[6].kind == 0), "which is its own"),
+        Assert(~here[6] | (out.shown == held[: config.view_levels]), "what may be shown"),
+        Assert(~here[6] | (out.counted == used), "and what counts towards the sum"),
         Assert(ladder.o.valid == here[6], "a token comes out 5 cycles later, none is lost"),
         Assert(~here[6] | (out.token == at[6]), "and is the same"),
-        Assert(~here[6] | (out.touched == about_levels), "it touches its row or it does not"),
         Assert(~ours[6] | (out.status == stands.status), "its row is that of one after another"),
         Assert(~ours[4] | (ladder.counts == serial.decide.counts), "and so are the counters"),
     ]
@@ -113,7 +116,7 @@ def in_turn(config: BuildConfig = SMALL) -> Module:
         told, true = out.qtys[place], stands.qtys[place]
         m.d.comb += Assert(~(ours[6] & stands.means(place)) | (told == true), "quantities")
 
-    strengthen(m, config, ladder, inside, ready, row_r, row, at, here, of, ours)
+    strengthen(m, config, ladder, inside, ready, row_r, row, at, here, of, ours, n_of)
 
     known = serial.is_state(SideState.KNOWN)
     together = Cat(ours[n] for n in (4, 5, 6, 7)).all()
@@ -146,6 +149,7 @@ def strengthen(
     here: dict[int, Signal],
     of: dict[int, Signal],
     ours: dict[int, Signal],
+    n_of: dict[int, Signal],
 ) -> None:
     """Say what each stage holds for a token of R, which makes the theorem inductive.
 
@@ -163,7 +167,7 @@ def strengthen(
     stage, hazards = inside["stage"], open_up(inside["hazards"])
     asks = {n: Signal.like(stage[2].operation, name=f"asks{n}") for n in range(2, 7)}
     for n in range(2, 7):
-        decode(m, asks[n], here[n], at[n])
+        decode(m, asks[n], here[n], at[n], n_of[n])
         m.d.comb += [
             Assert(stage[n].valid == here[n]),
             Assert(~here[n] | (stage[n].token == at[n])),

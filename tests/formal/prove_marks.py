@@ -6,16 +6,18 @@ Theorems, for any symbol s, any tokens of any symbols with no pause between them
 1. `in_turn`: `Marks` shows each token of s the marks as the last token of s left them, whatever
    the memory held at reset, however close they come, and whatever other symbols do.
 2. `requests`: at each book event of s, `ViewAssembler` asks for levels exactly as the contract's
-   "Refill request" says, from both sides and the marks of s kept on registers, and gives the
-   reasons of the contract. Spelt out: no request is lost (the first event at which a side wants
-   levels brings one, and each event until the next counts its wait down by one), and they are
-   rate-limited (the next one comes `refill_retry` + 1 events later, neither sooner nor later,
-   as long as a side wants levels at each of them).
+   "Refill request" says, from the marks of s and from both of its sides as tokens came with them
+   last, kept on registers, and gives the reasons of the contract. Spelt out: no request is lost
+   (the first event at which a side wants levels brings one, and each event until the next counts
+   its wait down by one), and they are rate-limited (the next one comes `refill_retry` + 1 events
+   later, neither sooner nor later, as long as a side wants levels at each of them).
 
-Taken as given: `Marks` is told the symbol of a token one clock before it, `ViewAssembler` two.
+Taken as given: `Marks` is told the symbol of a token one clock before it, `ViewAssembler` symbol
+and row two. The row of a book event is that of its side and symbol (`prove_ladder`), that of other
+tokens may be any.
 """
 
-from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
+from amaranth.hdl import Assert, Assume, Cat, Const, Cover, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnyConst, AnySeq
 
 from hdl.book.marks import Marks, marks_layout
@@ -59,17 +61,21 @@ def past(m: Module, now: Value, clocks: int, name: str) -> list[Value]:
     return values
 
 
-def hold_memory(m: Module, block: SweptMemory, row: Value, expected: Signal, name: str) -> Signal:
-    """The memory's row is as expected once swept, blank once the sweep has passed; the sweep."""
-    swept = open_up(block)
-    stored = pick(m, cells(swept["rows"]), row, name)
+def hold_memory(
+    m: Module, block: SweptMemory, inside: dict, row: Value, expected: Signal, name: str
+) -> Signal:
+    """The memory's row is as expected once swept, blank once the sweep has passed; the sweep.
+
+    `inside` is the opened block.
+    """
+    swept, stored = inside["swept"], pick(m, cells(inside["rows"]), row, name)
     m.d.comb += [
-        Assert(swept["swept"] <= CONFIG.symbols),
-        Assert(block.done == (swept["swept"] == CONFIG.symbols)),
+        Assert(swept <= block.depth),
+        Assert(block.done == (swept == block.depth)),
         Assert(~block.done | (stored == expected.as_value())),
-        Assert(block.done | (swept["swept"] <= row) | (stored == 0)),
+        Assert(block.done | (swept <= row) | (stored == 0)),
     ]
-    return swept["swept"]
+    return swept
 
 
 def hold_marks(
@@ -101,7 +107,7 @@ def hold_marks(
         Assert(done | ~(ours[1] | ours[2] | ours[3])),
         Assert(done | (Cat(now.as_value(), was.as_value(), once.as_value()) == 0)),
     ]
-    return hold_memory(m, inside["rows"], s, was, "marks")
+    return hold_memory(m, inside["rows"], open_up(inside["rows"]), s, was, "marks")
 
 
 def in_turn() -> Module:
@@ -144,34 +150,39 @@ def requests() -> Module:
 
     # Any tokens with any side, registers that change with each clock. Only an event may be a book
     # event, and a malformed record is nothing else.
-    token, shows, touched = Signal(token_layout(CONFIG)), Signal(side_layout(CONFIG)), Signal()
+    token, shows = Signal(token_layout(CONFIG)), Signal(side_layout(CONFIG))
+    row, row_ahead, row_asked = (Signal(CONFIG.row_bits, name=n) for n in ("row", "ahead", "soon"))
+    m.d.sync += [row_asked.eq(row_ahead), row.eq(row_asked)]
     m.d.comb += [
         token.eq(AnySeq(token_layout(CONFIG).size)),
         shows.eq(AnySeq(side_layout(CONFIG).size)),
-        view.ahead.eq(ahead),
+        row_ahead.eq(AnySeq(CONFIG.row_bits)),
+        view.ahead.symbol.eq(ahead),
+        view.ahead.row.eq(row_ahead),
+        view.row.eq(row),
         view.i_valid.eq(valid),
         view.token.eq(token),
         view.side.eq(shows),
-        touched.eq(AnySeq(1) & valid),
-        view.touched.eq(Cat(touched & ~token.side, touched & token.side)),
         *(getattr(view, name).eq(AnySeq(bits)) for name, bits in REGISTERS.items()),
         Assume(token.symbol == symbol),
         Assume(~token.book | ((token.kind == InKind.EVENT_END) & ~token.poison)),
+        Assume(~token.book | (row == Cat(token.side, token.symbol)[: CONFIG.row_bits])),
+        Assume(row < CONFIG.rows),
     ]
 
-    # Both sides of s as they were last touched; the marks of s before the token of one clock ago.
+    # Both sides of s as tokens came with them last; its marks before the token of one clock ago.
     s = AnyConst(1)
     ours = past(m, valid & (symbol == s), 3, "ours")
-    one, one_valid = Signal(token_layout(CONFIG)), Signal()
-    m.d.sync += [one.eq(token), one_valid.eq(valid)]
-    sides, were, once, touches = [], [], [], []
+    one, one_valid, one_row = Signal(token_layout(CONFIG)), Signal(), Signal.like(row)
+    m.d.sync += [one.eq(token), one_valid.eq(valid), one_row.eq(row)]
+    sides, were, once, brings = [], [], [], []
     for side in (0, 1):
         sides.append(Signal(side_layout(CONFIG), name=f"side{side}"))
         were.append(Signal(side_layout(CONFIG), name=f"side_was{side}"))
         once.append(Signal(side_layout(CONFIG), name=f"side_once{side}"))
-        touches.append(past(m, ours[0] & touched & (token.side == side), 2, f"touches{side}"))
+        brings.append(past(m, valid & (row == Cat(Const(side, 1), s)), 2, f"brings{side}"))
         m.d.sync += [were[side].eq(sides[side]), once[side].eq(were[side])]
-        with m.If(touches[side][0]):
+        with m.If(brings[side][0]):
             m.d.sync += sides[side].eq(shows)
     now, was = Signal(marks_layout()), Signal(marks_layout())
     m.d.sync += was.eq(now)
@@ -272,29 +283,37 @@ def requests() -> Module:
         Assert(inside["valid"] == one_valid),
         Assert(~one_valid | (inside["token"] == one)),
         Assert(ours[1] == (one_valid & (one.symbol == s))),
-        Assert(inside["coming"] == coming),
+        Assert(inside["coming"].symbol == coming),
         Assert(~one_valid | ~one.book | ((one.kind == InKind.EVENT_END) & ~one.poison)),
         Assert(done | ~one_valid),
+        Assert(~one_valid | ~one.book | (one_row == Cat(one.side, one.symbol)[: len(row)])),
+        Assert(inside["coming"].row == row_asked),
+        Assert(newer.valid == one_valid),
+        Assert(~one_valid | (newer.row == one_row)),
     ]
-    for side, name in enumerate(("bids", "asks")):
-        block = getattr(inside["m"].submodules, name)
-        shown, before, touches_it = sides[side], were[side], touches[side][1]
-        of_s, touched_it = valid & (symbol == s), touches[side][2]
+    rows = inside["rows"]
+    rows_inside = open_up(rows)
+    for side in (0, 1):
+        shown, before = sides[side], were[side]
+        _, brings_it, brought_it = brings[side]
+        mine = Cat(Const(side, 1), s)
+        other_of, other_soon = valid & (row ^ 1 == mine), row_asked ^ 1 == mine
         m.d.comb += [
-            Assert(touches_it == (newer.touched[side] & (newer.symbol == s))),
-            Assert(~touches_it | (inside["newest"] == shown)),
-            Assert(touches_it | (before == shown)),
-            Assert(~touched_it | (inside["older"] == before)),
-            Assert(touched_it | (once[side] == before)),
-            Assert((coming != s) | ~done_then | touched_it | (block.read_data == once[side])),
-            Assert((coming != s) | (inside["by_newer"][side] == touches_it)),
-            Assert((coming != s) | (inside["by_older"][side] == touched_it)),
-            Assert(~of_s | (inside["stored"][side] == before)),
-            Assert(~of_s | (inside["by_newest"][side] == touches_it)),
-            Assert(~ours[1] | (inside["sides"][side] == shown)),
+            Assert(brings_it == (one_valid & (one_row == mine))),
+            Assert(~brings_it | (inside["newest"] == shown)),
+            Assert(brings_it | (before == shown)),
+            Assert(~brought_it | (inside["older"] == before)),
+            Assert(brought_it | (once[side] == before)),
+            Assert(~other_soon | ~done_then | brought_it | (rows.read_data == once[side])),
+            Assert(~other_soon | (inside["by_newer"] == brings_it)),
+            Assert(~other_soon | (inside["by_older"] == brought_it)),
+            Assert(~other_of | (inside["stored"] == before)),
+            Assert(~other_of | (inside["by_newest"] == brings_it)),
+            Assert(~one_valid | (one_row[1:] != s) | (inside["sides"][side] == shown)),
             Assert(done | (Cat(shown.as_value(), before.as_value(), once[side].as_value()) == 0)),
         ]
-        m.d.comb += Assert(hold_memory(m, block, s, before, name) == sweep)
+        swept = hold_memory(m, rows, rows_inside, mine, before, f"side{side}")
+    m.d.comb += Assert(sweep == Mux(swept < CONFIG.symbols, swept, CONFIG.symbols))
 
     close = ours[0] & ours[1] & ours[2]
     m.d.comb += [
@@ -303,7 +322,7 @@ def requests() -> Module:
         Cover(event & ~want & since & (now.wait == 2) & known[0] & known[1], "wants no more"),
         Cover(told & (flags == 0b1111) & (now.gap == 0b10) & known[0] & known[1], "both, marked"),
         Cover(told & (flags == 0b0101) & known[0] & known[1] & ~ours[2], "from the memories"),
-        Cover(event & (view.o.p.reasons == 0) & touches[0][1] & ~told, "a view that may be used"),
+        Cover(event & (view.o.p.reasons == 0) & brings[0][1] & ~told, "a view that may be used"),
     ]
     return m
 

@@ -40,11 +40,11 @@ def near(config: BuildConfig = SMALL) -> Module:
     for name, decides in (("first", (first,)), ("second", (close, alone))):
         tokens[name] = token = Signal(token_layout(config), name=name)
         any_token(m, token, config)
-        valid = Signal(name=f"{name}_valid")
-        m.d.comb += valid.eq(AnySeq(1))
+        valid, levels_n = Signal(name=f"{name}_valid"), Signal(4, name=f"{name}_n")
+        m.d.comb += [valid.eq(AnySeq(1)), levels_n.eq(AnySeq(4))]
         m.d.comb += Assume(no_zero_in_a_snapshot(token))
         for decide in decides:
-            decode(m, decide.operation, valid, token)
+            decode(m, decide.operation, valid, token, levels_n)
 
     # The row between them, and after both of them either way.
     one, two = tokens["first"], tokens["second"]

@@ -192,8 +192,8 @@ class Row(Places):
     ----------
     decide : Decide
         The block under test, told the truth about the row, with no token ahead.
-    valid, token : Signal
-        The token; nothing happens without `valid`. For the harness to drive.
+    valid, token, levels_n : Signal
+        The token and N; nothing happens without `valid`. For the harness to drive.
     status, prices, qtys
         Registers. Prices and quantities begin arbitrary, the status as the sweep leaves it.
     """
@@ -202,8 +202,9 @@ class Row(Places):
         row = Places.registers(config, ask, "")
         super().__init__(config, ask, row.prices, row.qtys, row.status)
         self.valid, self.token = Signal(), Signal(token_layout(config))
+        self.levels_n = Signal(4)
         m.submodules.decide = self.decide = decide = Decide(config)
-        decode(m, decide.operation, self.valid, self.token)
+        decode(m, decide.operation, self.valid, self.token, self.levels_n)
         tell(m, decide, self, self.token)
         m.d.comb += [decide.status.eq(self.status), decide.near.eq(0)]
         m.d.sync += self.status.eq(decide.after)
