@@ -20,6 +20,7 @@ from hdl.regs.table import ID, VERSION, contract_hash
 from hdl.risk.gate import AHEAD, Gate
 from hdl.risk.losses import LATENCY, Losses
 from hdl.signal.catalogue import FEATURE_COUNT, FEATURES_ID
+from hdl.signal.profile import Profile
 from hdl.signal.vector import FeatureVector
 from hdl.stats.counters import Counters
 from hdl.stats.latency import Latency
@@ -120,6 +121,7 @@ class Pipeline(wiring.Component):
         m.submodules.admission = admission = Admission(config)
         m.submodules.decoder = decoder = TickDecoder(config)
         m.submodules.book = book = Book(config)
+        m.submodules.profile = profile = Profile(config)
         m.submodules.trades = trades = Trades(config, STAGE_LATENCY["book"])
         m.submodules.settings = settings = Settings(config)
         m.submodules.features = features = FeatureVector(config)
@@ -134,6 +136,7 @@ class Pipeline(wiring.Component):
         wiring.connect(m, feeds.o, admission.i)
         wiring.connect(m, admission.o, decoder.i)
         wiring.connect(m, decoder.o, book.i)
+        wiring.connect(m, book.first, profile.i)
         m.d.comb += [trades.i.valid.eq(decoder.o.valid), trades.i.p.eq(decoder.o.p)]
         self._connect_strategy(m)
         if config.trees:
@@ -149,6 +152,8 @@ class Pipeline(wiring.Component):
                 target.p.eq(source.p),
                 target.p.trades.eq(trades.o.p),
             ]
+        for target in (strategy.i, features.i):
+            m.d.comb += target.p.profile.eq(profile.o)
         wiring.connect(m, strategy.o, gate.i)
         wiring.connect(m, features.o, emit.vectors)
         wiring.connect(m, gate.o, emit.decisions)
@@ -156,7 +161,7 @@ class Pipeline(wiring.Component):
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
 
         cycle, init_done = Signal(64), Signal()
-        stages = (feeds, book, trades, settings, features, strategy, gate, losses)
+        stages = (feeds, book, profile, trades, settings, features, strategy, gate, losses)
         swept = [stage.init_done for stage in stages]
         m.d.sync += [cycle.eq(cycle + 1), init_done.eq(Cat(swept).all())]
         m.d.comb += [
@@ -165,6 +170,8 @@ class Pipeline(wiring.Component):
             decoder.own.eq(admission.own),
             decoder.cycle.eq(cycle),
             book.ahead.eq(decoder.ahead),
+            profile.side.eq(book.side),
+            profile.ahead.eq(book.behind),
             gate.cycle.eq(cycle),
             feeds.view.valid.eq(book.o.valid),
             feeds.view.p.eq(book.o.p),

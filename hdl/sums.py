@@ -3,9 +3,12 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 
-__all__ = ["add_up", "compress", "cut"]
+__all__ = ["add_up", "compress", "cut", "halves"]
+
+#: Numbers that a sum is, between its two halves.
+_PARTIALS = 3
 
 
 def compress(terms: Sequence[Value], width: int, most: int) -> list[Value]:
@@ -26,6 +29,16 @@ def add_up(terms: Sequence[Value], width: int) -> Value:
     """Sum of some numbers, modulo 2^width, with one carry chain whatever their count."""
     left = compress(terms, width, 2)
     return sum(left)[:width] if len(left) > 1 else left[0]
+
+
+def halves(m: Module, terms: Sequence[Value], width: int, name: str) -> Value:
+    """Sum of some numbers a clock later, half of the additions before a register."""
+    partials = []
+    for at, term in enumerate(compress(terms, width, _PARTIALS)):
+        partial = Signal(width, name=f"{name}{at}", reset_less=True)
+        m.d.sync += partial.eq(term)
+        partials.append(partial)
+    return add_up(partials, width)
 
 
 def cut(value: Value, width: int) -> Value:

@@ -97,14 +97,39 @@ def side_layout(config: BuildConfig) -> data.StructLayout:
             "levels": data.ArrayLayout(level_layout(config), config.view_levels),  # best first
             "horizon": config.price_bits,  # ticks, 0 without one
             "sum": config.sum_bits,  # of the first N, lots
-            "weighted": config.weighted_bits,  # of all visible, lots x 2^-i, whole
-            "wall": level_layout(config),  # largest quantity of the first N
             "n": 4,  # N of that sum
             "depth": 7,  # levels held
             "state": SideState,
             "bounded": 1,  # there is a horizon
         }
     )
+
+
+def first_layout(config: BuildConfig) -> data.StructLayout:
+    """Quantities of the first levels of a row."""
+    return data.StructLayout(
+        {
+            "row": config.row_bits,  # side, then symbol
+            "shown": config.view_levels,  # place holds a level of a KNOWN side
+            "counted": config.view_levels,  # and it counts towards the sum
+            "qtys": data.ArrayLayout(config.qty_bits, config.view_levels),
+        }
+    )
+
+
+def profile_layout(config: BuildConfig) -> data.StructLayout:
+    """How quantity lies over the first levels of one side; all zero unless it is KNOWN."""
+    return data.StructLayout(
+        {
+            "weighted": config.weighted_bits,  # of all visible, lots x 2^-i, whole
+            "wall": level_layout(config),  # largest quantity of the first N, the first of equals
+        }
+    )
+
+
+def profiles_layout(config: BuildConfig) -> data.StructLayout:
+    """Of both sides."""
+    return data.StructLayout({"bid": profile_layout(config), "ask": profile_layout(config)})
 
 
 def touch_layout(config: BuildConfig) -> data.StructLayout:
@@ -148,6 +173,7 @@ def view_layout(config: BuildConfig) -> data.StructLayout:
             "report": 3,  # register report at the event
             "bid": side_layout(config),
             "ask": side_layout(config),
+            "profile": profiles_layout(config),
             "trades": trade_layout(config),
             "reasons": 8,  # ViewReason
             "has_view": 1,  # an entry waits in the view queue

@@ -10,7 +10,15 @@ from hdl.book.ladder import Ladder
 from hdl.book.touch import Touch
 from hdl.book.view import ViewAssembler
 from hdl.config import BuildConfig
-from hdl.types import count_layout, flow, token_layout, view_layout, view_result_layout
+from hdl.types import (
+    count_layout,
+    first_layout,
+    flow,
+    side_layout,
+    token_layout,
+    view_layout,
+    view_result_layout,
+)
 
 __all__ = ["Book"]
 
@@ -33,8 +41,14 @@ class Book(wiring.Component):
         Tokens.
     coming : Out(8)
         Symbol of the view that comes two clocks later.
+    behind : Out
+        Row of the token whose row comes with the next clock.
+    first : Out(flow(first_layout))
+        Quantities of the first levels of each row, as it leaves the ladder.
+    side : Out(side_layout)
+        That row a clock later, as it is shown.
     o : Out(flow(view_layout))
-        Each token with both sides of its symbol after it.
+        Each token with both sides of its symbol after it; tape and profile are not the book's.
     result : Out(flow(view_result_layout))
         What is to be told of a book event.
     levels_n, refill_level, refill_retry, report, stale_us : In
@@ -52,6 +66,9 @@ class Book(wiring.Component):
                 "ahead": In(9),
                 "i": In(flow(token_layout(config))),
                 "coming": Out(8),
+                "behind": Out(config.row_bits),
+                "first": Out(flow(first_layout(config))),
+                "side": Out(side_layout(config)),
                 "o": Out(flow(view_layout(config))),
                 "result": Out(flow(view_result_layout(config))),
                 "levels_n": In(4),
@@ -79,6 +96,14 @@ class Book(wiring.Component):
             ladder.ahead.eq(self.ahead),
             ladder.levels_n.eq(self.levels_n),
             self.coming.eq(ladder.o.p.token.symbol),
+            self.behind.eq(ladder.behind.row),
+            self.first.valid.eq(ladder.o.valid),
+            *(self.first.p[name].eq(ladder.o.p[name]) for name in ("row", "shown", "counted")),
+            *(
+                self.first.p.qtys[at].eq(ladder.o.p.qtys[at])
+                for at in range(self.config.view_levels)
+            ),
+            self.side.eq(touch.side),
             view.ahead.eq(ladder.behind),
             view.i_valid.eq(touch.o_valid),
             view.token.eq(touch.token),

@@ -5,10 +5,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.book.both import BothSides
 from hdl.book.marks import Marks
 from hdl.book.row import only
 from hdl.config import BuildConfig
-from hdl.memory import SweptMemory
 from hdl.records import InKind, RefillFlag, ViewReason
 from hdl.types import (
     SideState,
@@ -25,10 +25,6 @@ __all__ = ["ViewAssembler"]
 
 class ViewAssembler(wiring.Component):
     """Keep what was last visible of each side, judge a book at the end of its event.
-
-    A token comes with its own side; the other one comes from a memory, where the last token of that
-    side has left it. The memory is read two clocks before the token arrives, and written one clock
-    after, so only what the three tokens just ahead leave can be missing from what was read.
 
     Latency is 1 cycle, throughput one token a cycle.
 
@@ -81,74 +77,43 @@ class ViewAssembler(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self.config
-        shape = side_layout(config)
         token = Signal(token_layout(config))
         valid = Signal()
-        sides = Signal(data.ArrayLayout(shape, 2), reset_less=True)  # bid, ask
-
-        # The side memory. What the three tokens just ahead left is forwarded: of the two older
-        # ones as the row leaves the memory. Which of them is of the other side is known a clock
-        # early.
-        at = data.StructLayout({"valid": 1, "row": config.row_bits})
-        coming, newer, stale = Signal.like(self.ahead), Signal(at), Signal()
-        newest, older = Signal(shape, reset_less=True), Signal(shape, reset_less=True)
-        stored = Signal(shape, reset_less=True)
         # Registers by the side of what they are compared with: the bank may be far away.
         levels_n, refill_level = Signal.like(self.levels_n), Signal.like(self.refill_level)
         refill_retry, report = Signal.like(self.refill_retry), Signal.like(self.report)
+        coming, stale = Signal(8), Signal()
+        m.submodules.both = both = BothSides(config, side_layout(config))
+        m.submodules.marks = marks = Marks(config)
         m.d.sync += [
             levels_n.eq(self.levels_n),
             refill_level.eq(self.refill_level),
             refill_retry.eq(self.refill_retry),
             report.eq(self.report),
-        ]
-        m.d.sync += [
             valid.eq(self.i_valid),
             token.eq(self.token),
-            coming.eq(self.ahead),
-            newer.valid.eq(self.i_valid),
-            newer.row.eq(self.row),
-            newest.eq(self.side),
-            older.eq(newest),
+            coming.eq(self.ahead.symbol),
             stale.eq(self.token.age_us > self.stale_us),
         ]
-        m.submodules.marks = marks = Marks(config)
-        m.submodules.rows = rows = SweptMemory(shape, config.rows, forwarded=True)
-        by_newest, by_newer, by_older = (
-            Signal(name=name) for name in ("by_newest", "by_newer", "by_older")
-        )
-        wanted, soon = self.ahead.row ^ 1, coming.row ^ 1
-        before = Mux(by_newest, newest.as_value(), stored.as_value())
         m.d.comb += [
-            rows.read_addr.eq(wanted),
-            rows.write_en.eq(newer.valid),
-            rows.write_addr.eq(newer.row),
-            rows.write_data.eq(newest),
-            self.init_done.eq(marks.init_done & rows.done),
-        ]
-        left = Mux(by_older, older.as_value(), rows.read_data.as_value())
-        m.d.sync += [
-            by_newest.eq(self.i_valid & (self.row == soon)),
-            by_newer.eq(self.i_valid & (self.row == wanted)),
-            by_older.eq(newer.valid & (newer.row == wanted)),
-            stored.eq(Mux(by_newer, newest.as_value(), left)),
-            sides[0].eq(Mux(self.row[0], before, self.side.as_value())),
-            sides[1].eq(Mux(self.row[0], self.side.as_value(), before)),
-        ]
-        m.d.comb += [
-            marks.ahead.eq(coming.symbol),
+            both.ahead.eq(self.ahead.row),
+            both.valid.eq(self.i_valid),
+            both.row.eq(self.row),
+            both.side.eq(self.side),
+            marks.ahead.eq(coming),
             marks.symbol.eq(self.token.symbol),
             marks.valid.eq(self.i_valid),
+            self.init_done.eq(marks.init_done & both.init_done),
         ]
         self._mark(m, token, marks)
 
         # The verdict on the book.
+        bid, ask = sides = both.sides.bid, both.sides.ask
         gap, resync = marks.before.gap, marks.before.resync
         known = Cat(side.state == SideState.KNOWN for side in sides)
         empty = Cat(side.depth == 0 for side in sides)
         shallow = Cat(side.bounded & (side.depth < levels_n) for side in sides)
         retuned = Cat(side.n != levels_n for side in sides)
-        bid, ask = sides[0], sides[1]
         reasons: dict[ViewReason, Value] = {
             ViewReason.UNKNOWN: ~known.all(),
             ViewReason.SHALLOW: (known & shallow).any(),

@@ -85,7 +85,7 @@ class Depth(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config, features = self.config, self.features
-        bid, ask = self.view.bid, self.view.ask
+        bid, ask, profile = self.view.bid, self.view.ask, self.view.profile
 
         def later(value: Value, name: str) -> Signal:
             held = Signal(value.shape(), name=name)
@@ -95,15 +95,15 @@ class Depth(wiring.Component):
         # Stages 0 and 1: logarithms of what stands in the view.
         logs: dict[str, list[Signal]] = {}
         for name, pick in (
-            ("best", lambda side: side.levels[0].qty),
-            ("sum", lambda side: side.sum),
-            ("weighted", lambda side: side.weighted),
-            ("wall", lambda side: side.wall.qty),
+            ("best", lambda side, _: side.levels[0].qty),
+            ("sum", lambda side, _: side.sum),
+            ("weighted", lambda _, lies: lies.weighted),
+            ("wall", lambda _, lies: lies.wall.qty),
         ):
             logs[name] = []
-            for side, shown in (("bid", bid), ("ask", ask)):
+            for side, shown, lies in (("bid", bid, profile.bid), ("ask", ask, profile.ask)):
                 seen = Signal(log_layout(), name=f"{name}_{side}1")
-                m.d.sync += seen.eq(normalise(m, pick(shown), f"{name}_{side}0"))
+                m.d.sync += seen.eq(normalise(m, pick(shown, lies), f"{name}_{side}0"))
                 log = Signal(LOG_BITS, name=f"{name}_{side}2")
                 m.d.sync += log.eq(curved(m, seen, f"{name}_{side}_curve"))
                 logs[name].append(log)
@@ -113,12 +113,10 @@ class Depth(wiring.Component):
         # Stages 0 to 2: distances.
         m.d.sync += self.spread1.eq(ask.levels[0].price - bid.levels[0].price)
         apart = {"spread": self.spread1}
-        for side, shown in (("bid", bid), ("ask", ask)):
-            behind = shown.levels[0].price - shown.wall.price
+        for side, shown, wall in (("bid", bid, profile.bid.wall), ("ask", ask, profile.ask.wall)):
+            behind = shown.levels[0].price - wall.price
             distance = later(
-                Mux(shown.wall.qty.any(), behind if side == "bid" else -behind, 0)[
-                    : config.price_bits
-                ],
+                Mux(wall.qty.any(), behind if side == "bid" else -behind, 0)[: config.price_bits],
                 f"wall_{side}_distance1",
             )
             apart[f"wall_{side}_distance"] = distance

@@ -101,11 +101,12 @@ class Rules(wiring.Component):
 
         # Walls.
         walls = []
-        for name, side in (("bid", bid), ("ask", ask)):
-            behind = side.levels[0].price - side.wall.price
+        lies = self.view.profile
+        for name, side, wall in (("bid", bid, lies.bid.wall), ("ask", ask, lies.ask.wall)):
+            behind = side.levels[0].price - wall.price
             apart = Mux(behind < 0, -behind, behind)
-            near = later(side.wall.qty.any() & (apart <= row.wall_ticks), f"wall_{name}_near1")
-            own = later(side.wall.qty * row.wall_den, f"wall_{name}_own1")
+            near = later(wall.qty.any() & (apart <= row.wall_ticks), f"wall_{name}_near1")
+            own = later(wall.qty * row.wall_den, f"wall_{name}_own1")
             share = later(side.sum * row.wall_num, f"wall_{name}_share1")
             walls.append(later(near & (own >= share), f"wall_{name}2"))
         invert = later(later(row.wall_invert, "wall_invert1"), "wall_invert2")

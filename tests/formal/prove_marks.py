@@ -275,7 +275,8 @@ def requests() -> Module:
     ]
 
     # What makes it inductive.
-    marks, newer = inside["marks"], inside["newer"]
+    marks, both = inside["marks"], open_up(inside["both"])
+    newer = both["newer"]
     done_then = past(m, done, 1, "done_then")[1]
     sweep = hold_marks(m, marks, s, ours, now, was)
     m.d.comb += [
@@ -283,36 +284,36 @@ def requests() -> Module:
         Assert(inside["valid"] == one_valid),
         Assert(~one_valid | (inside["token"] == one)),
         Assert(ours[1] == (one_valid & (one.symbol == s))),
-        Assert(inside["coming"].symbol == coming),
+        Assert(inside["coming"] == coming),
         Assert(~one_valid | ~one.book | ((one.kind == InKind.EVENT_END) & ~one.poison)),
         Assert(done | ~one_valid),
         Assert(~one_valid | ~one.book | (one_row == Cat(one.side, one.symbol)[: len(row)])),
-        Assert(inside["coming"].row == row_asked),
+        Assert(both["coming"] == row_asked),
         Assert(newer.valid == one_valid),
         Assert(~one_valid | (newer.row == one_row)),
     ]
-    rows = inside["rows"]
+    rows = both["rows"]
     rows_inside = open_up(rows)
     for side in (0, 1):
-        shown, before = sides[side], were[side]
+        shown, before, first = (was[side].as_value() for was in (sides, were, once))
         _, brings_it, brought_it = brings[side]
         mine = Cat(Const(side, 1), s)
         other_of, other_soon = valid & (row ^ 1 == mine), row_asked ^ 1 == mine
         m.d.comb += [
             Assert(brings_it == (one_valid & (one_row == mine))),
-            Assert(~brings_it | (inside["newest"] == shown)),
+            Assert(~brings_it | (both["newest"] == shown)),
             Assert(brings_it | (before == shown)),
-            Assert(~brought_it | (inside["older"] == before)),
-            Assert(brought_it | (once[side] == before)),
-            Assert(~other_soon | ~done_then | brought_it | (rows.read_data == once[side])),
-            Assert(~other_soon | (inside["by_newer"] == brings_it)),
-            Assert(~other_soon | (inside["by_older"] == brought_it)),
-            Assert(~other_of | (inside["stored"] == before)),
-            Assert(~other_of | (inside["by_newest"] == brings_it)),
-            Assert(~one_valid | (one_row[1:] != s) | (inside["sides"][side] == shown)),
-            Assert(done | (Cat(shown.as_value(), before.as_value(), once[side].as_value()) == 0)),
+            Assert(~brought_it | (both["older"] == before)),
+            Assert(brought_it | (first == before)),
+            Assert(~other_soon | ~done_then | brought_it | (rows.read_data == first)),
+            Assert(~other_soon | (both["by_newer"] == brings_it)),
+            Assert(~other_soon | (both["by_older"] == brought_it)),
+            Assert(~other_of | (both["stored"] == before)),
+            Assert(~other_of | (both["by_newest"] == brings_it)),
+            Assert(~one_valid | (one_row[1:] != s) | (both["sides"][side] == shown)),
+            Assert(done | (Cat(shown, before, first) == 0)),
         ]
-        swept = hold_memory(m, rows, rows_inside, mine, before, f"side{side}")
+        swept = hold_memory(m, rows, rows_inside, mine, were[side], f"side{side}")
     m.d.comb += Assert(sweep == Mux(swept < CONFIG.symbols, swept, CONFIG.symbols))
 
     close = ours[0] & ours[1] & ours[2]

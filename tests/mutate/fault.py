@@ -8,6 +8,7 @@ __all__ = ["Fault"]
 DECIDE, HAZARDS, LADDER = "hdl/book/decide.py", "hdl/book/hazards.py", "hdl/book/ladder.py"
 MARKS, OPERATION, ROW = "hdl/book/marks.py", "hdl/book/operation.py", "hdl/book/row.py"
 TOUCH, VIEW, MEMORY = "hdl/book/touch.py", "hdl/book/view.py", "hdl/memory.py"
+BOTH, PROFILE = "hdl/book/both.py", "hdl/signal/profile.py"
 
 DENSE = "tests/unit/test_book_dense.py::test_every_side_is_exact_after_every_record[0]"
 DIRECTED = "tests/unit/test_book_directed.py"

@@ -193,8 +193,8 @@ SIGNAL_FAULTS: tuple[Fault, ...] = (
         "wall_of_nothing",
         "a wall far from the touch counts",
         RULES,
-        "side.wall.qty.any() & (apart <= row.wall_ticks)",
-        "side.wall.qty.any()",
+        "wall.qty.any() & (apart <= row.wall_ticks)",
+        "wall.qty.any()",
         f"{EXTREMES}test_a_wall_counts_up_to_its_distance_from_the_touch[2-0]",
     ),
     Fault(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decoder and book alone, one record a clock, compared with the reference after every record.
+"""Decoder, book and profile alone, one record a clock, compared with the reference after each.
 
 What the fabric tells is a view at the end of an event. Here both sides are looked at after each
 record, so that a short stream on a small build says which record went wrong.
@@ -19,6 +19,7 @@ from hdl.book.decide import COUNTS
 from hdl.config import BuildConfig
 from hdl.feed.native import TickDecoder
 from hdl.records import IN_RECORD
+from hdl.signal.profile import Profile
 from hdl.types import flow, view_layout, view_result_layout
 from host.contract.records import (
     IN_DTYPE,
@@ -47,11 +48,12 @@ class Register(tuple):
 
 
 class Fed(wiring.Component):
-    """Decoder and book as `hdl.pipeline` connects them."""
+    """Decoder, book and profile as `hdl.pipeline` connects them."""
 
     def __init__(self, config: BuildConfig) -> None:
         self.book = Book(config)
         self.decoder = TickDecoder(config)
+        self.profile = Profile(config)
         super().__init__(
             {
                 "i": In(stream.Signature(IN_RECORD.layout(), always_ready=True)),
@@ -64,11 +66,18 @@ class Fed(wiring.Component):
         m = Module()
         m.submodules.decoder = decoder = self.decoder
         m.submodules.book = book = self.book
+        m.submodules.profile = profile = self.profile
         wiring.connect(m, wiring.flipped(self.i), decoder.i)
         wiring.connect(m, decoder.o, book.i)
+        wiring.connect(m, book.first, profile.i)
         wiring.connect(m, book.o, wiring.flipped(self.o))
         wiring.connect(m, book.result, wiring.flipped(self.result))
-        m.d.comb += book.ahead.eq(decoder.ahead)
+        m.d.comb += [
+            book.ahead.eq(decoder.ahead),
+            profile.side.eq(book.side),
+            profile.ahead.eq(book.behind),
+            self.o.p.profile.eq(profile.o),
+        ]
         return m
 
 
@@ -87,7 +96,6 @@ def _side(side: Side, config: BuildConfig) -> dict:
     """A side as the book must show it after a record."""
     shown = {"state": side.state.value, "n": side.sum_n, "depth": 0, "sum": 0}
     shown |= {"bounded": 0, "horizon": 0, "levels": [{"price": 0, "qty": 0}] * config.view_levels}
-    shown |= {"weighted": 0, "wall": {"price": 0, "qty": 0}}
     if side.state is not State.KNOWN:
         return shown
     ranks = sorted(side.held, reverse=True)
@@ -96,14 +104,16 @@ def _side(side: Side, config: BuildConfig) -> dict:
     shown["depth"] = len(ranks)
     shown["sum"] = side.shown().sum_lots
     shown["levels"] = levels + shown["levels"][len(levels) :]
-    shown["weighted"] = sum(
-        level["qty"] << (config.view_levels - 1 - at) for at, level in enumerate(levels)
-    )
-    price, qty = side.wall()
-    shown["wall"] = {"price": price, "qty": qty}
     if side.horizon != NO_HORIZON:
         shown |= {"bounded": 1, "horizon": side.sign * side.horizon}
     return shown
+
+
+def _profile(side: Side, config: BuildConfig) -> dict:
+    """How quantity must lie over a side after a record."""
+    levels, (price, qty) = side.levels()[: config.view_levels], side.wall()
+    weighted = sum(lots << (config.view_levels - 1 - at) for at, (_, lots) in enumerate(levels))
+    return {"weighted": weighted, "wall": {"price": price, "qty": qty}}
 
 
 def _told(out: np.ndarray, told: dict) -> None:
@@ -140,6 +150,10 @@ class _Expected:
         sides = {
             "bid": _side(symbol.bid, self.config),
             "ask": _side(symbol.ask, self.config),
+            "profile": {
+                "bid": _profile(symbol.bid, self.config),
+                "ask": _profile(symbol.ask, self.config),
+            },
         }
         self.views.append((record, sides))
         told: dict = {"refill": 0, "report": 0, "symbol": record[2], "update_id": record[5]}
@@ -281,7 +295,7 @@ def check(config: BuildConfig, items, registers=None, *, after_reset=()) -> Coun
         watches.append(watch)
         for name, value in {**REGISTERS, **(registers or {})}.items():
             watch.write(ctx, name, value)
-        while not ctx.get(dut.book.init_done):
+        while not ctx.get(dut.book.init_done & dut.profile.init_done):
             await ctx.tick()
         return watch
 

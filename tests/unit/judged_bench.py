@@ -102,14 +102,19 @@ class _Expected:
     def _side(self, side: Any) -> dict:
         visible = self.config.view_levels
         levels = side.levels()[:visible]
-        price, qty = side.wall()
         known = side.state is State.KNOWN
         return {
             "levels": [{"price": p, "qty": q} for p, q in levels],
             "sum": side.shown().sum_lots,
+            "depth": len(side.held) if known else 0,
+        }
+
+    def _profile(self, side: Any) -> dict:
+        visible, (price, qty) = self.config.view_levels, side.wall()
+        levels = side.levels()[:visible]
+        return {
             "weighted": sum(q << (visible - 1 - at) for at, (_, q) in enumerate(levels)),
             "wall": {"price": price, "qty": qty},
-            "depth": len(side.held) if known else 0,
         }
 
     def step(self, record: tuple) -> _Step | None:
@@ -140,6 +145,7 @@ class _Expected:
             "report": 4,
             "bid": self._side(book.bid),
             "ask": self._side(book.ask),
+            "profile": {"bid": self._profile(book.bid), "ask": self._profile(book.ask)},
             "reasons": reasons,
             "trades": {
                 "known": tape.known,

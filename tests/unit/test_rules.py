@@ -143,10 +143,10 @@ def test_a_wall_is_large_and_near(bid, ask, row, expected):
         "ask.levels.0.price": 101,
         "bid.sum": 100,
         "ask.sum": 100,
-        "bid.wall.price": bid[0],
-        "bid.wall.qty": bid[1],
-        "ask.wall.price": ask[0],
-        "ask.wall.qty": ask[1],
+        "profile.bid.wall.price": bid[0],
+        "profile.bid.wall.qty": bid[1],
+        "profile.ask.wall.price": ask[0],
+        "profile.ask.wall.qty": ask[1],
     }
     settings = {"wall_num": 1, "wall_den": 2, "wall_ticks": 2, **row}
     assert vote("wall", view, settings) == expected
