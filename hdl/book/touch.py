@@ -61,13 +61,15 @@ class Touch(wiring.Component):
             shown.bounded.eq(known & status.bounded),
             shown.sum.eq(0),
         ]
-        horizon = key_to_price(row.horizon, row.token.side)
+        # What is kept of it is the row's: a malformed token need not be of the row it comes with.
+        ask = row.row[0]
+        horizon = key_to_price(row.horizon, ask)
         m.d.comb += shown.horizon.eq(only(known & status.bounded, horizon))
         counted = []
         for at in range(config.view_levels):
             held = row.shown[at]
             m.d.comb += [
-                shown.levels[at].price.eq(only(held, key_to_price(row.keys[at], row.token.side))),
+                shown.levels[at].price.eq(only(held, key_to_price(row.keys[at], ask))),
                 shown.levels[at].qty.eq(only(held, row.qtys[at])),
             ]
             counted.append(only(row.counted[at], row.qtys[at]))

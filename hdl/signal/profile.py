@@ -16,10 +16,7 @@ from hdl.config import BuildConfig
 from hdl.sums import halves
 from hdl.types import first_layout, flow, profile_layout, profiles_layout, side_layout
 
-__all__ = ["LATENCY", "Profile"]
-
-#: Cycles from a row to the profiles of its symbol.
-LATENCY = 2
+__all__ = ["Profile"]
 
 
 def exceeds(levels: Sequence[tuple[Value, Value]]) -> dict[tuple[int, int], Value]:
@@ -63,7 +60,8 @@ class Profile(wiring.Component):
         1 the side as it is shown: choose the largest, the other half
         2 both sides, with the view
 
-    Latency is `LATENCY` cycles, throughput one token a cycle.
+    Latency is 2 cycles from a row, as of `Touch` and `ViewAssembler` together; throughput one token
+    a cycle.
 
     Parameters
     ----------

@@ -177,6 +177,14 @@ _SHOWN = (
         DENSE,
     ),
     Fault(
+        "stray_side_kept",
+        "The side that comes with a record of no known symbol is kept as one of symbol 0.",
+        TOUCH,
+        "self.row.eq(row.row)",
+        "self.row.eq(row.token.side | row.token.symbol << 1)",
+        f"{DIRECTED}::test_a_record_of_a_symbol_that_there_is_not_leaves_every_side_as_it_is",
+    ),
+    Fault(
         "wall_of_the_last_of_equals",
         "Of two levels that are largest the worse one is told.",
         PROFILE,

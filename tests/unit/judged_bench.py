@@ -18,6 +18,7 @@ from host.contract.records import DECISION_DTYPE, FEATURES_DTYPE, IN_DTYPE, InFl
 from host.contract.registers import REGISTERS
 from sim.reference import Reference
 from sim.reference_symbol import State
+from tests.unit.book_bench import profile_of
 from tests.unit.simulate import run
 
 __all__ = ["Judged", "Write", "check"]
@@ -109,14 +110,6 @@ class _Expected:
             "depth": len(side.held) if known else 0,
         }
 
-    def _profile(self, side: Any) -> dict:
-        visible, (price, qty) = self.config.view_levels, side.wall()
-        levels = side.levels()[:visible]
-        return {
-            "weighted": sum(q << (visible - 1 - at) for at, (_, q) in enumerate(levels)),
-            "wall": {"price": price, "qty": qty},
-        }
-
     def step(self, record: tuple) -> _Step | None:
         """What a record brings; None for one that is malformed."""
         kind, flags, symbol, _, price, value = record
@@ -145,7 +138,10 @@ class _Expected:
             "report": 4,
             "bid": self._side(book.bid),
             "ask": self._side(book.ask),
-            "profile": {"bid": self._profile(book.bid), "ask": self._profile(book.ask)},
+            "profile": {
+                "bid": profile_of(book.bid, self.config.view_levels),
+                "ask": profile_of(book.ask, self.config.view_levels),
+            },
             "reasons": reasons,
             "trades": {
                 "known": tape.known,

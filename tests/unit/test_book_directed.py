@@ -73,6 +73,24 @@ def test_a_snapshot_may_come_slowly(apart):
     assert counts["events_valid"] == 1
 
 
+@pytest.mark.parametrize("symbols", [2, 3])
+@pytest.mark.parametrize("distance", range(5))
+def test_a_record_of_a_symbol_that_there_is_not_leaves_every_side_as_it_is(symbols, distance):
+    config = BuildConfig(symbols=symbols, levels=3, qty_bits=8, price_bits=8)
+    last = symbols - 1
+    stream = refill(BID, FULL) + ASKS + refill(BID, [(30, 9)], symbol=last)
+    stream += refill(ASK, [(60, 8), (61, 7)], symbol=last)
+    for symbol in (*range(symbols, 8), 255):
+        for side in (BID, ASK):
+            stray = record(InKind.LEVEL, side, symbol, 45, 1)
+            stream += [stray, *[None] * distance]
+            for known in (0, last):
+                ends = event([], 1, symbol=known)
+                stream += [*ends[:-1], stray, ends[-1], record(InKind.TRADE, ASK, known, 1, 1)]
+    counts = check(config, stream)
+    assert counts["events_bbo"] == counts["events"] > 0
+
+
 @pytest.mark.parametrize("distance", range(9))
 def test_one_price_on_both_sides_is_crossed(distance):
     filler = [record(InKind.TRADE, 0, 1, 1, 1)] * distance
