@@ -38,21 +38,25 @@ class BothSides(wiring.Component):
         Row of the token that is in stage 0 two clocks later: side, then symbol.
     valid, row, side : In
         In stage 0: there is a token, its row, and what it brings of that side.
+    coming : Out
+        In stage 0: bid and ask of its symbol.
     sides : Out
-        In stage 1: bid and ask of its symbol.
+        The same in stage 1.
     init_done : Out(1)
         Memory is swept.
     """
 
     def __init__(self, config: BuildConfig, layout: data.StructLayout) -> None:
         self.config, self.layout = config, layout
+        sides = data.StructLayout({"bid": layout, "ask": layout})
         super().__init__(
             {
                 "ahead": In(config.row_bits),
                 "valid": In(1),
                 "row": In(config.row_bits),
                 "side": In(layout),
-                "sides": Out(data.StructLayout({"bid": layout, "ask": layout})),
+                "coming": Out(sides),
+                "sides": Out(sides),
                 "init_done": Out(1),
             }
         )
@@ -62,7 +66,7 @@ class BothSides(wiring.Component):
         bits = self.layout.size
         m.submodules.rows = rows = SweptMemory(bits, self.config.rows, forwarded=True)
         at = data.StructLayout({"valid": 1, "row": self.config.row_bits})
-        coming, newer = Signal.like(self.ahead), Signal(at)
+        soon, newer = Signal.like(self.ahead), Signal(at)
         newest, older, stored = (
             Signal(bits, name=name, reset_less=True) for name in ("newest", "older", "stored")
         )
@@ -70,28 +74,30 @@ class BothSides(wiring.Component):
         by_newest, by_newer, by_older = (
             Signal(name=name) for name in ("by_newest", "by_newer", "by_older")
         )
-        wanted, soon = self.ahead ^ 1, coming ^ 1
+        wanted, other_row = self.ahead ^ 1, soon ^ 1
+        own, other = self.side.as_value(), Mux(by_newest, newest, stored)
         m.d.comb += [
             rows.read_addr.eq(wanted),
             rows.write_en.eq(newer.valid),
             rows.write_addr.eq(newer.row),
             rows.write_data.eq(newest),
+            self.coming.bid.eq(Mux(self.row[0], other, own)),
+            self.coming.ask.eq(Mux(self.row[0], own, other)),
             self.sides.bid.eq(sides[0]),
             self.sides.ask.eq(sides[1]),
             self.init_done.eq(rows.done),
         ]
-        own, other = self.side.as_value(), Mux(by_newest, newest, stored)
         m.d.sync += [
-            coming.eq(self.ahead),
+            soon.eq(self.ahead),
             newer.valid.eq(self.valid),
             newer.row.eq(self.row),
             newest.eq(own),
             older.eq(newest),
-            by_newest.eq(self.valid & (self.row == soon)),
+            by_newest.eq(self.valid & (self.row == other_row)),
             by_newer.eq(self.valid & (self.row == wanted)),
             by_older.eq(newer.valid & (newer.row == wanted)),
             stored.eq(Mux(by_newer, newest, Mux(by_older, older, rows.read_data))),
-            sides[0].eq(Mux(self.row[0], other, own)),
-            sides[1].eq(Mux(self.row[0], own, other)),
+            sides[0].eq(self.coming.bid),
+            sides[1].eq(self.coming.ask),
         ]
         return m

@@ -5,6 +5,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.book.ahead import ahead_layout
 from hdl.book.operation import operation_layout
 from hdl.book.row import moved_bits, moves_layout, only, status_layout
 from hdl.config import BuildConfig
@@ -39,6 +40,8 @@ class Decide(wiring.Component):
     better, equal : In(K + 1)
         Place holds a key that is smaller than, or equal to, the token's; the last is about the
         horizon. Of the row before the token ahead.
+    reached : In(2)
+        The last level and the horizon: whether either of the two, better or equal.
     hits : In
         `grouped` places of levels that are equal.
     worse, worst : In
@@ -46,9 +49,11 @@ class Decide(wiring.Component):
         to the one before the last, then for the last place. It is corrected for what can
         stand just ahead of a snapshot's end; the decoder lets no quantity 0 into a snapshot.
     near : In(moves_layout)
-        What the token ahead does to the row; all zero where it is on another.
+        How the token ahead moves the row; all zero where it is on another.
     near_better, near_equal : In(1)
         Its key is smaller than, or equal to, the token's.
+    ahead : In(ahead_layout)
+        The same in the terms in which it is asked over all places.
     status : In(status_layout)
         Of the row just before the token.
     moves : Out(moves_layout)
@@ -71,12 +76,14 @@ class Decide(wiring.Component):
                 "operation": In(operation_layout()),
                 "better": In(places),
                 "equal": In(places),
+                "reached": In(2),
                 "hits": In(-(-config.levels // 4)),
                 "worse": In(-(-(config.levels - 1) // 4)),
                 "worst": In(1),
                 "near": In(moves_layout(config)),
                 "near_better": In(1),
                 "near_equal": In(1),
+                "ahead": In(ahead_layout()),
                 "status": In(status_layout(config)),
                 "moves": Out(moves_layout(config)),
                 "after": Out(status_layout(config)),
@@ -88,14 +95,11 @@ class Decide(wiring.Component):
         m = Module()
         levels, last = self.config.levels, self.config.levels - 1
         asked, near, status, moves = self.operation, self.near, self.status, self.moves
-        near_reached = self.near_better | self.near_equal
-        reached = self.better | self.equal
+        ahead = self.ahead
 
         # By place: ones from below where levels are better, at most a single one where it is equal.
-        kept = Signal()
         better, equal = Signal(levels), Signal(levels)
         m.d.comb += [
-            kept.eq(~near.clears),
             better.eq(moved_bits(self.better[:levels], near, self.near_better)),
             equal.eq(moved_bits(self.equal[:levels], near, self.near_equal)),
         ]
@@ -104,17 +108,14 @@ class Decide(wiring.Component):
         hit, beyond, worse, tail = (
             Signal(name=name) for name in ("hit", "beyond", "worse", "tail")
         )
-        hits = self.hits.any()
-        worse_kept = self.worse.any() | (self.worst & ~near.evicts)
+        worse_kept = self.worse.any() | (self.worst & ~ahead.evicts)
         m.d.comb += [
-            hit.eq(
-                kept & Mux(near.adds & self.near_equal, 1, hits & ~(near.deletes & self.near_equal))
-            ),
-            worse.eq(kept & (worse_kept | (near.adds & ~self.near_better))),
-            tail.eq(kept & better[last]),
+            hit.eq(ahead.made | (self.hits.any() & ~ahead.gone)),
+            worse.eq(ahead.worse | (worse_kept & ~ahead.clears)),
+            tail.eq(better[last] & ~ahead.clears),
             beyond.eq(
-                kept
-                & Mux(near.evicts, reached[last], Mux(near.bounds, near_reached, reached[levels]))
+                ahead.reached
+                | (~ahead.inside & Mux(ahead.evicts, self.reached[0], self.reached[1]))
             ),
         ]
 
@@ -144,7 +145,7 @@ class Decide(wiring.Component):
         # Places from the token's own on.
         behind, first = Signal(levels), Signal(levels)
         m.d.comb += [
-            behind.eq(~better | (~kept).replicate(levels)),
+            behind.eq(~better | near.clears.replicate(levels)),
             first.eq(behind & ~Cat(Const(0, 1), behind[:last])),
             moves.lift.eq(
                 Cat(Const(0, 1), behind[:last] & moves.adds.replicate(last), moves.evicts)

@@ -11,8 +11,8 @@ __all__ = ["STAGES", "Hazards"]
 
 #: Last stage of the ladder whose row a token may have to take.
 STAGES = 7
-#: Which tokens ahead each token's findings are mended with, by the stage of each.
-COMPARED = {3: (6, 5), 4: (5,)}
+#: Stages of the tokens ahead with which the findings of the one in stage 3 are mended.
+COMPARED = (6, 5, 4)
 
 
 class Hazards(wiring.Component):
@@ -34,14 +34,14 @@ class Hazards(wiring.Component):
         The token in stage 1: is there one, its key.
     same0, same1, same2, same3, same4, same5 : Out(8)
         The token in stage n is on the row of the one in stage 0, 1, 2, 3, 4, 5.
-    better3, equal3, better4, equal4 : Out(8)
-        The key of the token in stage n is better than, or equal to, that of the one in stage 3, 4;
-        for those that `COMPARED` names.
+    better3, equal3 : Out(8)
+        The key of the token in stage n is better than, or equal to, that of the one in stage 3; for
+        those in `COMPARED`.
     """
 
     def __init__(self, config: BuildConfig) -> None:
         marks = [f"same{stage}" for stage in range(6)]
-        marks += [f"{name}{stage}" for name in ("better", "equal") for stage in COMPARED]
+        marks += ["better3", "equal3"]
         super().__init__(
             {
                 "addr": In(config.row_bits),
@@ -65,11 +65,9 @@ class Hazards(wiring.Component):
         for stage in range(1, 6):
             for ahead in range(stage + 1, STAGES + 1):
                 m.d.sync += same[stage][ahead].eq(same[stage - 1][ahead - 1])
-        for stage, compared in COMPARED.items():
-            better, equal = getattr(self, f"better{stage}"), getattr(self, f"equal{stage}")
-            for ahead in compared:
-                m.d.sync += [
-                    better[ahead].eq(key[ahead - 1] < key[stage - 1]),
-                    equal[ahead].eq(key[ahead - 1] == key[stage - 1]),
-                ]
+        for ahead in COMPARED:
+            m.d.sync += [
+                self.better3[ahead].eq(key[ahead - 1] < key[2]),
+                self.equal3[ahead].eq(key[ahead - 1] == key[2]),
+            ]
         return m

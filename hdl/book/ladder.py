@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.book.ahead import ahead_layout, ahead_of
 from hdl.book.decide import COUNTS, Decide
 from hdl.book.hazards import STAGES, Hazards
 from hdl.book.operation import decode, operation_layout
@@ -158,6 +159,7 @@ class Ladder(wiring.Component):
         # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
         moves: Any = Signal(moves_layout(config))
         near: dict[int, Any] = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
+        near_better, near_equal, meant = Signal(), Signal(), Signal(ahead_layout())
         status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 7)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
         qtys = {n: places(f"qty{n}", levels, config.qty_bits) for n in (5, 6, 7)}
@@ -195,6 +197,7 @@ class Ladder(wiring.Component):
         better = {n: Signal(levels + 1, name=f"better{n}") for n in (3, 4)}
         equal = {n: Signal(levels + 1, name=f"equal{n}") for n in (3, 4)}
         hits, worse, worst = Signal.like(decide.hits), Signal.like(decide.worse), Signal()
+        reached = Signal(2)
 
         better3 = moved_bits(better[3], near[6], hazards.better3[6])
         equal3 = moved_bits(equal[3], near[6], hazards.equal3[6])
@@ -216,6 +219,7 @@ class Ladder(wiring.Component):
             equal[3].eq(Cat(~(key ^ stage[2].key).any() for key in keys3)),
             better[4].eq(better4 & there),
             equal[4].eq(equal4 & there),
+            reached.eq(((better4 | equal4) & there)[levels - 1 :]),
             hits.eq(grouped((equal4 & there)[:levels])),
             worse.eq(grouped((~better4 & there)[: levels - 1])),
             worst.eq((~better4 & there)[levels - 1]),
@@ -226,12 +230,14 @@ class Ladder(wiring.Component):
             decide.operation.eq(stage[4].operation),
             decide.better.eq(better[4]),
             decide.equal.eq(equal[4]),
+            decide.reached.eq(reached),
             decide.hits.eq(hits),
             decide.worse.eq(worse),
             decide.worst.eq(worst),
             decide.near.eq(near[4]),
-            decide.near_better.eq(hazards.better4[5]),
-            decide.near_equal.eq(hazards.equal4[5]),
+            decide.near_better.eq(near_better),
+            decide.near_equal.eq(near_equal),
+            decide.ahead.eq(meant),
             decide.status.eq(Mux(same[4][5], status[5].as_value(), status[4].as_value())),
             self.counts.eq(decide.counts),
             self.init_done.eq(statuses.done),
@@ -239,6 +245,11 @@ class Ladder(wiring.Component):
         m.d.sync += [
             moves.eq(decide.moves),
             near[4].eq(Mux(same[3][4], decide.moves.as_value(), 0)),
+            near_better.eq(hazards.better3[4]),
+            near_equal.eq(hazards.equal3[4]),
+            meant.eq(
+                only(same[3][4], ahead_of(decide.moves, hazards.better3[4], hazards.equal3[4]))
+            ),
             near[5].eq(Mux(same[2][4], decide.moves.as_value(), 0)),
             near[6].eq(Mux(same[2][5], moves.as_value(), 0)),
             status[5].eq(decide.after),

@@ -79,15 +79,13 @@ class ViewAssembler(wiring.Component):
         config = self.config
         token = Signal(token_layout(config))
         valid = Signal()
-        # Registers by the side of what they are compared with: the bank may be far away.
-        levels_n, refill_level = Signal.like(self.levels_n), Signal.like(self.refill_level)
-        refill_retry, report = Signal.like(self.refill_retry), Signal.like(self.report)
-        coming, stale = Signal(8), Signal()
+        levels_n, refill_retry = Signal.like(self.levels_n), Signal.like(self.refill_retry)
+        report, coming, stale = Signal.like(self.report), Signal(8), Signal()
+        shallow, retuned, few = (Signal(2, name=name) for name in ("shallow", "retuned", "few"))
         m.submodules.both = both = BothSides(config, side_layout(config))
         m.submodules.marks = marks = Marks(config)
         m.d.sync += [
             levels_n.eq(self.levels_n),
-            refill_level.eq(self.refill_level),
             refill_retry.eq(self.refill_retry),
             report.eq(self.report),
             valid.eq(self.i_valid),
@@ -95,6 +93,13 @@ class ViewAssembler(wiring.Component):
             coming.eq(self.ahead.symbol),
             stale.eq(self.token.age_us > self.stale_us),
         ]
+        # Compared with registers as the sides arrive, so that the verdict begins with bits.
+        for at, side in enumerate((both.coming.bid, both.coming.ask)):
+            m.d.sync += [
+                shallow[at].eq(side.bounded & (side.depth < self.levels_n)),
+                retuned[at].eq(side.n != self.levels_n),
+                few[at].eq(side.bounded & (side.depth < self.refill_level)),
+            ]
         m.d.comb += [
             both.ahead.eq(self.ahead.row),
             both.valid.eq(self.i_valid),
@@ -112,8 +117,6 @@ class ViewAssembler(wiring.Component):
         gap, resync = marks.before.gap, marks.before.resync
         known = Cat(side.state == SideState.KNOWN for side in sides)
         empty = Cat(side.depth == 0 for side in sides)
-        shallow = Cat(side.bounded & (side.depth < levels_n) for side in sides)
-        retuned = Cat(side.n != levels_n for side in sides)
         reasons: dict[ViewReason, Value] = {
             ViewReason.UNKNOWN: ~known.all(),
             ViewReason.SHALLOW: (known & shallow).any(),
@@ -137,9 +140,8 @@ class ViewAssembler(wiring.Component):
         marked = gap | resync
         loading = Cat(side.state == SideState.LOADING for side in sides)
         lost = ~loading & (Cat(side.state == SideState.UNKNOWN for side in sides) | marked)
-        low = known & Cat(side.bounded & (side.depth < refill_level) for side in sides)
         want, unknown = Signal(2), Signal(2)
-        m.d.comb += [want.eq(low | lost), unknown.eq(lost)]
+        m.d.comb += [want.eq((known & few) | lost), unknown.eq(lost)]
         wait = marks.before.wait
         ask_now = event & want.any() & (wait == 0)
         with m.If(event):

@@ -20,6 +20,7 @@ import operator
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnyConst, AnySeq
 
+from hdl.book.ahead import ahead_of
 from hdl.book.hazards import COMPARED
 from hdl.book.ladder import LATENCY, Ladder
 from hdl.book.operation import decode, operation_layout
@@ -188,15 +189,15 @@ def strengthen(
     for n in range(1, 6):
         for ahead in range(n + 1, 8):
             m.d.comb += Assert(~ours[n] | (inside["same"][n][ahead] == ours[ahead]))
-    for n, compared in COMPARED.items():
-        block = inside["hazards"]
-        better, equal = getattr(block, f"better{n}"), getattr(block, f"equal{n}")
-        for ahead in compared:
-            both = ours[n] & ours[ahead]
-            m.d.comb += [
-                Assert(~both | (better[ahead] == (stage[ahead].key < stage[n].key))),
-                Assert(~both | (equal[ahead] == (stage[ahead].key == stage[n].key))),
-            ]
+    block = inside["hazards"]
+    found = [(3, ahead, block.better3[ahead], block.equal3[ahead]) for ahead in COMPARED]
+    found.append((4, 5, inside["near_better"], inside["near_equal"]))
+    for n, ahead, is_better, is_equal in found:
+        both = ours[n] & ours[ahead]
+        m.d.comb += [
+            Assert(~both | (is_better == (stage[ahead].key < stage[n].key))),
+            Assert(~both | (is_equal == (stage[ahead].key == stage[n].key))),
+        ]
 
     # The moves are those of the row on registers; of an empty place, a resize means nothing.
     moves, true = {5: inside["moves"]}, {4: serial.decide.moves}
@@ -215,6 +216,8 @@ def strengthen(
         mine, theirs = (ours[4], 5) if ahead == 4 else (ours[3], ahead)
         expected = Mux(ours[theirs], moves[theirs].as_value(), 0)
         m.d.comb += Assert(~mine | (near.as_value() == expected))
+    told = ahead_of(moves[5], inside["near_better"], inside["near_equal"])
+    m.d.comb += Assert(~ours[4] | (inside["meant"].as_value() == Mux(ours[5], told, 0)))
 
     # Rows and findings on their way.
     status, keys, qtys = inside["status"], inside["keys"], inside["qtys"]
@@ -265,7 +268,9 @@ def strengthen(
             equal5[place].eq(row[5].means(place) & (key == stage[4].key)),
             worse5[place].eq(row[5].means(place) & ~(key < stage[4].key)),
         ]
+    reached5 = Cat(row[5].means(at) & ~(stage[4].key < keys_of(5)[at]) for at in places[-2:])
     for found, true in (
+        ("reached", reached5),
         ("hits", grouped(equal5)),
         ("worse", grouped(worse5[: levels - 1])),
         ("worst", worse5[levels - 1]),

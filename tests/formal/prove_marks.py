@@ -203,7 +203,8 @@ def requests() -> Module:
     held = {name: Signal(bits, name=f"was_{name}") for name, bits in REGISTERS.items()}
     for name, register in held.items():
         m.d.sync += register.eq(getattr(view, name))
-        m.d.comb += Assert(inside[name] == register)
+        if name != "refill_level":
+            m.d.comb += Assert(inside[name] == register)
     flags, level_n = Signal(4), held["levels_n"]
     wants = []
     for side, shown in enumerate(sides):
@@ -288,7 +289,7 @@ def requests() -> Module:
         Assert(~one_valid | ~one.book | ((one.kind == InKind.EVENT_END) & ~one.poison)),
         Assert(done | ~one_valid),
         Assert(~one_valid | ~one.book | (one_row == Cat(one.side, one.symbol)[: len(row)])),
-        Assert(both["coming"] == row_asked),
+        Assert(both["soon"] == row_asked),
         Assert(newer.valid == one_valid),
         Assert(~one_valid | (newer.row == one_row)),
     ]
@@ -298,6 +299,7 @@ def requests() -> Module:
         shown, before, first = (was[side].as_value() for was in (sides, were, once))
         _, brings_it, brought_it = brings[side]
         mine = Cat(Const(side, 1), s)
+        elsewhere, bounded = ~one_valid | (one_row[1:] != s), sides[side].bounded
         other_of, other_soon = valid & (row ^ 1 == mine), row_asked ^ 1 == mine
         m.d.comb += [
             Assert(brings_it == (one_valid & (one_row == mine))),
@@ -310,7 +312,12 @@ def requests() -> Module:
             Assert(~other_soon | (both["by_older"] == brought_it)),
             Assert(~other_of | (both["stored"] == before)),
             Assert(~other_of | (both["by_newest"] == brings_it)),
-            Assert(~one_valid | (one_row[1:] != s) | (both["sides"][side] == shown)),
+            Assert(elsewhere | (both["sides"][side] == shown)),
+            Assert(elsewhere | (inside["retuned"][side] == (sides[side].n != level_n))),
+            *(
+                Assert(elsewhere | (inside[name][side] == bounded & (sides[side].depth < least)))
+                for name, least in (("shallow", level_n), ("few", held["refill_level"]))
+            ),
             Assert(done | (Cat(shown, before, first) == 0)),
         ]
         swept = hold_memory(m, rows, rows_inside, mine, were[side], f"side{side}")

@@ -14,6 +14,7 @@ a token may follow one that itself was close behind another.
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnySeq
 
+from hdl.book.ahead import ahead_of
 from hdl.book.decide import Decide
 from hdl.book.operation import decode
 from hdl.book.row import moved, moves_layout
@@ -61,12 +62,14 @@ def near(config: BuildConfig = SMALL) -> Module:
     tell(m, close, before, two)
     tell(m, alone, after, two)
     ahead = Signal(moves_layout(config))
+    is_better, is_equal = better(one.price, two.price, ask), one.price == two.price
     m.d.comb += [
         ahead.eq(first.moves),
         ahead.resize.eq(AnySeq(config.levels)),
         close.near.eq(ahead),
-        close.near_better.eq(better(one.price, two.price, ask)),
-        close.near_equal.eq(one.price == two.price),
+        close.near_better.eq(is_better),
+        close.near_equal.eq(is_equal),
+        close.ahead.eq(ahead_of(first.moves, is_better, is_equal)),
         close.status.eq(after.status),
         alone.status.eq(after.status),
     ]

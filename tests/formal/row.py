@@ -179,6 +179,7 @@ def tell(m: Module, decide: Decide, row: Places, token: data.View) -> None:
         ]
     worse = Cat(row.means(at) & ~better(row.prices[at], token.price, row.ask) for at in row.places)
     m.d.comb += [
+        decide.reached.eq((decide.better | decide.equal)[row.config.levels - 1 :]),
         decide.hits.eq(grouped(decide.equal[: row.config.levels])),
         decide.worse.eq(grouped(worse[:-1])),
         decide.worst.eq(worse[-1]),
@@ -206,7 +207,7 @@ class Row(Places):
         m.submodules.decide = self.decide = decide = Decide(config)
         decode(m, decide.operation, self.valid, self.token, self.levels_n)
         tell(m, decide, self, self.token)
-        m.d.comb += [decide.status.eq(self.status), decide.near.eq(0)]
+        m.d.comb += [decide.status.eq(self.status), decide.near.eq(0), decide.ahead.eq(0)]
         m.d.sync += self.status.eq(decide.after)
         prices = moved(self.prices, decide.moves, self.token.price)
         value = self.token.value[: config.qty_bits]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 __all__ = ["Fault"]
 
-DECIDE, HAZARDS, LADDER = "hdl/book/decide.py", "hdl/book/hazards.py", "hdl/book/ladder.py"
+AHEAD, DECIDE = "hdl/book/ahead.py", "hdl/book/decide.py"
+HAZARDS, LADDER = "hdl/book/hazards.py", "hdl/book/ladder.py"
 MARKS, OPERATION, ROW = "hdl/book/marks.py", "hdl/book/operation.py", "hdl/book/row.py"
 TOUCH, VIEW, MEMORY = "hdl/book/touch.py", "hdl/book/view.py", "hdl/memory.py"
 BOTH, PROFILE = "hdl/book/both.py", "hdl/signal/profile.py"
