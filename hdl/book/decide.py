@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.book.ahead import ahead_layout
 from hdl.book.operation import operation_layout
-from hdl.book.row import moved_bits, moves_layout, only, status_layout
+from hdl.book.row import held_after, moved_bits, moves_layout, only, status_layout
 from hdl.config import BuildConfig
 from hdl.types import SideState, count_layout
 
@@ -163,17 +163,9 @@ class Decide(wiring.Component):
         ]
         with m.If(loaded):
             m.d.comb += left.state.eq(SideState.KNOWN)
-        with m.If(moves.adds):
-            m.d.comb += [
-                left.held.eq(Cat(1, status.held[:last])),
-                left.depth.eq(status.depth + ~full),
-            ]
-        with m.If(moves.deletes):
-            m.d.comb += [
-                left.held.eq(status.held[1:]),
-                left.depth.eq(status.depth - 1),
-            ]
         m.d.comb += after.eq(only(~moves.clears, left.as_value()))
+        for now, then in zip((after.held, after.depth), held_after(status, moves), strict=True):
+            m.d.comb += now.eq(then)
         with m.If(asked.begin):
             m.d.comb += after.state.eq(SideState.LOADING)
         touches = asked.update | asked.load | asked.clear | asked.begin | asked.end

@@ -13,6 +13,7 @@ from hdl.book.hazards import STAGES, Hazards
 from hdl.book.operation import decode, operation_layout
 from hdl.book.row import (
     grouped,
+    held_after,
     moved,
     moved_bits,
     moves_layout,
@@ -159,6 +160,7 @@ class Ladder(wiring.Component):
         # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
         moves: Any = Signal(moves_layout(config))
         near: dict[int, Any] = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
+        left = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
         near_better, near_equal, meant = Signal(), Signal(), Signal(ahead_layout())
         status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 7)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
@@ -252,9 +254,17 @@ class Ladder(wiring.Component):
             ),
             near[5].eq(Mux(same[2][4], decide.moves.as_value(), 0)),
             near[6].eq(Mux(same[2][5], moves.as_value(), 0)),
-            status[5].eq(decide.after),
+            left.eq(decide.after),
+            left.held.eq(decide.status.held),
+            left.depth.eq(decide.status.depth),
             status[6].eq(status[5]),
         ]
+        # What is held follows in stage 5, not at the end of the way to a decision.
+        m.d.comb += status[5].eq(left)
+        for now, then in zip(
+            (status[5].held, status[5].depth), held_after(left, moves), strict=True
+        ):
+            m.d.comb += now.eq(then)
 
         # Stage 5: move the row.
         m.d.comb += read_qtys.addr.eq(stage[3].addr)

@@ -23,6 +23,7 @@ from hdl.types import SideState
 
 __all__ = [
     "grouped",
+    "held_after",
     "key_to_price",
     "moved",
     "moved_bits",
@@ -85,6 +86,23 @@ def moves_layout(config: BuildConfig) -> data.StructLayout:
             "clears": 1,  # no level and no horizon is left
         }
     )
+
+
+def held_after(status: data.View, moves: data.View) -> tuple[Value, Value]:
+    """Which places hold a level after a token, and how many do.
+
+    Parameters
+    ----------
+    status : view of status_layout
+        Of the row before it.
+    moves : view of moves_layout
+        What it does.
+    """
+    held, depth = status.held, status.depth
+    up, down = Cat(1, held[:-1]), Cat(held[1:], Const(0, 1))
+    places = Mux(moves.adds, up, Mux(moves.deletes, down, held))
+    count = Mux(moves.adds, depth + ~held[-1], Mux(moves.deletes, depth - 1, depth))
+    return only(~moves.clears, places), only(~moves.clears, count[: len(depth)])
 
 
 def moved(

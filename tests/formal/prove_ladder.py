@@ -225,6 +225,8 @@ def strengthen(
     m.d.comb += [
         Assert(~ours[n] | (status[n] == row[is_that].status)) for n, is_that in STATUS.items()
     ]
+    for name in ("held", "depth"):
+        m.d.comb += Assert(~ours[5] | (inside["left"][name] == row[5].status[name]))
     swept = open_up(inside["statuses"])
     cell = {
         name: pick(m, cells(mem), row_r, name)

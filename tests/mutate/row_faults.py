@@ -290,9 +290,9 @@ _RULES = (
     Fault(
         "depth_over_capacity",
         "An eviction counts as one level more.",
-        DECIDE,
-        "left.depth.eq(status.depth + ~full)",
-        "left.depth.eq(status.depth + 1)",
+        ROW,
+        "depth + ~held[-1]",
+        "depth + 1",
         DENSE,
     ),
     Fault(
@@ -355,6 +355,12 @@ _MENDS = (
         "that there is no horizon",
         "Cat(status[3].held, status[3].bounded)",
         "Cat(status[3].held, 1)",
+    ),
+    _mend(
+        "left_of_stage_4",
+        "which places are held after the token just ahead",
+        "left.held.eq(decide.status.held)",
+        "left.held.eq(status[4].held)",
     ),
     _mend(
         "near_never_better",
