@@ -162,7 +162,7 @@ class Ladder(wiring.Component):
         near: dict[int, Any] = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
         left = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
         near_better, near_equal, meant = Signal(), Signal(), Signal(ahead_layout())
-        status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 7)}
+        status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 8)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
         qtys = {n: places(f"qty{n}", levels, config.qty_bits) for n in (5, 6, 7)}
 
@@ -188,7 +188,8 @@ class Ladder(wiring.Component):
                     for n in (3, 4)
                 ),
             ]
-        read_status = Mux(same[1][6], status[6].as_value(), statuses.read_data.as_value())
+        written = Mux(same[1][7], status[7].as_value(), statuses.read_data.as_value())
+        read_status = Mux(same[1][6], status[6].as_value(), written)
         m.d.sync += status[2].eq(Mux(same[1][5], status[5].as_value(), read_status))
         for n in (2, 3):
             m.d.sync += status[n + 1].eq(
@@ -258,6 +259,7 @@ class Ladder(wiring.Component):
             left.held.eq(decide.status.held),
             left.depth.eq(decide.status.depth),
             status[6].eq(status[5]),
+            status[7].eq(status[6]),
         ]
         # What is held follows in stage 5, not at the end of the way to a decision.
         m.d.comb += status[5].eq(left)
@@ -306,9 +308,9 @@ class Ladder(wiring.Component):
             touched.eq(asked.update | asked.load | asked.clear | asked.begin | asked.end),
         ]
         m.d.comb += [
-            statuses.write_en.eq(stage[5].valid),
-            statuses.write_addr.eq(stage[5].addr),
-            statuses.write_data.eq(status[5]),
+            statuses.write_en.eq(stage[6].valid),
+            statuses.write_addr.eq(stage[6].addr),
+            statuses.write_data.eq(status[6]),
             write_keys.en.eq(touched),
             write_keys.addr.eq(stage[6].addr),
             write_qtys.en.eq(touched),

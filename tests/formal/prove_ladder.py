@@ -37,7 +37,7 @@ __all__ = ["PROOFS"]
 #: likewise. They differ where a stage is mended later than it is read.
 KEYS = {2: 6, 3: 6, 4: 6, 5: 6, 6: 5, 7: 6}
 QTYS = {5: 6, 6: 5, 7: 6}
-STATUS = {2: 5, 3: 5, 4: 5, 5: 4, 6: 5}
+STATUS = {2: 5, 3: 5, 4: 5, 5: 4, 6: 5, 7: 6}
 #: What a token asks for; True where it is about another bit and means nothing by itself.
 ASKED = {name: name in ("zero", "whole", "n") for name in operation_layout().members}
 
@@ -288,8 +288,8 @@ def strengthen(
         Assert(swept["swept"] <= config.rows),
         Assert(ladder.init_done == (swept["swept"] == config.rows)),
         Assert((swept["swept"] <= row_r) | ladder.init_done | (cell["status"] == 0)),
-        Assert(~ladder.init_done | (cell["status"] == row[5].status.as_value())),
-        Assert(~ours[1] | ours[6] | (read_status == row[6].status.as_value())),
+        Assert(~ladder.init_done | (cell["status"] == row[6].status.as_value())),
+        Assert(~ours[1] | ours[7] | (read_status == row[7].status.as_value())),
     ]
 
 

@@ -428,8 +428,14 @@ _MENDS = (
     _mend(
         "status_of_a_write",
         "the status that was written in the clock in which it read",
-        "Mux(same[1][6], status[6].as_value(), statuses.read_data.as_value())",
+        "Mux(same[1][7], status[7].as_value(), statuses.read_data.as_value())",
         "statuses.read_data.as_value()",
+    ),
+    _mend(
+        "status_not_yet_written",
+        "the status that is about to be written as it reads",
+        "Mux(same[1][6], status[6].as_value(), written)",
+        "written",
     ),
     _mend(
         "status_in_stage_1",
