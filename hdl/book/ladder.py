@@ -160,7 +160,7 @@ class Ladder(wiring.Component):
         # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
         moves: Any = Signal(moves_layout(config))
         near: dict[int, Any] = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
-        left = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
+        left: Any = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
         near_better, near_equal, meant = Signal(), Signal(), Signal(ahead_layout())
         status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 8)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
