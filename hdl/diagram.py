@@ -64,7 +64,7 @@ def edges(design: str, name: str) -> list[Edge]:
             blocks[cell].nets[found[1]] = _NET.findall(found[2])
 
     drives: dict[str, tuple[str, str, int]] = {}
-    takes: list[tuple[str, str]] = []
+    takes: list[tuple[str, tuple[str, str, int]]] = []
 
     def place(block: str, port: str, nets: list[str], out: bool, ports: dict) -> None:
         payload = _plain(port).replace("valid", "payload")
@@ -73,7 +73,7 @@ def edges(design: str, name: str) -> list[Edge]:
             if out:
                 drives[net] = (block, _plain(port), bits)
             else:
-                takes.append((net, block))
+                takes.append((net, (block, _plain(port), bits)))
 
     for block, (ports, nets) in blocks.items():
         for port, names in nets.items():
@@ -81,8 +81,15 @@ def edges(design: str, name: str) -> list[Edge]:
     for port, (direction, _) in modules[name].items():
         inward = direction == "input"
         place(_OUTSIDE[not inward], port, [port], inward, modules[name])
-    wires = {(*drives[net], block) for net, block in takes if net in drives}
-    return sorted(Edge(source, target, port, bits) for source, port, bits, target in wires)
+    wires = set()
+    for net, (target, taken, taken_bits) in takes:
+        if net in drives:
+            source, port, bits = drives[net]
+            # A `valid` that does more in its block may go by another name there.
+            if taken.endswith("valid") and not port.endswith("valid"):
+                port, bits = taken, taken_bits
+            wires.add(Edge(source, target, port, bits))
+    return sorted(wires)
 
 
 def mermaid(design: str, name: str) -> str:
