@@ -16,7 +16,6 @@ def ahead_layout() -> data.StructLayout:
             "worse": 1,  # a level was put whose key is not better than the token's
             "evicts": 1,  # the last level became the horizon
             "reached": 1,  # there is a new horizon and the token is at or beyond it
-            "inside": 1,  # there is a new horizon and the token is better, or there is none left
             "clears": 1,  # no level and no horizon is left
         }
     )
@@ -26,7 +25,8 @@ def ahead_of(moves: data.View, better: Value, equal: Value) -> Value:
     """`ahead_layout` of what a token does, and how its key compares with the one behind it.
 
     Told in these terms, and not as moves and a comparison, since a decision rests on those of the
-    one before: what can be joined before the register is not joined behind it.
+    one before: what can be joined before the register is not joined behind it. A token better than
+    a new horizon is better than the one before, since a horizon only moves to a better price.
     """
     told = {
         "made": moves.adds & equal,
@@ -34,7 +34,6 @@ def ahead_of(moves: data.View, better: Value, equal: Value) -> Value:
         "worse": moves.adds & ~better,
         "evicts": moves.evicts,
         "reached": moves.bounds & (better | equal),
-        "inside": moves.bounds & ~(better | equal) | moves.clears,
         "clears": moves.clears,
     }
     return Cat(told[name] for name in ahead_layout().members)

@@ -115,7 +115,7 @@ class Decide(wiring.Component):
             tail.eq(better[last] & ~ahead.clears),
             beyond.eq(
                 ahead.reached
-                | (~ahead.inside & Mux(ahead.evicts, self.reached[0], self.reached[1]))
+                | (~ahead.clears & Mux(ahead.evicts, self.reached[0], self.reached[1]))
             ),
         ]
 

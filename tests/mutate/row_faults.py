@@ -149,14 +149,6 @@ _NEAR = (
         DENSE,
     ),
     Fault(
-        "inside_misses_near_horizon",
-        "A token lies beyond a worse horizon than the one that the one just ahead puts.",
-        AHEAD,
-        "moves.bounds & ~(better | equal) | moves.clears",
-        "moves.clears",
-        DENSE,
-    ),
-    Fault(
         "near_clear_keeps_hit",
         "A token finds its price in a side that the one just ahead emptied.",
         AHEAD,
@@ -167,9 +159,9 @@ _NEAR = (
     Fault(
         "near_clear_keeps_horizon",
         "A token lies beyond the horizon of a side that the one just ahead emptied.",
-        AHEAD,
-        "moves.bounds & ~(better | equal) | moves.clears",
-        "moves.bounds & ~(better | equal)",
+        DECIDE,
+        "| (~ahead.clears & Mux(",
+        "| (1 & Mux(",
         NEAR,
     ),
     Fault(
