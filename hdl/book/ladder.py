@@ -162,6 +162,8 @@ class Ladder(wiring.Component):
         near: dict[int, Any] = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
         left: Any = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
         near_better, near_equal, meant = Signal(), Signal(), Signal(ahead_layout())
+        # The decision's own copies of same4[5] and of the state left; see "Stage 4".
+        follows, left_state = Signal(reset_less=True), Signal(SideState, reset_less=True)
         status = {n: Signal(status_layout(config), name=f"status{n}") for n in range(2, 8)}
         keys = {n: places(f"key{n}", levels + 1, config.price_bits) for n in (2, 3, 4, 5, 6, 7)}
         qtys = {n: places(f"qty{n}", levels, config.qty_bits) for n in (5, 6, 7)}
@@ -228,7 +230,9 @@ class Ladder(wiring.Component):
             worst.eq((~better4 & there)[levels - 1]),
         ]
 
-        # Stage 4: decide.
+        # Stage 4: decide. One decision a clock rests on the one before, so what it asks of the row
+        # comes from registers that nothing else reads, and what is counted waits a clock: a gate
+        # that is shared with something far away is placed far away.
         m.d.comb += [
             decide.operation.eq(stage[4].operation),
             decide.better.eq(better[4]),
@@ -242,10 +246,14 @@ class Ladder(wiring.Component):
             decide.near_equal.eq(near_equal),
             decide.ahead.eq(meant),
             decide.status.eq(Mux(same[4][5], status[5].as_value(), status[4].as_value())),
-            self.counts.eq(decide.counts),
+            decide.status.held[-1].eq(Mux(follows, status[5].held[-1], status[4].held[-1])),
+            decide.status.state.eq(Mux(follows, left_state, status[4].state)),
             self.init_done.eq(statuses.done),
         ]
         m.d.sync += [
+            self.counts.eq(decide.counts),
+            follows.eq(same[3][4]),
+            left_state.eq(decide.after.state),
             moves.eq(decide.moves),
             near[4].eq(Mux(same[3][4], decide.moves.as_value(), 0)),
             near_better.eq(hazards.better3[4]),

@@ -100,6 +100,8 @@ def in_turn(config: BuildConfig = SMALL) -> Module:
     is_own = of[6] == Cat(at[6].side, at[6].symbol)
     held = Mux(out.status.state == SideState.KNOWN, out.status.held, 0)
     used = Cat(held[place] & (out.status.n > place) for place in range(config.view_levels))
+    counted = Signal.like(ladder.counts)
+    m.d.sync += counted.eq(serial.decide.counts)
     m.d.comb += [
         Assert(~here[6] | (out.row == of[6]), "its row is told"),
         Assert(~here[6] | is_own | (at[6].kind == 0), "which is its own"),
@@ -108,7 +110,7 @@ def in_turn(config: BuildConfig = SMALL) -> Module:
         Assert(ladder.o.valid == here[6], "a token comes out 5 cycles later, none is lost"),
         Assert(~here[6] | (out.token == at[6]), "and is the same"),
         Assert(~ours[6] | (out.status == stands.status), "its row is that of one after another"),
-        Assert(~ours[4] | (ladder.counts == serial.decide.counts), "and so are the counters"),
+        Assert(~ours[5] | (ladder.counts == counted), "and so are the counters"),
     ]
     for place, told in enumerate([*out.keys, out.horizon]):
         true = price_to_key(stands.prices[place], ask)
@@ -121,7 +123,7 @@ def in_turn(config: BuildConfig = SMALL) -> Module:
 
     known = serial.is_state(SideState.KNOWN)
     together = Cat(ours[n] for n in (4, 5, 6, 7)).all()
-    counts, full = ladder.counts, serial.status.held[-1]
+    counts, full = inside["decide"].counts, serial.status.held[-1]
     apart = Signal(3)  # clocks since the last token of R, in stage 6
     m.d.sync += apart.eq(Mux(ours[6], 0, Mux(apart == 7, 7, apart + 1)))
     m.d.comb += [
