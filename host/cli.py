@@ -115,7 +115,9 @@ def replay(
         str | None,
         typer.Option(help="Quantity step of every symbol; default: from the snapshot."),
     ] = None,
-    link: Annotated[str, typer.Option(help="Link to the board.")] = "sim",
+    link: Annotated[
+        str, typer.Option(help="Link to the board: sim, uart:PORT, pynq:FILE, xrt:FILE.")
+    ] = "sim",
     levels: Annotated[int, typer.Option(help="Levels a side that are summed, 1 to 10.")] = 10,
     ratio: Annotated[str, typer.Option(help="Imbalance that makes an order, above 1.")] = "2.5",
     order_qty: Annotated[

@@ -2,11 +2,7 @@
 """The simulated board behind its serial pins, and a wire to it that may do harm."""
 
 import ctypes
-import hashlib
-import json
 import random
-import shutil
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from hdl.config import BuildConfig
-from sim import build as sim_build
 from sim.build import Design
+from sim.pins import build_pins
 
 __all__ = ["BREAK", "Harm", "SerialWire", "UartBoard", "random_harm"]
 
@@ -27,43 +23,6 @@ Harm = Callable[[int], list[int]]
 
 _SHIM = Path(__file__).with_name("uart_shim.cpp")
 _DESIGN = Design("hdl.top_uart:UartTop", ("hdl",), "tickgate_uart")
-_TOP = """\
-// SPDX-License-Identifier: Apache-2.0
-module board (input clk, input rst, input rx, output tx);
-    reg rx_q = 1, rst_q = 1;
-    always @(posedge clk) begin
-        rx_q <= rx;
-        rst_q <= rst;
-    end
-    tickgate_uart core (.clk(clk), .rst(rst_q), .rx(rx_q), .tx(tx));
-endmodule
-"""
-
-
-def _build(config: BuildConfig) -> Path:
-    """Build the library, or find it in the cache."""
-    compiler = sim_build.compiler_version()
-    own = hashlib.sha256(_SHIM.read_bytes() + _TOP.encode()).hexdigest()
-    key = hashlib.sha256(
-        json.dumps([sim_build.content_key(config, False, _DESIGN, compiler), own]).encode()
-    ).hexdigest()
-    folder = sim_build.cache_folder() / f"{_DESIGN.top}-{key[:20]}"
-    library = folder / "board.so"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with sim_build._locked(folder.parent / f"{folder.name}.lock"):
-        if not library.is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            work = Path(tempfile.mkdtemp(prefix=".work-", dir=folder.parent))
-            try:
-                _, verilog = sim_build.elaborate_verilog(config, _DESIGN)
-                (work / "core.v").write_text(sim_build.without_zero_init(verilog))
-                (work / "board.v").write_text(_TOP)
-                shutil.copyfile(_SHIM, work / "shim.cpp")
-                sim_build._compile(work, folder.with_suffix(".log"), False, _DESIGN, compiler)
-                work.rename(folder)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-    return library
 
 
 @cache
@@ -115,7 +74,7 @@ class UartBoard:
         seed: int = 1,
     ) -> None:
         self._handle = None
-        self._library = _load(str(_build(config or BuildConfig())))
+        self._library = _load(str(build_pins(config or BuildConfig(), _DESIGN, _SHIM)))
         clocks = round((self.CLOCK_HZ << 16) / (host_baud or self.BAUD))
         self._handle = self._library.tgu_create(clocks, seed)
         self._out = np.empty(1 << 16, np.uint8)

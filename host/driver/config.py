@@ -60,9 +60,14 @@ class LinkConfig(_Section):
     """The board, and how it is reached."""
 
     name: str = Field(
-        default="sim", pattern=r"^(sim|uart|pynq|xrt)$", description="link to the board: sim, uart"
+        default="sim",
+        pattern=r"^(sim|uart|pynq|xrt)$",
+        description="link to the board: sim, uart, pynq, xrt",
     )
     port: str = Field(default="", max_length=200, description="serial port of the link uart")
+    file: str = Field(
+        default="", max_length=1_000, description="bitstream of the link pynq, xclbin of xrt"
+    )
     clock_hz: int = Field(
         default=100_000_000,
         ge=1_000_000,
@@ -405,6 +410,8 @@ class RunConfig(_Section):
             )
         if self.link.name == "uart" and not self.link.port:
             raise ValueError("link.port: expected the name of a serial port, was none")
+        if self.link.name in ("pynq", "xrt") and not self.link.file:
+            raise ValueError(f"link.file: expected the file of the link {self.link.name}, was none")
         if self.mode == "paper" and self.venue not in ("binance", "binanceusdm"):
             raise ValueError(
                 f"venue: expected binance or binanceusdm in the mode paper, was {self.venue}"

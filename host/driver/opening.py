@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -166,8 +165,9 @@ def board_of(config: RunConfig, stack: AsyncExitStack) -> Board:
     LinkError
         It does not open.
     """
-    options: dict[str, Any] = {"port": config.link.port} if config.link.name == "uart" else {}
-    link = open_link(config.link.name, **options)
+    name = config.link.name
+    places = {"uart": config.link.port, "pynq": config.link.file, "xrt": config.link.file}
+    link = open_link(f"{name}:{places[name]}" if name in places else name)
     stack.callback(link.close)
     return link
 

@@ -10,17 +10,30 @@ __all__ = ["LINKS", "Entry", "Identity", "Link", "LinkError", "RegisterError", "
 
 
 class Entry(NamedTuple):
-    """Where a link is: its module and class, and the pip extra that brings what it needs."""
+    """Where a link is.
+
+    Parameters
+    ----------
+    module, name : str
+        Its module and class.
+    install : str
+        What brings the packages it needs.
+    place : str
+        Name of its option that says which board, empty where there is but one.
+    """
 
     module: str
     name: str
-    extra: str
+    install: str
+    place: str = ""
 
 
 #: Every link by its name.
 LINKS: dict[str, Entry] = {
-    "sim": Entry("host.links.sim", "SimLink", "sim"),
-    "uart": Entry("host.links.uart", "UartLink", "uart"),
+    "sim": Entry("host.links.sim", "SimLink", "pip install 'tickgate[sim]'"),
+    "uart": Entry("host.links.uart", "UartLink", "pip install 'tickgate[uart]'", "port"),
+    "pynq": Entry("host.links.pynq", "PynqLink", "pip install 'tickgate[pynq]'", "bitfile"),
+    "xrt": Entry("host.links.xrt", "XrtLink", "install XRT, source its setup.sh", "xclbin"),
 }
 
 
@@ -30,7 +43,8 @@ def open_link(name: str, **options: Any) -> Link:
     Parameters
     ----------
     name : str
-        One of `LINKS`.
+        One of `LINKS`, with a colon and its place behind it where it has one:
+        ``uart:/dev/ttyUSB0``, ``pynq:tickgate.bit``, ``xrt:tickgate.xclbin``.
     **options
         Passed to the link; see its class.
 
@@ -39,14 +53,18 @@ def open_link(name: str, **options: Any) -> Link:
     LinkError
         There is no such link, a package it needs is not installed, or it does not open.
     """
+    name, _, place = name.partition(":")
     entry = LINKS.get(name)
     if entry is None:
         raise LinkError(f"link: expected one of {', '.join(sorted(LINKS))}, was {name!r}")
+    if place and not entry.place:
+        raise LinkError(f"link {name}: expected no place behind it, was {place!r}")
+    if place:
+        options = {entry.place: place, **options}
     try:
         link: Link = getattr(import_module(entry.module), entry.name)(**options)
     except ModuleNotFoundError as error:
         raise LinkError(
-            f"link {name}: expected the package {error.name}, was not found; "
-            f"pip install 'tickgate[{entry.extra}]'"
+            f"link {name}: expected the package {error.name}, was not found; {entry.install}"
         ) from error
     return link

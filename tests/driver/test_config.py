@@ -110,6 +110,7 @@ def test_the_template_is_the_defaults(tmp_path: Path) -> None:
     [
         ('[[symbol]]\nname = "A/B"\n[[symbol]]\nname = "A/B"', "symbol: expected each name once"),
         ('[[symbol]]\nname = "A/B"\n[link]\nname = "uart"', "link.port: expected the name"),
+        ('[[symbol]]\nname = "A/B"\n[link]\nname = "xrt"', "link.file: expected the file"),
         ('mode = "paper"\nvenue = "okx"\n[[symbol]]\nname = "A/B"', "venue: expected binance or"),
         ("", "symbol: expected"),
         ("= 1", "expected TOML, was"),

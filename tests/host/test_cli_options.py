@@ -42,7 +42,7 @@ def is_one_error(err):
         (["--levels", "0"], "--levels: expected 1 to 10, was 0"),
         (["--levels", "11"], "--levels: expected 1 to 10, was 11"),
         (["--levels", "ten"], "'--levels'"),
-        (["--link", "telepathy"], "link: expected one of sim, uart, was 'telepathy'"),
+        (["--link", "telepathy"], "link: expected one of pynq, sim, uart, xrt, was 'telepathy'"),
         (["--tick", "0"], "--tick: expected a decimal above 0, was '0'"),
         (["--lot", "NaN"], "--lot: expected a decimal above 0, was 'NaN'"),
         (["--order-qty", "0.0001"], "--order-qty: qty: expected a multiple of the step"),

@@ -9,6 +9,7 @@ from tests.mutate.fault import Fault
 from tests.mutate.feed_faults import FEED_FAULTS
 from tests.mutate.gate_faults import GATE_FAULTS
 from tests.mutate.line_faults import LINE_FAULTS
+from tests.mutate.link_faults import LINK_FAULTS
 from tests.mutate.row_faults import ROW_FAULTS
 from tests.mutate.signal_faults import SIGNAL_FAULTS
 from tests.mutate.view_faults import VIEW_FAULTS
@@ -23,4 +24,5 @@ FAULTS: tuple[Fault, ...] = (
     *SIGNAL_FAULTS,
     *FEED_FAULTS,
     *LINE_FAULTS,
+    *LINK_FAULTS,
 )

@@ -5,12 +5,13 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.link.clear import ClearAll
 from hdl.link.uart.deframe import LOST, Deframer
 from hdl.link.uart.frame import Framer
 from hdl.link.uart.registers import COUNTERS
 from hdl.link.uart.serial import SerialReceiver, SerialSender
 from hdl.link.uart.wire import FromBoard, ToBoard
-from hdl.records import IN_RECORD, InFlag, InKind
+from hdl.records import IN_RECORD
 from hdl.regs.bank import BANK_BUS
 
 __all__ = ["QUIET_CYCLES", "UartEndpoint"]
@@ -80,6 +81,7 @@ class UartEndpoint(wiring.Component):
         m.submodules.deframer = deframer = Deframer()
         m.submodules.framer = framer = Framer()
         m.submodules.sender = sender = SerialSender(self.clock_hz, self.baud)
+        m.submodules.clear = clear = ClearAll(self.symbols)
         wiring.connect(m, framer.o, sender.i)
         m.d.comb += [
             receiver.rx.eq(self.rx),
@@ -104,7 +106,7 @@ class UartEndpoint(wiring.Component):
         state, body = Signal(_State), deframer.o
         kind, expected = Signal(8), Signal(8)
         text, have = Signal(8 * (_RECORD_BYTES + 4)), Signal(range(_RECORD_BYTES + 5))
-        symbol, asks, quiet = Signal(8), Signal(), Signal(range(QUIET_CYCLES + 1))
+        quiet = Signal(range(QUIET_CYCLES + 1))
         nonce, ended, heard = Signal(32), Signal(), Signal()
         owed, address = Signal(_OWED), Signal(16)  # address of this frame
 
@@ -113,6 +115,7 @@ class UartEndpoint(wiring.Component):
             self.records.p.eq(text[: 8 * _RECORD_BYTES]),
             self.bus.addr.eq(address[: len(self.bus.addr)]),
             self.bus.w_data.eq(text[16:48]),
+            clear.o.ready.eq(self.records.ready),
         ]
         in_table = address[len(self.bus.addr) :] == 0
         with m.Switch(state):
@@ -135,23 +138,15 @@ class UartEndpoint(wiring.Component):
                     m.d.sync += heard.eq(1)
             with m.Case(_State.CLEAR):
                 m.d.comb += [
+                    clear.enable.eq(1),
                     self.records.valid.eq(1),
-                    self.records.p.eq(0),
-                    self.records.p.kind.eq(int(InKind.CLEAR)),
-                    self.records.p.flags.eq(
-                        Mux(asks, int(InFlag.GAP | InFlag.SIDE), int(InFlag.GAP))
-                    ),
-                    self.records.p.symbol.eq(symbol),
+                    self.records.p.eq(clear.o.p),
                 ]
-                with m.If(self.records.ready):
-                    m.d.sync += asks.eq(~asks)
-                    with m.If(asks):
-                        m.d.sync += symbol.eq(symbol + 1)
-                    with m.If(asks & (symbol == self.symbols - 1)):
-                        m.d.comb += add["uart_invalidated"].eq(1)
-                        m.d.sync += [symbol.eq(0), owed.status.eq(1), state.eq(_State.PAYLOAD)]
-                        with m.If(kind == LOST):
-                            m.d.sync += state.eq(_State.KIND)
+                with m.If(clear.done):
+                    m.d.comb += add["uart_invalidated"].eq(1)
+                    m.d.sync += [owed.status.eq(1), state.eq(_State.PAYLOAD)]
+                    with m.If(kind == LOST):
+                        m.d.sync += state.eq(_State.KIND)
             with m.Case(_State.PAYLOAD):
                 m.d.comb += body.ready.eq(1)
                 with m.If(body.valid):
