@@ -7,7 +7,15 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.book.ahead import ahead_layout
 from hdl.book.operation import operation_layout
-from hdl.book.row import held_after, moved_bits, moves_layout, only, status_layout
+from hdl.book.row import (
+    held_after,
+    moved_bits,
+    moves_layout,
+    moves_of,
+    only,
+    status_layout,
+    steps_layout,
+)
 from hdl.config import BuildConfig
 from hdl.types import SideState, count_layout
 
@@ -56,8 +64,10 @@ class Decide(wiring.Component):
         The same in the terms in which it is asked over all places.
     status : In(status_layout)
         Of the row just before the token.
-    moves : Out(moves_layout)
+    steps : Out(steps_layout)
         What the token does.
+    moves : Out(moves_layout)
+        `moves_of` that.
     after : Out(status_layout)
         Of the row after it.
     counts : Out
@@ -85,6 +95,7 @@ class Decide(wiring.Component):
                 "near_equal": In(1),
                 "ahead": In(ahead_layout()),
                 "status": In(status_layout(config)),
+                "steps": Out(steps_layout(config)),
                 "moves": Out(moves_layout(config)),
                 "after": Out(status_layout(config)),
                 "counts": Out(count_layout(*COUNTS)),
@@ -95,6 +106,7 @@ class Decide(wiring.Component):
         m = Module()
         levels, last = self.config.levels, self.config.levels - 1
         asked, near, status, moves = self.operation, self.near, self.status, self.moves
+        steps = self.steps
         ahead = self.ahead
 
         # By place: ones from below where levels are better, at most a single one where it is equal.
@@ -135,24 +147,20 @@ class Decide(wiring.Component):
         loaded = ends & ~overrun
         broken = overrun | (asked.update & loading)
         m.d.comb += [
-            moves.adds.eq(add & ~tail),
-            moves.evicts.eq(moves.adds & full),
-            moves.deletes.eq(store & hit & asked.zero),
-            moves.bounds.eq((add & tail) | (loaded & ~asked.whole & ~beyond)),
-            moves.clears.eq(asked.clear | asked.begin | broken),
+            steps.adds.eq(add & ~tail),
+            steps.evicts.eq(steps.adds & full),
+            steps.deletes.eq(store & hit & asked.zero),
+            steps.bounds.eq((add & tail) | (loaded & ~asked.whole & ~beyond)),
+            steps.changes.eq(change),
+            steps.clears.eq(asked.clear | asked.begin | broken),
         ]
 
         # Places from the token's own on.
-        behind, first = Signal(levels), Signal(levels)
         m.d.comb += [
-            behind.eq(~better | near.clears.replicate(levels)),
-            first.eq(behind & ~Cat(Const(0, 1), behind[:last])),
-            moves.lift.eq(
-                Cat(Const(0, 1), behind[:last] & moves.adds.replicate(last), moves.evicts)
-            ),
-            moves.put.eq(Cat(first & moves.adds.replicate(levels), moves.bounds)),
-            moves.lower.eq(behind & moves.deletes.replicate(levels)),
-            moves.resize.eq(equal & change.replicate(levels)),
+            steps.behind.eq(~better | near.clears.replicate(levels)),
+            steps.first.eq(steps.behind & ~Cat(Const(0, 1), steps.behind[:last])),
+            steps.equal.eq(equal),
+            moves.eq(moves_of(steps)),
         ]
 
         # Of a row that is not cleared; the gate for one that is comes last, as that is known late.

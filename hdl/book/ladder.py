@@ -17,9 +17,11 @@ from hdl.book.row import (
     moved,
     moved_bits,
     moves_layout,
+    moves_of,
     only,
     price_to_key,
     status_layout,
+    steps_layout,
 )
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory, block_ram
@@ -158,6 +160,7 @@ class Ladder(wiring.Component):
 
         # Moves and status are known from stage 4 on, rows from 6 on. `near` are the moves of a
         # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
+        steps: Any = Signal(steps_layout(config))
         moves: Any = Signal(moves_layout(config))
         near: dict[int, Any] = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
         left: Any = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
@@ -254,7 +257,7 @@ class Ladder(wiring.Component):
             self.counts.eq(decide.counts),
             follows.eq(same[3][4]),
             left_state.eq(decide.after.state),
-            moves.eq(decide.moves),
+            steps.eq(decide.steps),
             near[4].eq(Mux(same[3][4], decide.moves.as_value(), 0)),
             near_better.eq(hazards.better3[4]),
             near_equal.eq(hazards.equal3[4]),
@@ -276,8 +279,9 @@ class Ladder(wiring.Component):
         ):
             m.d.comb += now.eq(then)
 
-        # Stage 5: move the row.
-        m.d.comb += read_qtys.addr.eq(stage[3].addr)
+        # Stage 5: move the row. Its moves are made of steps here, since they go to all places, and
+        # those of `near` stay with the decision.
+        m.d.comb += [moves.eq(moves_of(steps)), read_qtys.addr.eq(stage[3].addr)]
         for at in range(levels):
             read = Mux(take[4, 7][at], qtys[7][at], read_qtys.data[at])
             m.d.sync += qtys[5][at].eq(Mux(take[4, 6][at], qtys[6][at], read))

@@ -28,9 +28,11 @@ __all__ = [
     "moved",
     "moved_bits",
     "moves_layout",
+    "moves_of",
     "only",
     "price_to_key",
     "status_layout",
+    "steps_layout",
 ]
 
 
@@ -86,6 +88,36 @@ def moves_layout(config: BuildConfig) -> data.StructLayout:
             "clears": 1,  # no level and no horizon is left
         }
     )
+
+
+def steps_layout(config: BuildConfig) -> data.StructLayout:
+    """What `moves_of` makes moves of: where a token's place is, and what happens there."""
+    return data.StructLayout(
+        {
+            "behind": config.levels,  # places from the token's own on
+            "first": config.levels,  # the token's own
+            "equal": config.levels,  # the level with its price
+            "adds": 1,
+            "evicts": 1,
+            "deletes": 1,
+            "bounds": 1,
+            "changes": 1,  # a level changes its quantity
+            "clears": 1,
+        }
+    )
+
+
+def moves_of(steps: data.View) -> Value:
+    """`moves_layout` of a token's steps."""
+    width = len(steps.behind)
+    adds, deletes, changes = (
+        bit.replicate(width) for bit in (steps.adds, steps.deletes, steps.changes)
+    )
+    lift = Cat(Const(0, 1), (steps.behind & adds)[:-1], steps.evicts)
+    put = Cat(steps.first & adds, steps.bounds)
+    lower = Cat(steps.behind & deletes, Const(0, 1))
+    ends = Cat(steps.adds, steps.evicts, steps.deletes, steps.bounds, steps.clears)
+    return Cat(lift, put, lower, steps.equal & changes, ends)
 
 
 def held_after(status: data.View, moves: data.View) -> tuple[Value, Value]:
