@@ -6,7 +6,7 @@ Yosys makes a netlist of the whole pipeline, nextpnr places and routes it once f
 the fastest becomes ``bitstreams/BOARD/tickgate.bit``, with ``report.json`` beside it. The exit
 status is 1 when no seed reaches the clock; then nothing is written there. ``--check`` only tells
 whether the report belongs to the sources; ``--synth-only`` ends with the sizes. All tools come with
-the extra ``bitstream``.
+the extra ``bitstream``. Boards that need their vendor's tools are handed on to ``vendor.py``.
 """
 
 import argparse
@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import vendor  # noqa: E402
 
 from hdl.boards.board import BOARDS, Board  # noqa: E402
 from hdl.boards.ecp5 import TOP_NAME, Ecp5Top, constraints, pll  # noqa: E402
@@ -170,8 +172,10 @@ def belongs(board: Board, path: Path) -> int:
 
 def main() -> int:
     """Build, or check what is there."""
+    if vendor.VENDOR_BOARDS.keys() & sys.argv[1:]:
+        return vendor.main()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("board", choices=sorted(BOARDS))
+    parser.add_argument("board", choices=sorted([*BOARDS, *vendor.VENDOR_BOARDS]))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--check", action="store_true")

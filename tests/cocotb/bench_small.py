@@ -22,7 +22,7 @@ from sim.stimulus import random_stream
 from sim.stimulus_run import random_run, random_settings
 from tests.cocotb.tb import PAUSES, TB, decisions_of
 
-CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=16)
+CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=24)
 SIZES = (CONFIG.symbols, CONFIG.levels, CONFIG.qty_bits)
 LENGTH = 1200
 BLOCKED_CYCLES = 2000

@@ -22,7 +22,7 @@ from sim.uart_board import BREAK, SerialWire, UartBoard, random_harm
 
 pytestmark = pytest.mark.xdist_group("uart")
 
-CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=16)
+CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=24)
 SIZES = (CONFIG.symbols, CONFIG.levels, CONFIG.qty_bits)
 
 

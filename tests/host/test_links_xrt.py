@@ -18,7 +18,7 @@ from tests.host.xrt_standin import Runtime
 
 pytestmark = pytest.mark.xdist_group("axi")
 
-CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=16)
+CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=24)
 SIZES = (CONFIG.symbols, CONFIG.levels, CONFIG.qty_bits)
 
 

@@ -16,7 +16,7 @@ from tests.unit.book_streams import dense_stream
 from tests.unit.fabric import OPEN, assert_equal
 
 SMALL = BuildConfig(symbols=2, levels=3, qty_bits=8, price_bits=8)
-LARGER = BuildConfig(symbols=3, levels=5, qty_bits=16)
+LARGER = BuildConfig(symbols=3, levels=5, qty_bits=24)
 #: Clocks between two records of a row within which the second cannot read what the first wrote.
 DISTANCES = range(1, 8)
 

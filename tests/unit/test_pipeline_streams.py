@@ -12,7 +12,7 @@ from tests.unit.fabric import assert_equal
 
 BUILDS = [
     BuildConfig(symbols=1, levels=3, qty_bits=8),
-    BuildConfig(symbols=3, levels=5, qty_bits=16),
+    BuildConfig(symbols=3, levels=5, qty_bits=24),
     BuildConfig(symbols=5, levels=11, qty_bits=64, result_depth=33),
     BuildConfig(),
 ]

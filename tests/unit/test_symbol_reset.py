@@ -18,7 +18,7 @@ from tests.unit.fabric import ASK, BID, OPEN, array, event, record, refill
 from tests.unit.simulate import run
 
 SMALL = BuildConfig(symbols=2, levels=3, qty_bits=8)
-BUILDS = [SMALL, BuildConfig(symbols=3, levels=5, qty_bits=16), BuildConfig()]
+BUILDS = [SMALL, BuildConfig(symbols=3, levels=5, qty_bits=24), BuildConfig()]
 
 
 def both(config, board):

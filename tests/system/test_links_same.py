@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One replay of one capture over every link: the same records out, all but cycle stamps.
+
+The boards have few levels, so that most refills of the replay come while it runs: an answer that
+depended on how long a link takes would show.
+"""
+
+import gzip
+import importlib.util
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from hdl.config import BuildConfig
+from host.contract.records import DECISION_DTYPE, VIEW_DTYPE, OutKind, ViewFlag
+from host.links.sim import SimLink
+from host.links.uart import UartLink
+from host.links.xrt import XrtLink
+from host.replay.run import Options, replay
+from host.settings import ReplaySettings
+from sim.board import Board
+from sim.compare import compare
+from sim.kernel_board import KernelBoard
+from sim.reference import Reference
+from sim.uart_board import SerialWire, UartBoard
+from tests.host.replay_helpers import SLICE
+from tests.host.xrt_standin import Runtime
+
+pytestmark = pytest.mark.xdist_group("axi")
+
+CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=24)
+SIZES = (CONFIG.symbols, CONFIG.levels, CONFIG.qty_bits)
+#: Of the bundled minute; enough for refills and decisions, a minute of them over a serial line.
+LINES = 2500
+PYNQ = Path(__file__).resolve().parents[2] / "build" / "pynq"
+
+
+def over_sim(_folder):
+    return SimLink(Board(CONFIG))
+
+
+def over_uart(_folder):
+    return UartLink(serial=SerialWire(UartBoard(CONFIG)))
+
+
+def over_pynq(folder):
+    if PYNQ.is_dir() and str(PYNQ) not in sys.path:
+        sys.path.append(str(PYNQ))
+    if importlib.util.find_spec("pynq") is None:
+        pytest.skip("needs the package pynq, which the Makefile installs into build/pynq")
+    from tests.host.pynq_overlay import opened
+
+    return opened(CONFIG, folder)
+
+
+def over_xrt(_folder):
+    board = KernelBoard(CONFIG, stalls=(1, 200, 30, 100))
+    return XrtLink("tickgate.xclbin", runtime=Runtime(board), timeout_s=60)
+
+
+LINKS = {"sim": over_sim, "uart": over_uart, "pynq": over_pynq, "xrt": over_xrt}
+
+
+@cache
+def replayed(name, folder):
+    """What a board on that link answered to the capture, and its counters."""
+    capture = folder / "capture.gz"
+    lines = gzip.decompress(SLICE.read_bytes()).splitlines()[:LINES]
+    capture.write_bytes(gzip.compress(b"\n".join([*lines, b""]), 1))
+    settings = ReplaySettings(levels=3, ratio="2")
+    with LINKS[name](folder) as link:
+        run = replay(Options([str(capture)], settings), link, lambda _done, _total: None)
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("links")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LINKS)
+def test_a_replay_gives_the_same_records_over_every_link(name, folder):
+    here, there = replayed("sim", folder), replayed(name, folder)
+    comparison = compare(here.out, there.out)
+    assert comparison.equal, str(comparison)
+    assert [len(step) for step in here.steps] == [len(step) for step in there.steps]
+    counted = {key: value for key, value in here.registers.items() if "latency" not in key}
+    assert {key: there.registers[key] for key in counted} == counted
+
+    kinds = Counter(there.out[:, 0].tolist())
+    assert kinds[OutKind.REFILL_REQUEST] > 5
+    decisions = there.out[there.out[:, 0] == OutKind.DECISION].copy().view(DECISION_DTYPE)
+    assert len(decisions) > 20 and len(set(decisions["latency_cycles"].tolist())) == 1
+    views = there.out[there.out[:, 0] == OutKind.VIEW].copy().view(VIEW_DTYPE)
+    assert ((views["flags"] & ViewFlag.VALID) != 0).sum() > 100
+
+
+@pytest.mark.slow
+def test_that_replay_is_the_reference_models(folder):
+    run, reference = replayed("sim", folder), Reference(*SIZES)
+    expected = []
+    for step in run.steps:
+        if hasattr(step, "name"):
+            reference.write(*step)
+        else:
+            expected.append(reference.feed(step))
+    import numpy as np
+
+    comparison = compare(np.concatenate(expected), run.out)
+    assert comparison.equal, str(comparison)
