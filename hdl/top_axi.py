@@ -64,15 +64,17 @@ class AxiTop(wiring.Component):
         m.domains.sync = ClockDomain("sync")
         m.submodules.core = core = Core(self.config, pins=True)
         m.submodules.lite = lite = LiteSlave()
-        again = Signal()
+        asked, again = Signal(), Signal()
         widen, batches, narrow = Widen(STREAM_BITS), Batches(self.config), Narrow(STREAM_BITS)
         for name, part in (("widen", widen), ("batches", batches), ("narrow", narrow)):
-            m.submodules[name] = ResetInserter(again)(part)
+            m.submodules[name] = ResetInserter(asked | again)(part)
         wiring.connect(m, widen.o, batches.i)
         wiring.connect(m, batches.o, narrow.i)
 
         control = next(at for register, at in addresses() if register.name == "control")
-        m.d.sync += again.eq(lite.bus.w_en & (lite.bus.addr == control) & lite.bus.w_data[0])
+        # For two clocks, until the core is in reset as well and offers nothing more.
+        m.d.sync += asked.eq(lite.bus.w_en & (lite.bus.addr == control) & lite.bus.w_data[0])
+        m.d.sync += again.eq(asked)
         m.d.comb += [ClockSignal().eq(self.aclk), ResetSignal().eq(~self.aresetn)]
         for name, member in LITE_PORTS.items():
             outer, inner = getattr(self, f"s_axi_{name}"), getattr(lite, name)

@@ -13,9 +13,9 @@ from pynq.overlay import Metadata
 from pynq.ps import ZYNQ_ARCH
 
 from hdl.config import BuildConfig
-from hdl.hwh import DMA_BASE, TICKGATE_BASE, WINDOW_BYTES, hwh
 from sim.axi_board import AxiBoard
 from sim.axi_dma import AxiDma
+from sim.hwh import DMA_BASE, TICKGATE_BASE, WINDOW_BYTES, hwh
 
 __all__ = ["CLOCK_HZ", "SimulatedZynq", "write_overlay"]
 

@@ -223,16 +223,18 @@ class Batches(wiring.Component):
     def _tell(self, m: Module, state: Signal, trailer: data.View) -> None:
         """Results, and behind the last of a packet its trailer."""
         full, done, told = Signal(), Signal(), Signal(range(MOST_RECORDS + 1))
-        last = Signal.like(trailer)
+        shown, last = Signal.like(trailer), Signal.like(trailer)
+        # What is offered stays as it is, whatever comes meanwhile.
         with m.If((state == _State.TELL) & ~self.results.valid & ~full):
-            m.d.sync += done.eq(1)  # a trailer that is offered stays, whatever comes meanwhile
+            m.d.sync += done.eq(1)
+        with m.If(~full & ~done):
+            m.d.sync += [shown.eq(trailer), shown.faults.eq(self.faults)]
         m.d.comb += [
             full.eq(told == MOST_RECORDS),
-            last.eq(trailer),
+            last.eq(shown),
             last.kind.eq(TRAILER_KIND),
-            last.status.eq(Cat(done, trailer.status[1:])),
+            last.status.eq(Cat(done, shown.status[1:])),
             last.records.eq(told),
-            last.faults.eq(self.faults),
         ]
         with m.If(full | done):
             m.d.comb += [

@@ -3,7 +3,7 @@
 
 import pytest
 
-from sim.bench_cocotb import run_model
+from sim.bench_cocotb import CocotbError, run_model
 from sim.bench_top import build_top
 from tests.cocotb import bench_kernel
 
@@ -18,7 +18,10 @@ def kernel_model():
 @pytest.mark.parametrize("name", bench_kernel.TESTS)
 def test_kernel(kernel_model, name):
     module = "tests.cocotb.bench_kernel"
-    assert run_model(kernel_model, module, test=name, top="tickgate_kernel") >= 1
+    try:
+        assert run_model(kernel_model, module, test=name, top="tickgate_kernel") >= 1
+    except CocotbError as error:  # the bench's own words
+        raise AssertionError(str(error)) from None
 
 
 def test_every_cocotb_test_is_run_by_pytest():

@@ -40,8 +40,8 @@ UNKNOWN, WHOLE = [int(ViewReason.UNKNOWN)] * CONFIG.symbols, [0] * CONFIG.symbol
 class Zynq(SimulatedZynq):
     """A device, the links that a test opens on it, and whether it was left in order."""
 
-    def __init__(self, bitfile, stalls=None, config=CONFIG):
-        super().__init__(AxiBoard(config, seed=5, stalls=stalls))
+    def __init__(self, bitfile, stalls=None):
+        super().__init__(AxiBoard(CONFIG, seed=5, stalls=stalls))
         self.bitfile, self.links, self.excused = bitfile, [], 0
         self.activate()
 
@@ -78,19 +78,6 @@ def devices(folder):
     yield zynq
     for each in made:
         each.end()
-
-
-def opened(config, folder):
-    """A link to a board of its own, which is freed with it."""
-    zynq = Zynq(write_overlay(folder, config), config=config)
-    link = zynq.link()
-
-    def close(last=link.close):
-        last()
-        zynq.board.close()
-
-    link.close = close
-    return link
 
 
 def show(link):

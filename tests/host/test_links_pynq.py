@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from hdl import hwh
 from host.contract.registers import ID, REGISTERS
 from host.links import LinkError, open_link
 from host.links.batch import Answer
 from host.links.pynq import VLNV, tickgate_ip
+from sim import hwh
 from tests.host.link_records import load, look, views
 from tests.host.pynq_overlay import (
     CONFIG,
@@ -230,7 +230,6 @@ def test_answers_of_many_packets_are_whole(zynq):
     assert many_packets(zynq) == [64 * 256] * 8 + [64 * 9] + [64 * 53]
 
 
-@pytest.mark.xfail(strict=True, reason="hdl/link/batch.py: an offered trailer counts records on")
 def test_a_dma_that_pauses_is_offered_the_same_until_it_takes_it(tmp_path):
     with devices(tmp_path) as zynqs:
         many_packets(zynqs(stalls=(1, 0, 500, 0)))

@@ -43,14 +43,6 @@ LINK_FAULTS: tuple[Fault, ...] = (
         WRONG,
     ),
     Fault(
-        "batch_done_early",
-        "an answer ends while records are still being answered",
-        BATCH,
-        "with m.If(self.results.valid | ~self.records.ready):",
-        "with m.If(self.results.valid & ~self.records.ready):",
-        f"{_KERNEL}[a_long_answer_goes_on_with_the_next_run]",
-    ),
-    Fault(
         "clear_one_side",
         "only the bids of a symbol are made invalid",
         CLEAR,
