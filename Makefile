@@ -28,6 +28,8 @@ unexport MAKEFLAGS MFLAGS MAKELEVEL
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
+soak bench bench-run gate validity: export TICKGATE_OPTIMISE := -O3
+
 sim: $(STAMP) ## replay the bundled minute of BTCUSDT through the simulated board and report
 	@$(PY) -m sim.demo $(ARGS)
 

@@ -48,7 +48,6 @@ _BUILD_ARGS = (
 _TUNED_ARGS = ("--no-public-flat-rw", "-O3")
 #: Works around a makefile that does not find its precompiled header.
 _MAKE_FLAGS = "CFG_CXXFLAGS_PCH_I=-include"
-_TUNED_MAKE_FLAGS = "OPT_FAST=-O3 OPT_GLOBAL=-O2 OPT_SLOW=-O1"
 _LOG_LINES = 25
 #: Names of the files through which a measurement and its simulation talk.
 _JOB = "TICKGATE_BENCH_JOB"
@@ -85,7 +84,7 @@ def build_model(config: BuildConfig, *, tuned: bool = True) -> Path:
     """
     board_key = sim_build.content_key(config, False, CORE, sim_build.compiler_version())
     build_args = (*_TUNED_ARGS, *_BUILD_ARGS) if tuned else _BUILD_ARGS
-    make_flags = f"{_MAKE_FLAGS} {_TUNED_MAKE_FLAGS}" if tuned else _MAKE_FLAGS
+    make_flags = f"{_MAKE_FLAGS} {sim_build.make_flags()}" if tuned else _MAKE_FLAGS
     own = (board_key, sys.version, cocotb.__version__, *build_args, make_flags, *PORTS)
     key = hashlib.sha256(json.dumps(own).encode()).hexdigest()
     folder = _FOLDER / f"{CORE.top}-{key[:20]}"
@@ -182,7 +181,7 @@ def _failures(results: Path) -> tuple[list[str], int]:
 
 
 def _fill(folder: Path, config: BuildConfig, build_args: Sequence[str], make_flags: str) -> None:
-    _, verilog = sim_build.elaborate_verilog(config, CORE)
+    verilog = sim_build.build(config).verilog.read_text()  # a board that is mostly there already
     compile_model(folder, CORE.top, verilog, tuple(PORTS), build_args, make_flags)
 
 
@@ -192,7 +191,7 @@ def compile_model(
     verilog: str,
     ports: Sequence[str],
     build_args: Sequence[str] = (*_TUNED_ARGS, *_BUILD_ARGS),
-    make_flags: str = f"{_MAKE_FLAGS} {_TUNED_MAKE_FLAGS}",
+    make_flags: str | None = None,
 ) -> None:
     """Compile Verilog into a cocotb model in `folder`.
 
@@ -209,7 +208,7 @@ def compile_model(
     lines = [f'public_flat_rw -module "{top}" -var "{n}"' for n in ("clk", "rst", *ports)]
     public.write_text("\n".join(["`verilator_config", *lines, ""]))
     before = os.environ.get("MAKEFLAGS")
-    os.environ["MAKEFLAGS"] = make_flags
+    os.environ["MAKEFLAGS"] = make_flags or f"{_MAKE_FLAGS} {sim_build.make_flags()}"
     try:
         get_runner("verilator").build(
             sources=[public, source],

