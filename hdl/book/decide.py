@@ -13,6 +13,7 @@ from hdl.book.row import (
     moves_layout,
     moves_of,
     only,
+    shift_layout,
     status_layout,
     steps_layout,
 )
@@ -56,7 +57,7 @@ class Decide(wiring.Component):
         Place holds a level whose key is not smaller than the token's: `grouped` for the places up
         to the one before the last, then for the last place. It is corrected for what can
         stand just ahead of a snapshot's end; the decoder lets no quantity 0 into a snapshot.
-    near : In(moves_layout)
+    near : In(shift_layout)
         How the token ahead moves the row; all zero where it is on another.
     near_better, near_equal : In(1)
         Its key is smaller than, or equal to, the token's.
@@ -90,7 +91,7 @@ class Decide(wiring.Component):
                 "hits": In(-(-config.levels // 4)),
                 "worse": In(-(-(config.levels - 1) // 4)),
                 "worst": In(1),
-                "near": In(moves_layout(config)),
+                "near": In(shift_layout(config)),
                 "near_better": In(1),
                 "near_equal": In(1),
                 "ahead": In(ahead_layout()),

@@ -20,6 +20,8 @@ from hdl.book.row import (
     moves_of,
     only,
     price_to_key,
+    shift_layout,
+    shift_of,
     status_layout,
     steps_layout,
 )
@@ -33,6 +35,8 @@ __all__ = ["LATENCY", "Ladder", "rung_layout"]
 LATENCY = 5
 #: Stages of a token and of the row that replaces its own there.
 TAKEN = ((2, 6), (3, 6), (4, 6), (4, 7), (5, 6))
+#: Steps without which the others mean nothing to the token behind.
+NEAR_BITS = ("adds", "evicts", "deletes", "bounds", "clears")
 
 
 def rung_layout(config: BuildConfig) -> data.StructLayout:
@@ -161,8 +165,9 @@ class Ladder(wiring.Component):
         # Moves and status are known from stage 4 on, rows from 6 on. `near` are the moves of a
         # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
         steps: Any = Signal(steps_layout(config))
+        near_steps: Any = Signal(steps_layout(config), reset_less=True)
         moves: Any = Signal(moves_layout(config))
-        near: dict[int, Any] = {n: Signal(moves_layout(config), name=f"near{n}") for n in (4, 5, 6)}
+        near: dict[int, Any] = {n: Signal(shift_layout(config), name=f"near{n}") for n in (4, 5, 6)}
         left: Any = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
         near_better, near_equal, meant = Signal(), Signal(), Signal(ahead_layout())
         # The decision's own copies of same4[5] and of the state left; see "Stage 4".
@@ -244,6 +249,7 @@ class Ladder(wiring.Component):
             decide.hits.eq(hits),
             decide.worse.eq(worse),
             decide.worst.eq(worst),
+            near[4].eq(shift_of(near_steps)),
             decide.near.eq(near[4]),
             decide.near_better.eq(near_better),
             decide.near_equal.eq(near_equal),
@@ -258,14 +264,15 @@ class Ladder(wiring.Component):
             follows.eq(same[3][4]),
             left_state.eq(decide.after.state),
             steps.eq(decide.steps),
-            near[4].eq(Mux(same[3][4], decide.moves.as_value(), 0)),
+            near_steps.eq(decide.steps),
+            *(near_steps[bit].eq(decide.steps[bit] & same[3][4]) for bit in NEAR_BITS),
             near_better.eq(hazards.better3[4]),
             near_equal.eq(hazards.equal3[4]),
             meant.eq(
                 only(same[3][4], ahead_of(decide.moves, hazards.better3[4], hazards.equal3[4]))
             ),
-            near[5].eq(Mux(same[2][4], decide.moves.as_value(), 0)),
-            near[6].eq(Mux(same[2][5], moves.as_value(), 0)),
+            near[5].eq(only(same[2][4], shift_of(decide.steps))),
+            near[6].eq(only(same[2][5], shift_of(steps))),
             left.eq(decide.after),
             left.held.eq(decide.status.held),
             left.depth.eq(decide.status.depth),

@@ -31,6 +31,8 @@ __all__ = [
     "moves_of",
     "only",
     "price_to_key",
+    "shift_layout",
+    "shift_of",
     "status_layout",
     "steps_layout",
 ]
@@ -120,6 +122,29 @@ def moves_of(steps: data.View) -> Value:
     return Cat(lift, put, lower, steps.equal & changes, ends)
 
 
+def shift_layout(config: BuildConfig) -> data.StructLayout:
+    """What a token's moves are to one behind it: where contents shift by a place, and which way.
+
+    A wire for each place is enough, and a decision ends at half as many of them as with
+    `moves_layout`.
+    """
+    return data.StructLayout(
+        {
+            "behind": config.levels,  # places from the token's own on, if a level is put or gone
+            "adds": 1,  # it is put
+            "evicts": 1,
+            "bounds": 1,
+            "clears": 1,
+        }
+    )
+
+
+def shift_of(steps: data.View) -> Value:
+    """`shift_layout` of a token's steps."""
+    shifts = (steps.adds | steps.deletes).replicate(len(steps.behind))
+    return Cat(steps.behind & shifts, steps.adds, steps.evicts, steps.bounds, steps.clears)
+
+
 def held_after(status: data.View, moves: data.View) -> tuple[Value, Value]:
     """Which places hold a level after a token, and how many do.
 
@@ -167,10 +192,14 @@ def moved(
     return after
 
 
-def moved_bits(places: Value, moves: data.View, new: ValueLike) -> Value:
-    """`moved` for places of one bit each, as one vector."""
-    width = len(places)
-    lift, put, lower = moves.lift[:width], moves.put[:width], moves.lower[:width]
+def moved_bits(places: Value, shift: data.View, new: ValueLike) -> Value:
+    """`moved` for places of one bit each, as one vector, by what a token's moves are to another."""
+    width, levels = len(places), len(shift.behind)
+    behind, before = shift.behind, Cat(Const(0, 1), shift.behind[:-1])
+    up = shift.adds.replicate(levels)
+    lift = Cat(before & up, shift.evicts)[:width]
+    put = Cat(behind & ~before & up, shift.bounds)[:width]
+    lower = Cat(behind & ~up, Const(0, 1))[:width]
     return (
         (places & ~(lift | put | lower))
         | (Cat(Const(0, 1), places[: width - 1]) & lift)

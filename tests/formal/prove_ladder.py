@@ -24,7 +24,7 @@ from hdl.book.ahead import ahead_of
 from hdl.book.hazards import COMPARED
 from hdl.book.ladder import LATENCY, Ladder
 from hdl.book.operation import decode, operation_layout
-from hdl.book.row import grouped, price_to_key
+from hdl.book.row import grouped, price_to_key, shift_of
 from hdl.config import BuildConfig
 from hdl.records import InKind
 from hdl.types import SideState, token_layout
@@ -214,9 +214,16 @@ def strengthen(
             agrees = (moves[n][name] & mask) == (true[n][name] & mask)
             m.d.comb += Assert(~ours[n] | agrees)
         m.d.comb += Assert(ours[n] | (true[n].as_value() == 0))
+    shift, true_shift = {5: shift_of(inside["steps"])}, {4: shift_of(serial.decide.steps)}
+    shift[6] = Signal.like(shift[5], name="shift6")
+    m.d.sync += shift[6].eq(shift[5])
+    for n in (5, 6):
+        true_shift[n] = Signal.like(shift[n], name=f"true_shift{n}")
+        m.d.sync += true_shift[n].eq(true_shift[n - 1])
+        m.d.comb += Assert(~ours[n] | (shift[n] == true_shift[n]))
     for ahead, near in inside["near"].items():
         mine, theirs = (ours[4], 5) if ahead == 4 else (ours[3], ahead)
-        expected = Mux(ours[theirs], moves[theirs].as_value(), 0)
+        expected = Mux(ours[theirs], shift[theirs], 0)
         m.d.comb += Assert(~mine | (near.as_value() == expected))
     told = ahead_of(moves[5], inside["near_better"], inside["near_equal"])
     m.d.comb += Assert(~ours[4] | (inside["meant"].as_value() == Mux(ours[5], told, 0)))

@@ -17,7 +17,7 @@ from amaranth.hdl._ast import AnySeq
 from hdl.book.ahead import ahead_of
 from hdl.book.decide import Decide
 from hdl.book.operation import decode
-from hdl.book.row import moved, moves_layout
+from hdl.book.row import moved, shift_of
 from hdl.config import BuildConfig
 from hdl.types import SideState, token_layout
 from tests.formal.kit import Proof, start
@@ -61,12 +61,9 @@ def near(config: BuildConfig = SMALL) -> Module:
 
     tell(m, close, before, two)
     tell(m, alone, after, two)
-    ahead = Signal(moves_layout(config))
     is_better, is_equal = better(one.price, two.price, ask), one.price == two.price
     m.d.comb += [
-        ahead.eq(first.moves),
-        ahead.resize.eq(AnySeq(config.levels)),
-        close.near.eq(ahead),
+        close.near.eq(shift_of(first.steps)),
         close.near_better.eq(is_better),
         close.near_equal.eq(is_equal),
         close.ahead.eq(ahead_of(first.moves, is_better, is_equal)),
@@ -80,6 +77,7 @@ def near(config: BuildConfig = SMALL) -> Module:
         mask = held if name == "resize" else ~0
         m.d.comb += Assert((told[name] & mask) == (true[name] & mask), f"moves: {name}")
     m.d.comb += [
+        Assert(shift_of(close.steps) == shift_of(alone.steps), "what they are to a third"),
         Assert(close.after == alone.after, "status"),
         Assert(close.counts == alone.counts, "counters"),
     ]
