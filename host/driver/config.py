@@ -106,6 +106,12 @@ class SymbolConfig(_Section):
         pattern=r"^[a-z0-9_-]{0,20}$",
         description="symbols of one group share one budget of risk; empty: a group of its own",
     )
+    largest: Decimal = Field(
+        default=Decimal(0),
+        ge=0,
+        le=1_000_000_000,
+        description="largest order; a decision for more goes in parts; 0: all go in one",
+    )
     book_lot: Decimal | None = Field(
         default=None,
         gt=0,
@@ -281,6 +287,19 @@ class OrderConfig(_Section):
         le=600_000,
         description="the venue cancels all when it has not heard of us for so long; 0: never",
     )
+    twap_ms: int = Field(
+        default=0,
+        ge=0,
+        le=3_600_000,
+        description="time over which the parts of an entry are spread; 0: one after the other",
+    )
+    backstop: Decimal = Field(
+        default=Decimal(0),
+        ge=0,
+        lt=1,
+        decimal_places=6,
+        description="a stop at the venue this share of its entry behind each position; 0: none",
+    )
     accept_position: bool = Field(
         default=False,
         description="take a position that the journal does not explain as the venue has it",
@@ -412,6 +431,11 @@ class RunConfig(_Section):
             raise ValueError("link.port: expected the name of a serial port, was none")
         if self.link.name in ("pynq", "xrt") and not self.link.file:
             raise ValueError(f"link.file: expected the file of the link {self.link.name}, was none")
+        if self.orders.backstop and self.venue != "binanceusdm":
+            raise ValueError(
+                f"orders.backstop: expected 0 for the venue {self.venue}, was "
+                f"{self.orders.backstop}; of spot, a stop holds what an exit wants to sell"
+            )
         if self.mode == "paper" and self.venue not in ("binance", "binanceusdm"):
             raise ValueError(
                 f"venue: expected binance or binanceusdm in the mode paper, was {self.venue}"

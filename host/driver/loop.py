@@ -28,6 +28,7 @@ from host.contract.records import (
     ViewFlag,
 )
 from host.driver.bridge import Bridge, Wanted
+from host.driver.parts import Parts
 from host.execution.journal import JournalError
 from host.execution.orders import Orders
 from host.feeds.messages import BookTicker, DepthUpdate
@@ -112,10 +113,12 @@ class Driver:
     Attributes
     ----------
     counters : Counter
-        decisions, orders, refused_full, refused_venue, snapshots, snapshots_failed, alerts,
-        conflated.
+        decisions, orders, refused_full, refused_venue, divided, parts, snapshots,
+        snapshots_failed, alerts, conflated.
     tops : dict
         `Top` by symbol number.
+    parts : Parts or None
+        Sends what is too large for one order; None: every decision is one order.
     link_lost : str
         Why the board does not answer any more, empty while it does.
     """
@@ -150,6 +153,7 @@ class Driver:
         self._received_ns = 0
         self.counters: Counter[str] = Counter()
         self.tops: dict[int, Top] = {}
+        self.parts: Parts | None = None
         self.link_lost = ""
         self._failure: Exception | None = None
 
@@ -297,6 +301,10 @@ class Driver:
             self.counters["refused_full"] += 1
             self._bridge.unsent(wanted)
             return
+        if self.parts is not None and self.parts.divides(wanted):
+            self._sending += 1
+            self._start(self._in_parts(self.parts, wanted))
+            return
         try:
             answer = self._orders.start(
                 wanted.decision,
@@ -324,6 +332,16 @@ class Driver:
             self.counters["orders"] += 1
         except (VenueFault, JournalError):
             self._unsent(wanted)
+        finally:
+            self._sending -= 1
+            self._tell()
+
+    async def _in_parts(self, parts: Parts, wanted: Wanted) -> None:
+        try:
+            await parts.send(wanted)
+            self.counters["orders"] += 1
+        except (VenueFault, JournalError):
+            self.counters["refused_venue"] += 1
         finally:
             self._sending -= 1
             self._tell()

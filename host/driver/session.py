@@ -42,16 +42,18 @@ from host.driver.opening import (
     price_of,
 )
 from host.driver.outcome import facts_of
+from host.driver.parts import Parts
 from host.driver.rehearsal import Rehearsal
 from host.driver.sizes import Sizes
 from host.driver.standing import Standing
+from host.driver.stops import Stops
 from host.driver.trail import Trail
 from host.driver.units import Instrumented
 from host.driver.watch import Watch
 from host.execution.ahead import Ahead
 from host.execution.journal import Journal, JournalError
 from host.execution.names import client_id
-from host.execution.orders import Orders
+from host.execution.orders import Change, Orders
 from host.execution.recovery import Agreement, Recovery
 from host.feeds.messages import Instrument
 from host.feeds.session import FeedSession
@@ -154,6 +156,7 @@ class Session:
         self.trail: Trail
         self.recovery: Recovery
         self.standing: Standing
+        self.stops: Stops
         self.watch: Watch
         self.market: MarketStream
         self.symbols: list[Instrumented] = []
@@ -247,7 +250,7 @@ class Session:
             self.number,
             self.now_ms,
             self.sleep,
-            self.bridge.heard,
+            self._changed,
             config.orders.window_ms,
             self.ahead,
         )
@@ -276,7 +279,18 @@ class Session:
             self.trail.decision,
             self._alert,
         )
+        self.driver.parts = Parts(
+            self.orders,
+            self.bridge,
+            self.symbols,
+            {given.name: given.largest for given in config.symbols},
+            config.orders.twap_ms,
+            self.now_ms,
+            self.sleep,
+            self.driver.counters,
+        )
         self.standing = Standing(self)
+        self.stops = Stops(self)
         self.watch = Watch(self)
         for one in self.symbols:
             self.prices[one.number] = price_of(await self.venue.depth(one.name, 5))
@@ -331,6 +345,7 @@ class Session:
             asyncio.ensure_future(self._frames()),
             asyncio.ensure_future(self._reports()),
             asyncio.ensure_future(self.watch.run()),
+            asyncio.ensure_future(self.stops.run()),
         ]
         # not among those whose end ends the session
         beside: list[asyncio.Task[None]] = []
@@ -413,6 +428,10 @@ class Session:
 
     # what happens
 
+    def _changed(self, change: Change) -> None:
+        self.bridge.heard(change)
+        self.stops.heard(change)
+
     def _feed_lost(self, why: str) -> None:
         self.trail.event("feed lost", text=why)
         self.feed.connected(_MARKET)
@@ -438,10 +457,6 @@ class Session:
 
     def _name(self, decision: int) -> str:
         return client_id(self.journal.instance, self.number, decision)
-
-    def is_paper(self) -> bool:
-        """Whether no money is at stake."""
-        return mode_of(self.config) is VenueMode.PAPER
 
     def status(self) -> dict[str, Any]:
         """What it is doing, for ``tickgate status``."""
@@ -474,10 +489,3 @@ class Session:
             "odd": {**self.bridge.odd, **self.orders.odd},
             "weight_used": self.venue.weights.used,
         }
-
-    async def agree_quietly(self) -> Agreement | None:
-        """Compare journal and venue; None where the venue could not be asked."""
-        try:
-            return await self.recovery.run()
-        except VenueFault:
-            return None

@@ -109,6 +109,7 @@ class Standing:
             session.bridge.reconcile(one.number, lots, ticks, whole=True)
             session.watch.positions[one.symbol] = position
         session.driver.flush()
+        session.stops.adopt()
 
     async def compare(self, agreement: Agreement) -> list[str]:
         """Let the board compare its positions with the venue's; what differs, in words."""
@@ -236,7 +237,7 @@ class Standing:
             self._session.trail.event("cancel failed", text=str(error))
 
     async def _cancel(self, seconds: float) -> None:
-        """Cancel everything of ours, until the venue shows nothing open any more.
+        """Cancel all that is open, until the venue shows nothing; a session's stops stay.
 
         Raises
         ------
@@ -244,12 +245,13 @@ class Standing:
             Something is still open, or the venue cannot be asked.
         """
         session, left_s, last = self._session, seconds, "nothing was tried"
+        stops = not session.config.orders.backstop
         while True:
             try:
                 still = []
                 for symbol in _names(session):
-                    await session.venue.cancel_all(symbol)
-                    still += await session.venue.open_orders(symbol)
+                    await session.venue.cancel_all(symbol, stops)
+                    still += await session.venue.open_orders(symbol, stops)
                 if not still:
                     return
                 last = f"{len(still)} orders are still open"
@@ -281,6 +283,7 @@ class Standing:
             problems.append(str(error))
         if session.config.stop.flatten:
             await self._flatten(problems)
+        problems += await session.stops.last()
         await self._last_look(problems)
         with contextlib.suppress(LinkError):
             session.driver.flush()

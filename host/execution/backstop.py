@@ -72,6 +72,15 @@ class Backstop:
                 return placed.qty
         return Decimal(0)
 
+    def adopt(self, symbol: str) -> None:
+        """Follow the open stops of a symbol that an earlier session has placed."""
+        known = {placed.name for placed in self._placed}
+        for row in self._orders.open():
+            asked = row.request
+            if asked.trigger is None or asked.symbol != symbol or asked.client_id in known:
+                continue
+            self._placed.append(_Placed(asked.client_id, asked.qty, asked.trigger))
+
     def trigger(self, position: Decimal, entry: Decimal) -> Decimal:
         """Trigger price of a position, on the grid, never nearer than the distance."""
         if position > 0:
@@ -92,7 +101,7 @@ class Backstop:
         Raises
         ------
         JournalError, VenueFault
-            As of `Orders.submit` and `Orders.cancel`.
+            As of `Orders.start` and `Orders.cancel`.
         """
         self._placed = [p for p in self._placed if not self._over(p)]
         wanted = abs(position)
@@ -100,13 +109,14 @@ class Backstop:
             trigger = self.trigger(position, entry)
             fits = [p for p in self._placed if (p.qty, p.trigger) == (wanted, trigger)]
             if not fits:
-                row = await self._orders.submit(
+                row = await self._orders.start(
                     self._next_decision(),
                     self._symbol,
                     "sell" if position > 0 else "buy",
                     wanted,
                     reduce_only=True,
                     trigger=trigger,
+                    closing=True,  # a position that stands needs it most
                 )
                 placed = _Placed(row.request.client_id, wanted, trigger)
                 self._placed.append(placed)

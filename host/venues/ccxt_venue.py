@@ -37,7 +37,7 @@ from host.venues.interface import (
     VenueFault,
 )
 from host.venues.keys import Credentials, Redaction
-from host.venues.reading import Steps, decimal_of, fill_of, report_of, steps_of
+from host.venues.reading import Steps, became_another, decimal_of, fill_of, report_of, steps_of
 from host.venues.rights import may_withdraw
 from host.venues.weights import WeightBudget
 
@@ -337,8 +337,8 @@ class CcxtVenue:
             return await self.query(request)
         return report_of(self.name, found, request)
 
-    async def cancel_all(self, symbol: str) -> None:
-        """Cancel all orders of a symbol, stops included.
+    async def cancel_all(self, symbol: str, stops: bool = True) -> None:
+        """Cancel all orders of a symbol; USD-M keeps stops that wait apart, so they can stay.
 
         Raises
         ------
@@ -347,7 +347,7 @@ class CcxtVenue:
         """
         with contextlib.suppress(NotThere):  # spot says so where nothing is open
             await self._ask(1, lambda: self.exchange.cancel_all_orders(symbol), True)
-        if self.name == "binanceusdm":
+        if self.name == "binanceusdm" and stops:
             market = self.exchange.market(symbol)["id"]
             with contextlib.suppress(NotThere):
                 await self._ask(
@@ -356,10 +356,10 @@ class CcxtVenue:
                     True,
                 )
 
-    async def open_orders(self, symbol: str) -> list[OrderReport]:
-        """All open orders of a symbol, stops included."""
+    async def open_orders(self, symbol: str, stops: bool = True) -> list[OrderReport]:
+        """All open orders of a symbol; of USD-M with or without stops that wait."""
         found = await self._ask(6, lambda: self.exchange.fetch_open_orders(symbol), True)
-        if self.name == "binanceusdm":
+        if self.name == "binanceusdm" and stops:
             found = found + await self._ask(
                 1, lambda: self.exchange.fetch_open_orders(symbol, params={"trigger": True}), True
             )
@@ -471,7 +471,7 @@ class CcxtVenue:
         except Exception as error:
             self._forget_stream()
             raise StreamLost(self._credentials.redact(f"{type(error).__name__}: {error}")) from None
-        return [report_of(self.name, order) for order in found]
+        return [report_of(self.name, order) for order in found if not became_another(order)]
 
     def _forget_stream(self) -> None:
         """Make ccxt take a new listen key and a new connection the next time."""

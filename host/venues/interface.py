@@ -203,11 +203,11 @@ class Venue(Protocol):
     async def cancel(self, request: OrderRequest) -> OrderReport | None:
         """Cancel by client id; None where the venue knows no such open order."""
 
-    async def cancel_all(self, symbol: str) -> None:
-        """Cancel all orders of a symbol, stops included."""
+    async def cancel_all(self, symbol: str, stops: bool = True) -> None:
+        """Cancel all orders of a symbol, with or without stops that wait."""
 
-    async def open_orders(self, symbol: str) -> list[OrderReport]:
-        """All open orders of a symbol, stops included, those of others as well."""
+    async def open_orders(self, symbol: str, stops: bool = True) -> list[OrderReport]:
+        """All open orders of a symbol, those of others as well, with or without stops."""
 
     async def orders_since(self, symbol: str, since_ms: int) -> list[OrderReport]:
         """All orders of a symbol since a time, ended ones included."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from host.venues.interface import Fill, OrderReport, OrderRequest, Refused, Status, Unknown
 
-__all__ = ["Steps", "decimal_of", "fill_of", "report_of", "steps_of"]
+__all__ = ["Steps", "became_another", "decimal_of", "fill_of", "report_of", "steps_of"]
 
 _ZERO = Decimal(0)
 _STATUS = {
@@ -61,6 +61,16 @@ def report_of(
         decimal_of(cost),
         int(order.get("lastUpdateTimestamp") or order.get("timestamp") or 0),
     )
+
+
+def became_another(order: Mapping[str, Any]) -> bool:
+    """Whether a stream's order, in ccxt's words, is a stop that was triggered.
+
+    USD-M tells of it twice: as the stop, which is over, and as the order it has become, which has
+    the fills and another id. ccxt calls the first one closed, and so filled; it is not.
+    """
+    info = order.get("info") or {}
+    return "aid" in info and order.get("status") == "closed"
 
 
 class Steps(NamedTuple):

@@ -153,7 +153,7 @@ def _any(hand: Hand) -> Any:
     return found[0] if found else None
 
 
-def configured(**tables: dict[str, Any]) -> RunConfig:
+def configured(**tables: Any) -> RunConfig:
     """A configuration for the market written by hand."""
     values: dict[str, Any] = {
         "symbol": [{"name": SYMBOL}],
@@ -164,7 +164,7 @@ def configured(**tables: dict[str, Any]) -> RunConfig:
         "feed": {"depth": "0ms", "silent_ms": 600_000},
     }
     for name, table in tables.items():
-        values[name] = {**values.get(name, {}), **table}
+        values[name] = {**values.get(name, {}), **table} if isinstance(table, dict) else table
     return RunConfig.model_validate(values)
 
 

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A decision too large for one order, sent in parts (`host.execution.slicing`).
+
+For the fabric it stays one order: fills of the parts are its fills, and what is left when the last
+part has ended goes back as cancelled. Each part has the decision's limit price and IOC, so none is
+filled at a worse price than was decided; FOK and post-only orders are not divided. An exit is never
+stretched over time: its parts follow each other at once.
+
+No part is sent before it is known what became of the one before, whichever plan it is; a part
+of an iceberg that is not filled in full ends the decision, for its price is gone; TWAP makes up
+for it with later parts until its time is over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+
+from host.driver.bridge import Bridge, Wanted
+from host.driver.units import Instrumented
+from host.execution.journal import FINAL, JournalError, State
+from host.execution.orders import Orders
+from host.execution.slicing import Iceberg, Sliced, Twap
+from host.venues.interface import VenueFault
+
+__all__ = ["Parts"]
+
+_AGAIN_S = 1.0
+
+
+class Parts:
+    """Sends decisions in parts.
+
+    Parameters
+    ----------
+    orders : Orders
+        To the venue.
+    bridge : Bridge
+        Is told when a decision has ended.
+    symbols : list of Instrumented
+        Steps of quantities.
+    largest : mapping
+        Largest order by ccxt's symbol, in the base asset; a symbol that is not there, or has 0, is
+        not divided.
+    twap_ms : int
+        Time over which an entry is spread; 0: parts follow each other at once.
+    now_ms, sleep : callable
+        Our clock, and how time passes.
+    counters : Counter
+        Takes ``parts`` and ``divided``.
+    """
+
+    def __init__(
+        self,
+        orders: Orders,
+        bridge: Bridge,
+        symbols: list[Instrumented],
+        largest: Mapping[str, Decimal],
+        twap_ms: int,
+        now_ms: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]],
+        counters: Counter[str],
+    ) -> None:
+        self._orders = orders
+        self._bridge = bridge
+        self._steps = {one.symbol: one.order_lots * one.lot for one in symbols}
+        self._least = {one.symbol: one.least_lots * one.lot for one in symbols}
+        self._largest = {symbol: qty for symbol, qty in largest.items() if qty}
+        self._twap_ms = twap_ms
+        self._now_ms = now_ms
+        self._sleep = sleep
+        self._counters = counters
+
+    def divides(self, wanted: Wanted) -> bool:
+        """Whether a decision goes in parts."""
+        largest = self._largest.get(wanted.symbol)
+        return largest is not None and wanted.tif == "IOC" and wanted.qty > largest
+
+    async def send(self, wanted: Wanted) -> None:
+        """Send a decision in parts, to its end.
+
+        Raises
+        ------
+        VenueFault, JournalError
+            A part could not be sent, or orders are halted; those before it count. The decision
+            has ended, but where it is not known what became of its last part.
+        """
+        step = self._steps[wanted.symbol]
+        sliced = Sliced(self._plan(wanted))
+        self._counters["divided"] += 1
+        known = True
+        try:
+            while not (sliced.done or self._over(sliced.plan)):
+                due = sliced.next_part(self._now_ms())
+                if due is None:
+                    await self._rest(sliced.plan)
+                    continue
+                number, lots = due
+                sending = self._orders.start(
+                    wanted.decision,
+                    wanted.symbol,
+                    wanted.side,
+                    lots * step,
+                    wanted.price,
+                    part=number + 1,  # 0 is a decision that goes in one
+                    tif=wanted.tif,
+                    reduce_only=wanted.reduce_only,
+                )
+                known = False
+                row = await sending
+                while row.state not in FINAL:
+                    await self._sleep(_AGAIN_S)
+                    row = await self._orders.settle(row.request.client_id)
+                known = True
+                self._counters["parts"] += 1
+                filled = int(row.filled / step)
+                sliced.filled(number, filled)
+                sliced.ended(number)
+                if row.state in (State.REJECTED, State.ABSENT):
+                    return
+                if filled < lots:
+                    if isinstance(sliced.plan, Iceberg):
+                        return
+                    await self._rest(sliced.plan)
+        except (VenueFault, JournalError):
+            known = known or self._orders.row_of(wanted.decision, number + 1) is None
+            raise
+        finally:
+            if known:
+                self._bridge.ended(wanted.decision)
+
+    # inside
+
+    def _over(self, plan: Iceberg | Twap) -> bool:
+        return isinstance(plan, Twap) and self._now_ms() >= plan.start_ms + plan.duration_ms
+
+    async def _rest(self, plan: Iceberg | Twap) -> None:
+        """Wait for the time of the next part."""
+        if isinstance(plan, Twap):
+            await self._sleep(plan.duration_ms / plan.parts / 1000)
+
+    def _plan(self, wanted: Wanted) -> Iceberg | Twap:
+        step, symbol = self._steps[wanted.symbol], wanted.symbol
+        whole = int(wanted.qty / step)
+        most = max(1, int(max(self._largest[symbol], self._least[symbol]) / step))
+        parts = -(-whole // most)
+        if self._twap_ms and not wanted.reduce_only:
+            return Twap(whole, parts, self._now_ms(), max(self._twap_ms, parts))
+        return Iceberg(whole, -(-whole // parts))
