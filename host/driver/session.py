@@ -54,15 +54,14 @@ from host.execution.ahead import Ahead
 from host.execution.journal import Journal, JournalError
 from host.execution.names import client_id
 from host.execution.orders import Change, Orders
-from host.execution.recovery import Agreement, Recovery
+from host.execution.recovery import Recovery
 from host.feeds.messages import Instrument
 from host.feeds.session import FeedSession
 from host.links.base import LinkError
 from host.paper.server import PaperServer
 from host.settings import SettingError
 from host.venues.ccxt_venue import CcxtVenue
-from host.venues.hosts import Mode as VenueMode
-from host.venues.interface import StreamLost, VenueFault
+from host.venues.interface import StreamLost
 
 __all__ = ["Outcome", "Phase", "Session"]
 
