@@ -34,17 +34,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses the captures, so that ``-m "not captures"`` leaves out all of it.
 
-    Tests of one module on one board are a group: another worker would wait until it is built.
+    Tests that share what is made once for their module, or a board, are a group: two workers would
+    make it twice, and the second wait for the first.
     """
     for item in items:
-        names = getattr(item, "fixturenames", ())
+        names = set(getattr(item, "fixturenames", ()))
         if "captures" in names:
             item.add_marker("captures")
-        if {"board", "config"} & set(names) and item.get_closest_marker("xdist_group") is None:
+        fixtures = getattr(item, "_fixtureinfo", None)
+        defined = fixtures.name2fixturedefs if fixtures is not None else {}
+        shared = {"board", "config"} & names
+        shared |= {name for name, made in defined.items() if made[-1].scope == "module"}
+        if shared and item.get_closest_marker("xdist_group") is None:
             callspec = getattr(item, "callspec", None)
-            chosen = (
-                [str(callspec.params.get(name)) for name in ("board", "config")] if callspec else []
-            )
+            params = callspec.params if callspec else {}
+            chosen = [str(params[name]) for name in sorted(shared) if name in params]
             item.add_marker(
                 pytest.mark.xdist_group("-".join([item.nodeid.split("::")[0], *chosen]))
             )
