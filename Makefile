@@ -55,6 +55,7 @@ validity: $(STAMP) ## measure how often the book is valid, by levels a side
 soak: $(STAMP) ## bytes into every decoder, messages of ITCH, events with all rules: millions; hours
 	@$(PY) -m tests.system.soak $(ARGS)
 	@$(PY) -m tests.system.strategy_long
+	@TICKGATE_WHOLE=1 $(PY) -m pytest -q -s tests/system/test_strategy_capture.py
 
 bench: $(BENCH)/.installed ## measure throughput beside cocotb and other books; write it to build/
 	@$(BENCH)/bin/python -m sim.bench_wire

@@ -59,10 +59,8 @@ class _Section(BaseModel):
 class LinkConfig(_Section):
     """The board, and how it is reached."""
 
-    name: str = Field(
-        default="sim",
-        pattern=r"^(sim|uart|pynq|xrt)$",
-        description="link to the board: sim, uart, pynq, xrt",
+    name: Literal["sim", "uart", "pynq", "xrt"] = Field(
+        default="sim", description="link to the board: sim, uart, pynq, xrt"
     )
     port: str = Field(default="", max_length=200, description="serial port of the link uart")
     file: str = Field(

@@ -175,6 +175,6 @@ PROOFS = [
         "emit_order",
         "the view of an event is at the head of its queue when its decision is",
         order,
-        *("bounded", 22, 24, True),
+        *("bounded", 22, 24, False),
     ),
 ]

@@ -200,11 +200,11 @@ def test_records_and_registers_give_what_the_reference_gives(host_baud):
     for name, value in settings:
         link.write(name, value)
         model.write(name, value)
-    for seed in range(2):
-        records = random_stream(seed, 400, *SIZES)
+    for seed in range(2 if host_baud is None else 1):
+        records = random_stream(seed, 200, *SIZES)
         result = compare(model.feed(records), link.transfer(records))
         assert result.equal, str(result)
-        assert result.expected > 50
+        assert result.expected > 25
     assert link.read("records_in") == model.counters["records_in"]
     assert link.losses == (0, 0, 0, 0, 0, 0)
     assert board.broken == 0
@@ -362,7 +362,7 @@ def soak(records, share, seed):
 
 
 def test_random_byte_errors_are_all_found_none_is_applied_and_the_books_recover():
-    losses, valid, silent, _ = soak(6_000, 0.001, 3)
+    losses, valid, silent, _ = soak(3_000, 0.002, 3)
     assert losses.board_bad > 3
     assert losses.board_lost > 3
     assert losses.invalidated > 3

@@ -48,7 +48,8 @@ def test_init_writes_a_file_that_check_takes(tickgate: Callable[..., Ran]) -> No
     ("before", "after", "said"),
     [
         ("levels = 10", "levels = 11", "strategy.levels: expected a whole number from 1 to 10"),
-        ('name = "sim"', 'name = "pynq"', "link.name: expected one of"),
+        ('name = "sim"', 'name = "card"', "link.name: expected one of"),
+        ('name = "sim"', 'name = "pynq"', "link.file: expected the file of the link pynq"),
         ('mode = "paper"', 'mode = "live"', "expected the option --live as well"),
         ('mode = "paper"', 'mode = "testnet"', "expected TICKGATE_BINANCEUSDM_KEY"),
         ("captures = []", 'captures = ["none.gz"]', "none.gz"),

@@ -81,7 +81,7 @@ def test_what_cannot_be_measured_is_named_and_nothing_is_written(
 
 @pytest.mark.captures
 @pytest.mark.slow
-@pytest.mark.parametrize("levels", validity.LEVELS)
+@pytest.mark.parametrize("levels", [16, 32])  # 64 as well: make validity
 @pytest.mark.parametrize("venue", ["BINANCE_FUTURES", "BYBIT", "KRAKEN_FUTURES", "OKX"])
 def test_the_book_of_a_venue_is_as_valid_on_a_board_of_any_depth(captures, tmp_path, venue, levels):
     path = captures / "multi" / f"{venue}.jsonl.zst"

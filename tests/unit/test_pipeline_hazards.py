@@ -10,7 +10,7 @@ from host.contract.records import InKind
 from sim.board import Board
 from tests.unit.fabric import ASK, BID, OPEN, array, assert_equal, event, record, refill
 
-CONFIG = BuildConfig(symbols=2, levels=3, qty_bits=8)
+CONFIG = BuildConfig(symbols=9, levels=3, qty_bits=8)
 #: Set or delete each of four neighbouring prices, on a side that holds three levels.
 ACTIONS = [(price, qty) for price in (10, 11, 12, 13) for qty in (0, 7)]
 

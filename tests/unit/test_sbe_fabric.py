@@ -272,7 +272,7 @@ def test_trades_reach_the_tape(board):
 
 
 def test_a_build_without_the_decoder_refuses_every_frame_and_marks_its_symbol():
-    with Board(BuildConfig(symbols=2, levels=3, qty_bits=8)) as plain:
+    with Board(BuildConfig(symbols=9, levels=3, qty_bits=8)) as plain:
         pair = Pair(plain)
         counts = pair.feed(
             frame(diff(1, 1, levels((1, 1)), [])), start(0, 5), record(InKind.HEARTBEAT)

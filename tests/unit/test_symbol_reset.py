@@ -17,7 +17,7 @@ from sim.stimulus_run import random_settings
 from tests.unit.fabric import ASK, BID, OPEN, array, event, record, refill
 from tests.unit.simulate import run
 
-SMALL = BuildConfig(symbols=2, levels=3, qty_bits=8)
+SMALL = BuildConfig(symbols=9, levels=3, qty_bits=8)
 BUILDS = [SMALL, BuildConfig(symbols=3, levels=5, qty_bits=24), BuildConfig()]
 
 
@@ -107,7 +107,7 @@ def test_status_says_busy_until_the_reset_is_done():
 
 def test_a_number_of_no_symbol_does_nothing():
     with Board(SMALL) as board:
-        for number in (2, 3, 255, 256, (1 << 32) - 1):
+        for number in (9, 10, 255, 256, (1 << 32) - 1):
             board.write("symbol_reset", number)
         assert board.read("symbol_resets") == board.read("clears") == 0
         assert board.transfer(array([record(InKind.HEARTBEAT)])).shape == (0, 64)

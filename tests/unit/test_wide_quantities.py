@@ -15,7 +15,7 @@ from sim.stimulus import random_stream
 from sim.stimulus_run import random_settings
 from tests.unit.fabric import ASK, BID, OPEN, array, assert_equal, event, record, refill
 
-CONFIG = BuildConfig(symbols=2, levels=3, qty_bits=64, result_depth=32)
+CONFIG = BuildConfig(symbols=5, levels=11, qty_bits=64, result_depth=33)
 MOST = (1 << 64) - 1
 NEAR = (MOST, MOST - 1, 1 << 63, (1 << 63) - 1, (1 << 60) - 1, 1)
 SETTINGS = [
