@@ -36,7 +36,7 @@ pytestmark = pytest.mark.xdist_group("axi")
 CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=24)
 SIZES = (CONFIG.symbols, CONFIG.levels, CONFIG.qty_bits)
 #: Of the bundled minute; refills and decisions, and not too long over a serial line.
-LINES = 700
+LINES = 1500
 PYNQ = Path(__file__).resolve().parents[2] / "build" / "pynq"
 
 
