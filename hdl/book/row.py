@@ -160,7 +160,8 @@ def held_after(status: data.View, moves: data.View) -> tuple[Value, Value, Value
     places = Mux(moves.adds, up, Mux(moves.deletes, down, held))
     count = Mux(moves.adds, depth + ~held[-1], Mux(moves.deletes, depth - 1, depth))
     bounded = status.bounded | moves.bounds | moves.evicts
-    return tuple(only(~moves.clears, each) for each in (places, count[: len(depth)], bounded))
+    kept = ~moves.clears
+    return only(kept, places), only(kept, count[: len(depth)]), only(kept, bounded)
 
 
 def moved(
