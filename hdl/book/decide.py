@@ -166,14 +166,12 @@ class Decide(wiring.Component):
 
         # Of a row that is not cleared; the gate for one that is comes last, as that is known late.
         left, after = Signal.like(status), self.after
-        m.d.comb += [
-            left.eq(status),
-            left.bounded.eq(status.bounded | moves.bounds | moves.evicts),
-        ]
+        m.d.comb += left.eq(status)
         with m.If(loaded):
             m.d.comb += left.state.eq(SideState.KNOWN)
         m.d.comb += after.eq(only(~moves.clears, left.as_value()))
-        for now, then in zip((after.held, after.depth), held_after(status, moves), strict=True):
+        follows = (after.held, after.depth, after.bounded)
+        for now, then in zip(follows, held_after(status, moves), strict=True):
             m.d.comb += now.eq(then)
         with m.If(asked.begin):
             m.d.comb += after.state.eq(SideState.LOADING)

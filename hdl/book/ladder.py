@@ -164,9 +164,12 @@ class Ladder(wiring.Component):
 
         # Moves and status are known from stage 4 on, rows from 6 on. `near` are the moves of a
         # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
-        steps: Any = Signal(steps_layout(config))
+        # Once for its status and the tokens behind it, and once for the row, which is wide; without
+        # and with a reset, or synthesis would make one of both.
+        steps: Any = Signal(steps_layout(config), reset_less=True)
+        row_steps: Any = Signal(steps_layout(config))
         near_steps: Any = Signal(steps_layout(config), reset_less=True)
-        moves: Any = Signal(moves_layout(config))
+        moves, told = (Signal(moves_layout(config), name=name) for name in ("moves", "told"))
         near: dict[int, Any] = {n: Signal(shift_layout(config), name=f"near{n}") for n in (4, 5, 6)}
         left: Any = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
         near_better, near_equal, meant = Signal(), Signal(), Signal(ahead_layout())
@@ -264,6 +267,7 @@ class Ladder(wiring.Component):
             follows.eq(same[3][4]),
             left_state.eq(decide.after.state),
             steps.eq(decide.steps),
+            row_steps.eq(decide.steps),
             near_steps.eq(decide.steps),
             *(near_steps[bit].eq(decide.steps[bit] & same[3][4]) for bit in NEAR_BITS),
             near_better.eq(hazards.better3[4]),
@@ -276,19 +280,26 @@ class Ladder(wiring.Component):
             left.eq(decide.after),
             left.held.eq(decide.status.held),
             left.depth.eq(decide.status.depth),
+            left.bounded.eq(decide.status.bounded),
             status[6].eq(status[5]),
             status[7].eq(status[6]),
         ]
         # What is held follows in stage 5, not at the end of the way to a decision.
         m.d.comb += status[5].eq(left)
         for now, then in zip(
-            (status[5].held, status[5].depth), held_after(left, moves), strict=True
+            (status[5].held, status[5].depth, status[5].bounded),
+            held_after(left, told),
+            strict=True,
         ):
             m.d.comb += now.eq(then)
 
         # Stage 5: move the row. Its moves are made of steps here, since they go to all places, and
         # those of `near` stay with the decision.
-        m.d.comb += [moves.eq(moves_of(steps)), read_qtys.addr.eq(stage[3].addr)]
+        m.d.comb += [
+            moves.eq(moves_of(row_steps)),
+            told.eq(moves_of(steps)),
+            read_qtys.addr.eq(stage[3].addr),
+        ]
         for at in range(levels):
             read = Mux(take[4, 7][at], qtys[7][at], read_qtys.data[at])
             m.d.sync += qtys[5][at].eq(Mux(take[4, 6][at], qtys[6][at], read))

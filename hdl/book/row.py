@@ -145,8 +145,8 @@ def shift_of(steps: data.View) -> Value:
     return Cat(steps.behind & shifts, steps.adds, steps.evicts, steps.bounds, steps.clears)
 
 
-def held_after(status: data.View, moves: data.View) -> tuple[Value, Value]:
-    """Which places hold a level after a token, and how many do.
+def held_after(status: data.View, moves: data.View) -> tuple[Value, Value, Value]:
+    """Which places hold a level after a token, how many do, and whether there is a horizon.
 
     Parameters
     ----------
@@ -159,7 +159,9 @@ def held_after(status: data.View, moves: data.View) -> tuple[Value, Value]:
     up, down = Cat(1, held[:-1]), Cat(held[1:], Const(0, 1))
     places = Mux(moves.adds, up, Mux(moves.deletes, down, held))
     count = Mux(moves.adds, depth + ~held[-1], Mux(moves.deletes, depth - 1, depth))
-    return only(~moves.clears, places), only(~moves.clears, count[: len(depth)])
+    bounded = status.bounded | moves.bounds | moves.evicts
+    kept = ~moves.clears
+    return only(kept, places), only(kept, count[: len(depth)]), only(kept, bounded)
 
 
 def moved(

@@ -202,6 +202,7 @@ def strengthen(
         ]
 
     # The moves are those of the row on registers; of an empty place, a resize means nothing.
+    m.d.comb += Assert(inside["row_steps"] == inside["steps"])
     moves, true = {5: inside["moves"]}, {4: serial.decide.moves}
     moves[6] = Signal.like(moves[5], name="moves6")
     m.d.sync += moves[6].eq(moves[5])
@@ -234,7 +235,7 @@ def strengthen(
     m.d.comb += [
         Assert(~ours[n] | (status[n] == row[is_that].status)) for n, is_that in STATUS.items()
     ]
-    for name in ("held", "depth"):
+    for name in ("held", "depth", "bounded"):
         m.d.comb += Assert(~ours[5] | (inside["left"][name] == row[5].status[name]))
     swept = open_up(inside["statuses"])
     cell = {

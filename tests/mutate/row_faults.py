@@ -233,7 +233,7 @@ _RULES = (
     Fault(
         "eviction_without_bound",
         "A side that was known whole still counts as such after an eviction.",
-        DECIDE,
+        ROW,
         "status.bounded | moves.bounds | moves.evicts",
         "status.bounded | moves.bounds",
         DENSE,
@@ -281,17 +281,17 @@ _RULES = (
     Fault(
         "clear_keeps_horizon",
         "A side that is emptied keeps its horizon.",
-        DECIDE,
-        "after.eq(only(~moves.clears, left.as_value()))",
-        "[after.eq(only(~moves.clears, left.as_value())), after.bounded.eq(left.bounded)]",
+        ROW,
+        "only(kept, bounded)",
+        "bounded",
         DENSE,
     ),
     Fault(
         "clear_keeps_levels",
         "A side that is emptied keeps the marks of its places.",
-        DECIDE,
-        "after.eq(only(~moves.clears, left.as_value()))",
-        "[after.eq(only(~moves.clears, left.as_value())), after.held.eq(left.held)]",
+        ROW,
+        "only(kept, places)",
+        "places",
         DENSE,
     ),
     Fault(
