@@ -169,7 +169,8 @@ class Ladder(wiring.Component):
         steps: Any = Signal(steps_layout(config), reset_less=True)
         row_steps: Any = Signal(steps_layout(config))
         near_steps: Any = Signal(steps_layout(config), reset_less=True)
-        moves, told = (Signal(moves_layout(config), name=name) for name in ("moves", "told"))
+        moves: Any = Signal(moves_layout(config))
+        told: Any = Signal(moves_layout(config))
         near: dict[int, Any] = {n: Signal(shift_layout(config), name=f"near{n}") for n in (4, 5, 6)}
         left: Any = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
         near_better, near_equal, meant = Signal(), Signal(), Signal(ahead_layout())
