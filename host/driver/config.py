@@ -108,7 +108,7 @@ class SymbolConfig(_Section):
         default=Decimal(0),
         ge=0,
         le=1_000_000_000,
-        description="largest order; a decision for more goes in parts; 0: all go in one",
+        description="largest order in the base asset; more goes in parts; 0: all in one",
     )
     book_lot: Decimal | None = Field(
         default=None,

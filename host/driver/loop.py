@@ -244,6 +244,11 @@ class Driver:
             self._ask_snapshots()
         self.flush()
 
+    def end_parts(self) -> None:
+        """Send no more parts of what is under way."""
+        if self.parts is not None:
+            self.parts.end()
+
     def flush(self) -> None:
         """Send what waits for the fabric, and act on what it answers.
 
@@ -302,25 +307,25 @@ class Driver:
             self._bridge.unsent(wanted)
             return
         if self.parts is not None and self.parts.divides(wanted):
-            self._sending += 1
-            self._start(self._in_parts(self.parts, wanted))
-            return
-        try:
-            answer = self._orders.start(
-                wanted.decision,
-                wanted.symbol,
-                wanted.side,
-                wanted.qty,
-                wanted.price,
-                tif=wanted.tif,
-                reduce_only=wanted.reduce_only,
-            )
-        except (VenueFault, JournalError):
-            # halted before anything was sent, or the journal failed, which halts
-            self._unsent(wanted)
-            return
+            body = self._in_parts(self.parts, wanted)
+        else:
+            try:
+                answer = self._orders.start(
+                    wanted.decision,
+                    wanted.symbol,
+                    wanted.side,
+                    wanted.qty,
+                    wanted.price,
+                    tif=wanted.tif,
+                    reduce_only=wanted.reduce_only,
+                )
+            except (VenueFault, JournalError):
+                # halted before anything was sent, or the journal failed, which halts
+                self._unsent(wanted)
+                return
+            body = self._counted(answer, wanted)
         self._sending += 1
-        self._start(self._counted(answer, wanted))
+        self._start(body)
         if self._on_decision is not None:
             sent_ns = time.perf_counter_ns()
             passage = Passage(self._received_ns, fed_ns, linked_ns, sent_ns)

@@ -8,11 +8,13 @@ stretched over time: its parts follow each other at once.
 
 No part is sent before it is known what became of the one before, whichever plan it is; a part
 of an iceberg that is not filled in full ends the decision, for its price is gone; TWAP makes up
-for it with later parts until its time is over.
+for it with later parts until its time is over. Whoever stands down ends them all: a decision is of
+its moment, and is not taken up again when trading goes on.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
@@ -71,11 +73,17 @@ class Parts:
         self._now_ms = now_ms
         self._sleep = sleep
         self._counters = counters
+        self._ended = asyncio.Event()
 
     def divides(self, wanted: Wanted) -> bool:
         """Whether a decision goes in parts."""
         largest = self._largest.get(wanted.symbol)
         return largest is not None and wanted.tif == "IOC" and wanted.qty > largest
+
+    def end(self) -> None:
+        """Send no more parts of the decisions under way."""
+        self._ended.set()
+        self._ended = asyncio.Event()
 
     async def send(self, wanted: Wanted) -> None:
         """Send a decision in parts, to its end.
@@ -86,15 +94,15 @@ class Parts:
             A part could not be sent, or orders are halted; those before it count. The decision
             has ended, but where it is not known what became of its last part.
         """
-        step = self._steps[wanted.symbol]
-        sliced = Sliced(self._plan(wanted))
+        step, ended = self._steps[wanted.symbol], self._ended
+        sliced = self._sliced(wanted)
         self._counters["divided"] += 1
         known = True
         try:
-            while not (sliced.done or self._over(sliced.plan)):
+            while not (sliced.done or ended.is_set() or self._over(sliced.plan)):
                 due = sliced.next_part(self._now_ms())
                 if due is None:
-                    await self._rest(sliced.plan)
+                    await self._rest(sliced.plan, ended)
                     continue
                 number, lots = due
                 sending = self._orders.start(
@@ -114,7 +122,7 @@ class Parts:
                     row = await self._orders.settle(row.request.client_id)
                 known = True
                 self._counters["parts"] += 1
-                filled = int(row.filled / step)
+                filled = min(int(row.filled / step), lots)
                 sliced.filled(number, filled)
                 sliced.ended(number)
                 if row.state in (State.REJECTED, State.ABSENT):
@@ -122,7 +130,7 @@ class Parts:
                 if filled < lots:
                     if isinstance(sliced.plan, Iceberg):
                         return
-                    await self._rest(sliced.plan)
+                    await self._rest(sliced.plan, ended)
         except (VenueFault, JournalError):
             known = known or self._orders.row_of(wanted.decision, number + 1) is None
             raise
@@ -135,16 +143,30 @@ class Parts:
     def _over(self, plan: Iceberg | Twap) -> bool:
         return isinstance(plan, Twap) and self._now_ms() >= plan.start_ms + plan.duration_ms
 
-    async def _rest(self, plan: Iceberg | Twap) -> None:
-        """Wait for the time of the next part."""
-        if isinstance(plan, Twap):
-            await self._sleep(plan.duration_ms / plan.parts / 1000)
+    async def _rest(self, plan: Iceberg | Twap, ended: asyncio.Event) -> None:
+        """Wait for the time of the next part, or until there is none."""
+        if not isinstance(plan, Twap):
+            return
+        waits = [
+            asyncio.ensure_future(self._sleep(plan.duration_ms / plan.parts / 1000)),
+            asyncio.ensure_future(ended.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
-    def _plan(self, wanted: Wanted) -> Iceberg | Twap:
-        step, symbol = self._steps[wanted.symbol], wanted.symbol
-        whole = int(wanted.qty / step)
-        most = max(1, int(max(self._largest[symbol], self._least[symbol]) / step))
-        parts = -(-whole // most)
+    def _most(self, symbol: str) -> int:
+        """Largest part, in steps; one that is under the venue's least would be refused."""
+        largest = max(self._largest[symbol], self._least[symbol])
+        return max(1, int(largest / self._steps[symbol]))
+
+    def _sliced(self, wanted: Wanted) -> Sliced:
+        """Equal parts, as few as the largest allows."""
+        whole = int(wanted.qty / self._steps[wanted.symbol])
+        parts = -(-whole // self._most(wanted.symbol))
+        most = -(-whole // parts)
         if self._twap_ms and not wanted.reduce_only:
-            return Twap(whole, parts, self._now_ms(), max(self._twap_ms, parts))
-        return Iceberg(whole, -(-whole // parts))
+            return Sliced(Twap(whole, parts, self._now_ms(), max(self._twap_ms, parts)), most)
+        return Sliced(Iceberg(whole, most), most)

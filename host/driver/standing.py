@@ -137,6 +137,7 @@ class Standing:
         self.needs_person |= person
         self.reasons.append(reason)
         session.orders.halt(reason)
+        session.driver.end_parts()
         with contextlib.suppress(LinkError):
             session.fabric.set_mode(Mode.HALTED)
         if session.phase.value == "trading":
@@ -269,6 +270,7 @@ class Standing:
         session = self._session
         problems = session.outcome.problems
         session.orders.halt(session.outcome.reason or "a fault")
+        session.driver.end_parts()
         try:
             session.fabric.kill()
             session.fabric.set_mode(Mode.HALTED)

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Stops"]
 
-#: Least time between two moves of the stops, and until a failed one is tried again.
+#: Least time between two moves of the stops; and until a failed one is tried again, at first and at
+#: most, since other symbols wait as well.
 _REST_S = 0.25
 _AGAIN_S = 1.0
+_AGAIN_MOST_S = 5.0
 
 
 class Stops:
@@ -68,10 +70,15 @@ class Stops:
 
     async def run(self) -> None:
         """Move stops as they fall due, until cancelled."""
+        again_s = _AGAIN_S
         while True:
             await self._wake.wait()
-            failed = await self.follow()
-            await self._session.sleep(_AGAIN_S if failed else _REST_S)
+            if await self.follow():
+                await self._session.sleep(again_s)
+                again_s = min(2 * again_s, _AGAIN_MOST_S)
+            else:
+                again_s = _AGAIN_S
+                await self._session.sleep(_REST_S)
 
     async def follow(self) -> bool:
         """Move the stops that are due; tells whether one could not be moved and is due again."""
@@ -92,7 +99,8 @@ class Stops:
     async def last(self) -> list[str]:
         """At the end of a session: follow the positions that are left; what failed, in words."""
         problems = []
-        for symbol in self._stops:
+        for symbol, stop in self._stops.items():
+            stop.adopt(symbol)  # one whose placing was cut off
             try:
                 if not await self._move(symbol):
                     problems.append(f"{symbol}: expected a stop behind the position, was none")

@@ -119,14 +119,15 @@ class Backstop:
                     closing=True,  # a position that stands needs it most
                 )
                 placed = _Placed(row.request.client_id, wanted, trigger)
-                self._placed.append(placed)
+                # it may have been adopted while its answer was waited for
+                self._placed = [p for p in self._placed if p.name != placed.name] + [placed]
                 if row.state is not State.OPEN:
                     return False
                 fits = [placed]
             keep = fits[-1]
         else:
             keep = None
-        for old in [p for p in self._placed if p is not keep]:
+        for old in [p for p in self._placed if keep is None or p.name != keep.name]:
             await self._orders.cancel(old.name)
         self._placed = [p for p in self._placed if not self._over(p)]
         return not wanted or self.covered == wanted

@@ -86,6 +86,8 @@ class Sliced:
     ----------
     plan : Iceberg or Twap
         When how much is due.
+    most_lots : int
+        Largest part, what makes up for earlier ones included; 0: no bound.
 
     Attributes
     ----------
@@ -94,6 +96,7 @@ class Sliced:
     """
 
     plan: Iceberg | Twap
+    most_lots: int = 0
     filled_lots: int = 0
     _working: dict[int, int] = field(default_factory=dict)
     _next: int = 0
@@ -114,6 +117,7 @@ class Sliced:
         lots = min(lots, self.plan.qty_lots - self.filled_lots - self.working_lots)
         if lots <= 0:
             return None
+        lots = min(lots, self.most_lots or lots)
         number, self._next = self._next, self._next + 1
         self._working[number] = lots
         return number, lots

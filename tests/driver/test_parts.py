@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decisions too large for one order: in parts at the venue, one order for the fabric."""
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 
@@ -103,6 +104,51 @@ def test_a_part_whose_answer_is_lost_is_asked_for_and_never_sent_twice(
             names = [order.asked.client_id for order in desk.hand.exchange.orders.values()]
             assert len(names) == len(set(names))
             assert sum(sizes(desk)) <= D("3.316")
+            slots_are_free(desk)
+            assert not (await desk.end()).problems
+            desk.account()
+
+    run(test)
+
+
+def test_what_makes_up_for_an_empty_book_is_no_larger_than_allowed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with floor(tmp_path, symbol=SYMBOLS, orders={"twap_ms": 60_000}) as desk:
+            session = desk.session
+            desk.hand.depth([("100.0", "90")], [("101.0", "0.001")])
+            await desk.until(lambda: session.driver.counters["parts"] >= 1)
+            desk.hand.depth([("100.0", "5")], [("101.0", "4")])
+            await desk.until(lambda: session.driver.under_way == 0)
+            parts = sizes(desk)
+            assert len(parts) >= 4
+            assert max(parts) <= LARGEST
+            assert not (await desk.end()).problems
+
+    run(test)
+
+
+def test_who_stands_down_and_up_again_sends_no_part_of_what_was_before(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with floor(tmp_path, symbol=SYMBOLS, orders={"twap_ms": 60_000}) as desk:
+            session = desk.session
+            assert session.driver.parts is not None
+            hours = asyncio.Event()
+
+            async def slow(_seconds: float) -> None:
+                await hours.wait()
+
+            session.driver.parts._sleep = slow
+            desk.hand.depth([("100.0", "90")])
+            await desk.until(lambda: session.driver.counters["parts"] == 1)
+            sent = sizes(desk)
+            desk.hand.depth([("100.0", "5")])
+            session.standing.pause("a person has paused it")
+            assert await session.standing.resume() == "trading"
+            assert session.driver.under_way == 0
+            hours.set()
+            for _ in range(200):
+                await asyncio.sleep(0)
+            assert sizes(desk) == sent
             slots_are_free(desk)
             assert not (await desk.end()).problems
             desk.account()

@@ -142,6 +142,32 @@ def test_a_position_always_has_its_stop(tmp_path: Path) -> None:
     run(test)
 
 
+def test_a_stop_that_is_adopted_while_it_is_placed_is_kept_once(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with drill(tmp_path) as desk:
+            numbers = iter(range(100, 1000))
+            stop = Backstop(desk.orders, desk.symbol, D("0.1"), D("0.02"), lambda: next(numbers))
+            begin = desk.orders._venue.begin
+
+            def adopted(request):  # type: ignore[no-untyped-def]
+                sending = begin(request)
+
+                async def answered():  # type: ignore[no-untyped-def]
+                    stop.adopt(desk.symbol)
+                    return await sending
+
+                return answered()
+
+            await desk.orders.submit(1, desk.symbol, "buy", D(2))
+            desk.orders._venue.begin = adopted
+            assert await stop.follow(D(2), D(101))
+            found = [o for o in desk.hand.exchange.open.values() if not o.working]
+            assert [order.asked.qty_lots for order in found] == [2000]
+            assert stop.covered == 2
+
+    run(test)
+
+
 def test_a_stop_distance_is_a_share() -> None:
     for distance in (D(0), D(1), D(-1)):
         with pytest.raises(ValueError, match="distance"):

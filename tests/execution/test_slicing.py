@@ -35,6 +35,13 @@ def test_a_twap_is_due_in_equal_parts_and_makes_up_for_what_was_missed() -> None
     assert order.next_part(1100) == (1, 5)
 
 
+def test_what_makes_up_for_earlier_parts_is_no_larger_than_allowed() -> None:
+    order = Sliced(Twap(10, 4, 1000, 400), 3)
+    assert order.next_part(1000) == (0, 2)
+    order.ended(0)
+    assert [order.next_part(1300) for _ in range(5)] == [(1, 3), (2, 3), (3, 3), (4, 1), None]
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
