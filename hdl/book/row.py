@@ -33,6 +33,7 @@ __all__ = [
     "price_to_key",
     "shift_layout",
     "shift_of",
+    "shifts",
     "status_layout",
     "steps_layout",
 ]
@@ -145,6 +146,17 @@ def shift_of(steps: data.View) -> Value:
     return Cat(steps.behind & shifts, steps.adds, steps.evicts, steps.bounds, steps.clears)
 
 
+def shifts(shift: data.View) -> tuple[Value, Value, Value]:
+    """``lift``, ``put`` and ``lower`` of `moves_layout`, of what moves are to another token."""
+    behind, before = shift.behind, Cat(Const(0, 1), shift.behind[:-1])
+    up = shift.adds.replicate(len(behind))
+    return (
+        Cat(before & up, shift.evicts),
+        Cat(behind & ~before & up, shift.bounds),
+        Cat(behind & ~up, Const(0, 1)),
+    )
+
+
 def held_after(status: data.View, moves: data.View) -> tuple[Value, Value, Value]:
     """Which places hold a level after a token, how many do, and whether there is a horizon.
 
@@ -196,12 +208,8 @@ def moved(
 
 def moved_bits(places: Value, shift: data.View, new: ValueLike) -> Value:
     """`moved` for places of one bit each, as one vector, by what a token's moves are to another."""
-    width, levels = len(places), len(shift.behind)
-    behind, before = shift.behind, Cat(Const(0, 1), shift.behind[:-1])
-    up = shift.adds.replicate(levels)
-    lift = Cat(before & up, shift.evicts)[:width]
-    put = Cat(behind & ~before & up, shift.bounds)[:width]
-    lower = Cat(behind & ~up, Const(0, 1))[:width]
+    width = len(places)
+    lift, put, lower = (each[:width] for each in shifts(shift))
     return (
         (places & ~(lift | put | lower))
         | (Cat(Const(0, 1), places[: width - 1]) & lift)
