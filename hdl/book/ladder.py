@@ -22,7 +22,6 @@ from hdl.book.row import (
     price_to_key,
     shift_layout,
     shift_of,
-    shifts,
     status_layout,
     steps_layout,
 )
@@ -268,8 +267,8 @@ class Ladder(wiring.Component):
             follows.eq(same[3][4]),
             left_state.eq(decide.after.state),
             steps.eq(decide.steps),
-            shift.eq(shift_of(decide.steps)),
-            resize.eq(only(decide.steps.changes, decide.steps.equal)),
+            shift.eq(decide.shift),
+            resize.eq(decide.resize),
             near_steps.eq(decide.steps),
             *(near_steps[bit].eq(decide.steps[bit] & same[3][4]) for bit in NEAR_BITS),
             near_better.eq(hazards.better3[4]),
@@ -277,7 +276,7 @@ class Ladder(wiring.Component):
             meant.eq(
                 only(same[3][4], ahead_of(decide.moves, hazards.better3[4], hazards.equal3[4]))
             ),
-            near[5].eq(only(same[2][4], shift_of(decide.steps))),
+            near[5].eq(only(same[2][4], decide.shift.as_value())),
             near[6].eq(only(same[2][5], shift.as_value())),
             left.eq(decide.after),
             left.held.eq(decide.status.held),
@@ -297,13 +296,8 @@ class Ladder(wiring.Component):
 
         # Stage 5: move the row. What goes to its places is on registers of its own, a wire a place
         # for a shift and for a resize; the steps stay with the status and the decision.
-        lift, put, lower = shifts(shift)
         m.d.comb += [
-            moves.eq(moves_of(steps)),
-            moves.lift.eq(lift),
-            moves.put.eq(put),
-            moves.lower.eq(lower),
-            moves.resize.eq(resize),
+            moves.eq(moves_of(steps, shift, resize)),
             read_qtys.addr.eq(stage[3].addr),
         ]
         for at in range(levels):
