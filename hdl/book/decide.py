@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one token does to one row: the algebra of the book, without its pipeline."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,7 @@ from hdl.book.row import (
     moves_of,
     only,
     shift_layout,
+    shift_of,
     status_layout,
     steps_layout,
 )
@@ -67,8 +68,12 @@ class Decide(wiring.Component):
         Of the row just before the token.
     steps : Out(steps_layout)
         What the token does.
+    shift : Out(shift_layout)
+        What it is to the places of the row: `shift_of` that.
+    resize : Out(levels)
+        The place whose level takes the token's quantity.
     moves : Out(moves_layout)
-        `moves_of` that.
+        `moves_of` all three.
     after : Out(status_layout)
         Of the row after it.
     counts : Out
@@ -97,6 +102,8 @@ class Decide(wiring.Component):
                 "ahead": In(ahead_layout()),
                 "status": In(status_layout(config)),
                 "steps": Out(steps_layout(config)),
+                "shift": Out(shift_layout(config)),
+                "resize": Out(config.levels),
                 "moves": Out(moves_layout(config)),
                 "after": Out(status_layout(config)),
                 "counts": Out(count_layout(*COUNTS)),
@@ -152,16 +159,15 @@ class Decide(wiring.Component):
             steps.evicts.eq(steps.adds & full),
             steps.deletes.eq(store & hit & asked.zero),
             steps.bounds.eq((add & tail) | (loaded & ~asked.whole & ~beyond)),
-            steps.changes.eq(change),
             steps.clears.eq(asked.clear | asked.begin | broken),
         ]
 
         # Places from the token's own on.
         m.d.comb += [
             steps.behind.eq(~better | near.clears.replicate(levels)),
-            steps.first.eq(steps.behind & ~Cat(Const(0, 1), steps.behind[:last])),
-            steps.equal.eq(equal),
-            moves.eq(moves_of(steps)),
+            self.shift.eq(shift_of(steps)),
+            self.resize.eq(only(change, equal)),
+            moves.eq(moves_of(steps, self.shift, self.resize)),
         ]
 
         # Of a row that is not cleared; the gate for one that is comes last, as that is known late.

@@ -164,13 +164,12 @@ class Ladder(wiring.Component):
 
         # Moves and status are known from stage 4 on, rows from 6 on. `near` are the moves of a
         # token ahead, where it is on the row of the one in stage 4, or for 5 and 6 in stage 3.
-        # Once for its status and the tokens behind it, and once for the row, which is wide; without
-        # and with a reset, or synthesis would make one of both.
         steps: Any = Signal(steps_layout(config), reset_less=True)
-        row_steps: Any = Signal(steps_layout(config))
+        # What of them goes to all places of the row, gated before the register: one wire a place.
+        shift: Any = Signal(shift_layout(config))
+        resize = Signal(levels)
         near_steps: Any = Signal(steps_layout(config), reset_less=True)
         moves: Any = Signal(moves_layout(config))
-        told: Any = Signal(moves_layout(config))
         near: dict[int, Any] = {n: Signal(shift_layout(config), name=f"near{n}") for n in (4, 5, 6)}
         left: Any = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
         near_better, near_equal, meant = Signal(), Signal(), Signal(ahead_layout())
@@ -268,7 +267,8 @@ class Ladder(wiring.Component):
             follows.eq(same[3][4]),
             left_state.eq(decide.after.state),
             steps.eq(decide.steps),
-            row_steps.eq(decide.steps),
+            shift.eq(decide.shift),
+            resize.eq(decide.resize),
             near_steps.eq(decide.steps),
             *(near_steps[bit].eq(decide.steps[bit] & same[3][4]) for bit in NEAR_BITS),
             near_better.eq(hazards.better3[4]),
@@ -276,8 +276,8 @@ class Ladder(wiring.Component):
             meant.eq(
                 only(same[3][4], ahead_of(decide.moves, hazards.better3[4], hazards.equal3[4]))
             ),
-            near[5].eq(only(same[2][4], shift_of(decide.steps))),
-            near[6].eq(only(same[2][5], shift_of(steps))),
+            near[5].eq(only(same[2][4], decide.shift.as_value())),
+            near[6].eq(only(same[2][5], shift.as_value())),
             left.eq(decide.after),
             left.held.eq(decide.status.held),
             left.depth.eq(decide.status.depth),
@@ -289,16 +289,15 @@ class Ladder(wiring.Component):
         m.d.comb += status[5].eq(left)
         for now, then in zip(
             (status[5].held, status[5].depth, status[5].bounded),
-            held_after(left, told),
+            held_after(left, moves),
             strict=True,
         ):
             m.d.comb += now.eq(then)
 
-        # Stage 5: move the row. Its moves are made of steps here, since they go to all places, and
-        # those of `near` stay with the decision.
+        # Stage 5: move the row. What goes to its places is on registers of its own, a wire a place
+        # for a shift and for a resize; the steps stay with the status and the decision.
         m.d.comb += [
-            moves.eq(moves_of(row_steps)),
-            told.eq(moves_of(steps)),
+            moves.eq(moves_of(steps, shift, resize)),
             read_qtys.addr.eq(stage[3].addr),
         ]
         for at in range(levels):

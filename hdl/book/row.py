@@ -93,33 +93,17 @@ def moves_layout(config: BuildConfig) -> data.StructLayout:
 
 
 def steps_layout(config: BuildConfig) -> data.StructLayout:
-    """What `moves_of` makes moves of: where a token's place is, and what happens there."""
+    """Where a token's place is, and what happens there."""
     return data.StructLayout(
         {
             "behind": config.levels,  # places from the token's own on
-            "first": config.levels,  # the token's own
-            "equal": config.levels,  # the level with its price
             "adds": 1,
             "evicts": 1,
             "deletes": 1,
             "bounds": 1,
-            "changes": 1,  # a level changes its quantity
             "clears": 1,
         }
     )
-
-
-def moves_of(steps: data.View) -> Value:
-    """`moves_layout` of a token's steps."""
-    width = len(steps.behind)
-    adds, deletes, changes = (
-        bit.replicate(width) for bit in (steps.adds, steps.deletes, steps.changes)
-    )
-    lift = Cat(Const(0, 1), (steps.behind & adds)[:-1], steps.evicts)
-    put = Cat(steps.first & adds, steps.bounds)
-    lower = Cat(steps.behind & deletes, Const(0, 1))
-    ends = Cat(steps.adds, steps.evicts, steps.deletes, steps.bounds, steps.clears)
-    return Cat(lift, put, lower, steps.equal & changes, ends)
 
 
 def shift_layout(config: BuildConfig) -> data.StructLayout:
@@ -143,6 +127,23 @@ def shift_of(steps: data.View) -> Value:
     """`shift_layout` of a token's steps."""
     shifts = (steps.adds | steps.deletes).replicate(len(steps.behind))
     return Cat(steps.behind & shifts, steps.adds, steps.evicts, steps.bounds, steps.clears)
+
+
+def moves_of(steps: data.View, shift: data.View, resize: Value) -> Value:
+    """`moves_layout` of a token's steps, of `shift_of` them and of the place that is resized."""
+    ends = Cat(steps.adds, steps.evicts, steps.deletes, steps.bounds, steps.clears)
+    return Cat(*_shifts(shift), resize, ends)
+
+
+def _shifts(shift: data.View) -> tuple[Value, Value, Value]:
+    """``lift``, ``put`` and ``lower`` of `moves_layout`, of what moves are to another token."""
+    behind, before = shift.behind, Cat(Const(0, 1), shift.behind[:-1])
+    up = shift.adds.replicate(len(behind))
+    return (
+        Cat(before & up, shift.evicts),
+        Cat(behind & ~before & up, shift.bounds),
+        Cat(behind & ~up, Const(0, 1)),
+    )
 
 
 def held_after(status: data.View, moves: data.View) -> tuple[Value, Value, Value]:
@@ -196,12 +197,8 @@ def moved(
 
 def moved_bits(places: Value, shift: data.View, new: ValueLike) -> Value:
     """`moved` for places of one bit each, as one vector, by what a token's moves are to another."""
-    width, levels = len(places), len(shift.behind)
-    behind, before = shift.behind, Cat(Const(0, 1), shift.behind[:-1])
-    up = shift.adds.replicate(levels)
-    lift = Cat(before & up, shift.evicts)[:width]
-    put = Cat(behind & ~before & up, shift.bounds)[:width]
-    lower = Cat(behind & ~up, Const(0, 1))[:width]
+    width = len(places)
+    lift, put, lower = (each[:width] for each in _shifts(shift))
     return (
         (places & ~(lift | put | lower))
         | (Cat(Const(0, 1), places[: width - 1]) & lift)

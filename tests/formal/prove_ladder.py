@@ -202,7 +202,7 @@ def strengthen(
         ]
 
     # The moves are those of the row on registers; of an empty place, a resize means nothing.
-    m.d.comb += Assert(inside["row_steps"] == inside["steps"])
+    m.d.comb += Assert(inside["shift"].as_value() == shift_of(inside["steps"]))
     moves, true = {5: inside["moves"]}, {4: serial.decide.moves}
     moves[6] = Signal.like(moves[5], name="moves6")
     m.d.sync += moves[6].eq(moves[5])
