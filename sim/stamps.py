@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-__all__ = ["Moment", "StampedLoop", "Stamps", "frame_moments", "order_moments"]
+__all__ = ["Moment", "StampedLoop", "Stamps", "frame_moments", "now", "order_moments"]
 
 _CLIENT_ID = re.compile(rb"newClientOrderId=([A-Za-z0-9_.-]+)")
 _TEXT, _COMPRESSED = 1, 0x40
@@ -31,7 +31,8 @@ class Moment(NamedTuple):
     cpu_ns: int
 
 
-def _now() -> Moment:
+def now() -> Moment:
+    """Both clocks, now."""
     return Moment(time.perf_counter_ns(), time.process_time_ns())
 
 
@@ -56,16 +57,16 @@ class _Stamped(socket.socket):
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         data = super().recv(size, flags)
-        self.stamps.received.append((_now(), data))
+        self.stamps.received.append((now(), data))
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         count = super().recv_into(buffer, nbytes, flags)
-        self.stamps.received.append((_now(), bytes(memoryview(buffer)[:count])))
+        self.stamps.received.append((now(), bytes(memoryview(buffer)[:count])))
         return count
 
     def send(self, data: Any, flags: int = 0) -> int:
-        moment = _now()
+        moment = now()
         count = super().send(data, flags)
         self.stamps.sent.append((moment, bytes(memoryview(data)[:count])))
         return count

@@ -69,10 +69,11 @@ def test_a_loop_stamps_what_its_connections_read_and_write() -> None:
 
 
 def test_the_link_is_taken_off_its_own_orders() -> None:
-    rows = [(1000 * n, 500 * n, 100 * n) for n in range(1, 1001)]
+    rows = [(1000 * n, 500 * n, 100 * n, 90 * n) for n in range(1, 1001)]
     found = latencies({"rows": rows, "told": 1000, "sent": 1000, "frames": 5})
     walls = np.array([row[0] - row[2] for row in rows])
     assert found["wall, link excluded"][0] == round(float(np.percentile(walls, 50)) / 1000, 1)
+    assert found["processor time, link excluded"][0] == round(410 * 500.5 / 1000, 1)
     assert found["wall, link included"][1] == round(
         float(np.percentile([r[0] for r in rows], 99)) / 1000, 1
     )
