@@ -10,6 +10,7 @@ have to be reconciled.
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -18,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 
 from host.contract.records import (
-    DECISION_DTYPE,
     IN_DTYPE,
     DecisionFlag,
     InFlag,
@@ -34,6 +34,8 @@ __all__ = ["Bridge", "Market", "Wanted"]
 _SIDE, _WHOLE = int(InFlag.SIDE), int(InFlag.WHOLE)
 _REFUSED, _REDUCE_ONLY = int(DecisionFlag.REFUSED), int(DecisionFlag.REDUCE_ONLY)
 _DECISION = int(OutKind.DECISION)
+#: A decision up to its verdict, without the detour of an array.
+_ROW = struct.Struct("<4BI2Q2IQ")
 #: High nibble of a decision's byte `order`.
 _TIMES_IN_FORCE = {1: "IOC", 2: "FOK", 3: "GTX"}
 _Report = tuple[int, int, int, int, int, int]
@@ -115,12 +117,10 @@ class Bridge:
 
     def wanted(self, out: npt.NDArray[np.uint8]) -> list[Wanted]:
         """The orders among out records, shape (n, 64) of uint8, that the gate let through."""
-        kinds = out[:, 0] == _DECISION
-        if not kinds.any():
-            return []
         found = []
-        for row in np.ascontiguousarray(out[kinds]).view(DECISION_DTYPE).reshape(-1).tolist():
-            _, flags, number, order, _, update_id, lots, ticks, decision, verdict = row[:10]
+        for at in [at for at, kind in enumerate(out[:, 0].tolist()) if kind == _DECISION]:
+            row = _ROW.unpack_from(out[at].tobytes())
+            _, flags, number, order, _, update_id, lots, ticks, decision, verdict = row
             if flags & _REFUSED:
                 self.refused += 1
                 self.reasons.update(one.name for one in Reason if verdict >> int(one) & 1)

@@ -4,7 +4,8 @@
 SQLite with a write-ahead log. Whatever is written survives a crash of the process at any
 instruction. When `Journal.intend` returns, the intent survives one of the machine as well: it is
 synced to the disk itself, or, with ``synced=False``, a reservation of its name has been before
-(`host.execution.ahead`). What the venue has told is not synced, since it can be asked again.
+(`host.execution.ahead`). Then it is a slip first (`host.execution.slips`) and a row by the next
+`Journal.settle`. What the venue has told is not synced, since it can be asked again.
 Prices and quantities are decimal text.
 """
 
@@ -19,12 +20,16 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from host.execution.slips import Slips
 from host.venues.interface import Fill, OrderRequest
 
 __all__ = ["FINAL", "Journal", "JournalError", "OrderRow", "State"]
 
 _VERSION = 1
 _ZERO = Decimal(0)
+#: Values of a slip: a row of `orders` as far as an intent has one, and when it was made.
+_SLIP_FIELDS = 12
+_Statement = tuple[str, tuple[object, ...]]
 #: Pages of the log that are written back at once; a session's end writes back all.
 _CHECKPOINT_PAGES = 8192
 
@@ -118,6 +123,10 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._synced = True
+        self._slips: Slips | None = None
+        self._unsettled: list[tuple[object, ...]] = []
+        self._sessions: set[int] = set()
+        self._meant: set[tuple[int, int, int]] = set()
         try:
             self._db = sqlite3.connect(path, timeout=0.1, isolation_level=None)
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -136,6 +145,20 @@ class Journal:
             version = names.get("version")
             raise JournalError(f"{path}: expected version {_VERSION}, was {version}")
         self.instance: str = names["instance"]
+        if str(path) != ":memory:":
+            self._take_slips(path.with_name(f"{path.name}-slips"))
+
+    def _take_slips(self, path: Path) -> None:
+        """Make rows of what a process that has died had no time to make rows of."""
+        try:
+            self._slips = Slips(path, _SLIP_FIELDS)
+            for slip in self._slips.read():
+                if self.order(str(slip[0])) is None:
+                    self._write(_settled(slip))
+            self._slips.clear()
+        except OSError as error:
+            self._db.close()
+            raise JournalError(f"{path}: expected to write, was {error}") from None
 
     def _create(self) -> None:
         alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -149,8 +172,12 @@ class Journal:
         self._db.execute("COMMIT")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; slips that cannot be made rows now are when it is opened again."""
+        with contextlib.suppress(JournalError):
+            self.settle()
         self._db.close()
+        if self._slips is not None:
+            self._slips.close()
 
     # sessions
 
@@ -163,7 +190,9 @@ class Journal:
             It cannot be written.
         """
         sql = "INSERT INTO sessions (started_ms, venue, mode) VALUES (?, ?, ?)"
-        return int(self._write(((sql, (now_ms, venue, mode)),), synced=True))
+        session = int(self._write(((sql, (now_ms, venue, mode)),), synced=True))
+        self._sessions.add(session)
+        return session
 
     def end_session(self, session: int, now_ms: int) -> None:
         """A session has ended in order.
@@ -203,31 +232,53 @@ class Journal:
         now_ms: int,
         synced: bool = True,
     ) -> None:
-        """Put an intent on disk; when this returns it is there.
+        """Write an intent down; when this returns it survives the process.
 
         Parameters
         ----------
         synced : bool
-            Wait until the disk has it. Without, its name has to be reserved.
+            Wait until the disk has it. Without, its name has to be reserved, and it is a slip until
+            `settle`.
 
         Raises
         ------
         JournalError
             It cannot be written, or the client id or the decision's part has been used.
         """
-        intent = _intent(request, session, decision, part, now_ms)
-        self._write((intent, _event(request.client_id, now_ms, "intent", "")), synced)
+        slip, meant = _slip(request, session, decision, part, now_ms), (session, decision, part)
+        if synced or self._slips is None or session not in self._sessions:
+            self._write(_settled(slip), synced)
+        elif meant in self._meant:
+            raise JournalError(f"{self._path}: expected an order that is new, was one of {meant}")
+        else:
+            try:
+                self._slips.write(slip)
+            except OSError as error:
+                raise JournalError(f"{self._path}: expected to write, was {error}") from None
+            self._unsettled.append(slip)
+        self._meant.add(meant)
+
+    def settle(self) -> None:
+        """Make rows of slips.
+
+        Raises
+        ------
+        JournalError
+            They cannot be written; the slips stay.
+        """
+        if not self._unsettled:
+            return
+        rows = [row for slip in self._unsettled for row in _settled(slip)]
+        self._commit(tuple(rows), False)
+        self._unsettled.clear()
+        if self._slips is not None and self._slips.full:
+            with contextlib.suppress(OSError):  # they have rows: whoever reads them sees that
+                self._slips.clear()
 
     def rehearse(self, request: OrderRequest, session: int, decision: int, now_ms: int) -> None:
-        """Write an intent and take it back; nothing comes to the disk."""
-        intent = _intent(request, session, decision, 0, now_ms)
-        with contextlib.suppress(sqlite3.Error):  # the next intent says so
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                for sql, values in (intent, _event(request.client_id, now_ms, "intent", "")):
-                    self._db.execute(sql, values)
-            finally:
-                self._db.execute("ROLLBACK")
+        """What `intend` does for a reserved name, leaving nothing."""
+        if self._slips is not None:
+            self._slips.rehearse(_slip(request, session, decision, 0, now_ms))
 
     def update(
         self,
@@ -312,6 +363,7 @@ class Journal:
             They cannot be written.
         """
         sql = "INSERT OR IGNORE INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self.settle()
         before = self._db.total_changes
         self._write(
             tuple(
@@ -403,9 +455,11 @@ class Journal:
 
     # inside
 
-    def _write(
-        self, statements: tuple[tuple[str, tuple[object, ...]], ...], synced: bool = False
-    ) -> int:
+    def _write(self, statements: tuple[_Statement, ...], synced: bool = False) -> int:
+        self.settle()
+        return self._commit(statements, synced)
+
+    def _commit(self, statements: tuple[_Statement, ...], synced: bool) -> int:
         row = 0
         try:
             if synced is not self._synced:
@@ -424,6 +478,7 @@ class Journal:
         return row
 
     def _read(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        self.settle()
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
@@ -439,12 +494,12 @@ class Journal:
         return [_row(row) for row in rows]
 
 
-def _intent(
+def _slip(
     request: OrderRequest, session: int, decision: int, part: int, now_ms: int
-) -> tuple[str, tuple[object, ...]]:
+) -> tuple[object, ...]:
     trigger = None if request.trigger is None else str(request.trigger)
     price = None if request.price is None else str(request.price)
-    values = (
+    return (
         request.client_id,
         session,
         decision,
@@ -456,16 +511,20 @@ def _intent(
         request.tif,
         int(request.reduce_only),
         trigger,
-        State.INTENT.value,
-        now_ms,
         now_ms,
     )
+
+
+def _settled(slip: tuple[object, ...]) -> tuple[_Statement, ...]:
+    """What writes the row of a slip, and the event of its making."""
     sql = (
         "INSERT INTO orders (client_id, session, decision, slice, symbol, side, qty, price,"
         " tif, reduce_only, trigger, state, created_ms, updated_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     )
-    return sql, values
+    now_ms = slip[-1]
+    values = (*slip[:-1], State.INTENT.value, now_ms, now_ms)
+    return (sql, values), _event(str(slip[0]), int(str(now_ms)), "intent", "")
 
 
 def _event(client_id: str, now_ms: int, kind: str, detail: str) -> tuple[str, tuple[object, ...]]:

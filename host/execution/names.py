@@ -35,7 +35,7 @@ def client_id(instance: str, session: int, decision: int, part: int = 0) -> str:
         A number is below 0 or too large.
     """
     text = f"tg{instance}{_base(session)}x{_base(decision)}x{_base(part)}"
-    if len(text) > _LONGEST or parse_client_id(text) is None:
+    if len(text) > _LONGEST or _FORM.fullmatch(text) is None:
         raise ValueError(
             f"expected numbers that fit a client id, was {session}, {decision}, {part}"
         )

@@ -231,6 +231,10 @@ class Orders:
 
     async def _finish(self, name: str, sending: Awaitable[OrderReport]) -> OrderRow:
         try:
+            self._journal.settle()
+        except JournalError:
+            self.halt("journal")  # what becomes of this one cannot be written either
+        try:
             report = await sending
         except (Refused, Busy) as error:
             # the venue has not taken it; a stream may have told otherwise meanwhile

@@ -278,8 +278,10 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
                 if desk.session.orders.halted:
                     break
             assert desk.session.orders.halted == "journal"
-            assert desk.session.phase is Phase.TRADING  # it goes on looking, and sends nothing
-            await desk.end()
+            sent = len(desk.hand.exchange.orders)
+            outcome = await desk.end()
+            assert "full" in outcome.reason + str(outcome.problems)
+            assert len(desk.hand.exchange.orders) == sent
             await desk.recover()
             desk.account()
 

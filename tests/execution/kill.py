@@ -22,6 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from host.execution.ahead import Ahead
 from host.execution.journal import FINAL, Journal, State
 from host.execution.orders import Orders
 from host.execution.recovery import Recovery
@@ -65,8 +66,10 @@ async def trade(url: str, path: Path, seed: int, stop_after: int) -> int:
     await patiently(venue.start)
     journal = Journal(path)
     session = journal.begin_session("binanceusdm", "paper", now_ms())
-    orders = Orders(venue, journal, session, now_ms, window_ms=WINDOW_MS)
-    agreement = await patiently(Recovery(venue, journal, orders, [SYMBOL], now_ms).run)
+    ahead = Ahead(path.with_name("ahead.db"))
+    ahead.begin(session)
+    orders = Orders(venue, journal, session, now_ms, window_ms=WINDOW_MS, ahead=ahead)
+    agreement = await patiently(Recovery(venue, journal, orders, [SYMBOL], now_ms, ahead).run)
     if not agreement.settled:
         print([d for d in agreement.differences if not d.resolved], file=sys.stderr)
         return NOT_SETTLED
@@ -86,6 +89,8 @@ async def trade(url: str, path: Path, seed: int, stop_after: int) -> int:
             await asyncio.sleep(0.05)
     journal.end_session(session, now_ms())
     journal.close()
+    await ahead.wait()
+    ahead.close()
     await venue.close()
     return 0
 

@@ -66,6 +66,8 @@ def test_rows_that_the_machine_has_lost_come_back_from_the_venue(
                 monkeypatch.setattr(module, "boot_id", lambda: "another start")
             ahead.close()
             await desk.close()
+            if restarted:
+                desk.path.with_name(f"{desk.path.name}-slips").unlink()
 
             async def later() -> Agreement:
                 return Agreement()  # compared below, with the reservations
