@@ -64,7 +64,7 @@ class SweptMemory(wiring.Component):
         style: str = "block",
     ) -> None:
         self.shape, self.depth, self.clear = shape, depth, clear
-        self.attrs = block_ram(forwarded) if style == "block" else {"ram_style": style}
+        self.attrs = block_ram(forwarded) | {"ram_style": style}
         addr_bits = (depth - 1).bit_length()
         super().__init__(
             {

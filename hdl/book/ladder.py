@@ -35,6 +35,8 @@ __all__ = ["LATENCY", "Ladder", "rung_layout"]
 LATENCY = 5
 #: Stages of a token and of the row that replaces its own there.
 TAKEN = ((2, 6), (3, 6), (4, 6), (4, 7), (5, 6))
+#: Rows of status that LUT RAM takes; more of them are a block of memory.
+_LUT_ROWS = 32
 #: Steps without which the others mean nothing to the token behind.
 NEAR_BITS = ("adds", "evicts", "deletes", "bounds", "clears")
 
@@ -138,8 +140,12 @@ class Ladder(wiring.Component):
         block: dict[str, Any] = {"depth": config.rows, "init": [], "attrs": block_ram(True)}
         keys_shape = data.ArrayLayout(config.price_bits, levels + 1)
         qtys_shape = data.ArrayLayout(config.qty_bits, levels)
+        # Few and narrow rows: in LUT RAM they stand beside what they are mended with.
         m.submodules.status = statuses = SweptMemory(
-            status_layout(config), config.rows, forwarded=True
+            status_layout(config),
+            config.rows,
+            forwarded=True,
+            style="block" if config.rows > _LUT_ROWS else "distributed",
         )
         m.submodules.keys = key_rows = memory.Memory(shape=keys_shape, **block)
         m.submodules.qtys = qty_rows = memory.Memory(shape=qtys_shape, **block)
