@@ -14,12 +14,22 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from host.execution.rows import (
+    FINAL,
+    SLIP_FIELDS,
+    TABLES,
+    OrderRow,
+    State,
+    Statement,
+    event_of,
+    row_of,
+    slip_of,
+    statements_of,
+)
 from host.execution.slips import Slips
 from host.venues.interface import Fill, OrderRequest
 
@@ -27,78 +37,12 @@ __all__ = ["FINAL", "Journal", "JournalError", "OrderRow", "State"]
 
 _VERSION = 1
 _ZERO = Decimal(0)
-#: Values of a slip: a row of `orders` as far as an intent has one, and when it was made.
-_SLIP_FIELDS = 12
-_Statement = tuple[str, tuple[object, ...]]
 #: Pages of the log that are written back at once; a session's end writes back all.
 _CHECKPOINT_PAGES = 8192
-
-_TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE sessions (
-    session INTEGER PRIMARY KEY, started_ms INTEGER NOT NULL, venue TEXT NOT NULL,
-    mode TEXT NOT NULL, ended_ms INTEGER) STRICT;
-CREATE TABLE orders (
-    client_id TEXT PRIMARY KEY, session INTEGER NOT NULL REFERENCES sessions,
-    decision INTEGER NOT NULL, slice INTEGER NOT NULL, symbol TEXT NOT NULL, side TEXT NOT NULL,
-    qty TEXT NOT NULL, price TEXT, tif TEXT NOT NULL, reduce_only INTEGER NOT NULL, trigger TEXT,
-    state TEXT NOT NULL, venue_id TEXT NOT NULL DEFAULT '', filled TEXT NOT NULL DEFAULT '0',
-    cost TEXT NOT NULL DEFAULT '0', created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
-    UNIQUE (session, decision, slice)) STRICT;
-CREATE INDEX orders_by_state ON orders (state);
-CREATE TABLE events (
-    number INTEGER PRIMARY KEY, client_id TEXT NOT NULL, time_ms INTEGER NOT NULL,
-    kind TEXT NOT NULL, detail TEXT NOT NULL) STRICT;
-CREATE TABLE fills (
-    symbol TEXT NOT NULL, trade_id TEXT NOT NULL, client_id TEXT NOT NULL, side TEXT NOT NULL,
-    price TEXT NOT NULL, qty TEXT NOT NULL, fee TEXT NOT NULL, fee_asset TEXT NOT NULL,
-    maker INTEGER NOT NULL, time_ms INTEGER NOT NULL, PRIMARY KEY (symbol, trade_id)) STRICT;
-CREATE TABLE bases (
-    symbol TEXT PRIMARY KEY, qty TEXT NOT NULL, time_ms INTEGER NOT NULL) STRICT;
-"""
 
 
 class JournalError(Exception):
     """The journal cannot be read or written: no order may be sent."""
-
-
-class State(str, Enum):
-    """What we know of an order.
-
-    INTENT and UNKNOWN are the two that nobody may act on without asking the venue: an intent may
-    or may not have been sent when the process died, an unknown one was sent and not answered.
-    """
-
-    INTENT = "intent"
-    UNKNOWN = "unknown"
-    OPEN = "open"
-    FILLED = "filled"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-    #: the venue has refused it
-    REJECTED = "rejected"
-    #: it never reached the venue
-    ABSENT = "absent"
-
-
-#: States that nothing follows.
-FINAL = frozenset({State.FILLED, State.CANCELED, State.EXPIRED, State.REJECTED, State.ABSENT})
-
-
-@dataclass(frozen=True)
-class OrderRow:
-    """An order as the journal has it."""
-
-    request: OrderRequest
-    session: int
-    decision: int
-    slice: int
-    state: State
-    venue_id: str
-    filled: Decimal
-    cost: Decimal
-    created_ms: int
-    updated_ms: int
 
 
 class Journal:
@@ -151,10 +95,10 @@ class Journal:
     def _take_slips(self, path: Path) -> None:
         """Make rows of what a process that has died had no time to make rows of."""
         try:
-            self._slips = Slips(path, _SLIP_FIELDS)
+            self._slips = Slips(path, SLIP_FIELDS)
             for slip in self._slips.read():
                 if self.order(str(slip[0])) is None:
-                    self._write(_settled(slip))
+                    self._write(statements_of(slip))
             self._slips.clear()
         except OSError as error:
             self._db.close()
@@ -164,7 +108,7 @@ class Journal:
         alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
         instance = "".join(secrets.choice(alphabet) for _ in range(6))
         self._db.execute("BEGIN IMMEDIATE")
-        for statement in _TABLES.split(";"):
+        for statement in TABLES.split(";"):
             if statement.strip():
                 self._db.execute(statement)
         self._db.execute("INSERT INTO meta VALUES ('version', ?)", (str(_VERSION),))
@@ -245,9 +189,9 @@ class Journal:
         JournalError
             It cannot be written, or the client id or the decision's part has been used.
         """
-        slip, meant = _slip(request, session, decision, part, now_ms), (session, decision, part)
+        slip, meant = slip_of(request, session, decision, part, now_ms), (session, decision, part)
         if synced or self._slips is None or session not in self._sessions:
-            self._write(_settled(slip), synced)
+            self._write(statements_of(slip), synced)
         elif meant in self._meant:
             raise JournalError(f"{self._path}: expected an order that is new, was one of {meant}")
         else:
@@ -268,7 +212,7 @@ class Journal:
         """
         if not self._unsettled:
             return
-        rows = [row for slip in self._unsettled for row in _settled(slip)]
+        rows = [row for slip in self._unsettled for row in statements_of(slip)]
         self._commit(tuple(rows), False)
         self._unsettled.clear()
         if self._slips is not None and self._slips.full:
@@ -278,7 +222,7 @@ class Journal:
     def rehearse(self, request: OrderRequest, session: int, decision: int, now_ms: int) -> None:
         """What `intend` does for a reserved name, leaving nothing."""
         if self._slips is not None:
-            self._slips.rehearse(_slip(request, session, decision, 0, now_ms))
+            self._slips.rehearse(slip_of(request, session, decision, 0, now_ms))
 
     def update(
         self,
@@ -309,7 +253,7 @@ class Journal:
             None if cost is None else str(cost),
             client_id,
         )
-        self._write(((sql, values), _event(client_id, now_ms, state.value, detail)))
+        self._write(((sql, values), event_of(client_id, now_ms, state.value, detail)))
 
     def note(self, client_id: str, kind: str, detail: str, now_ms: int) -> None:
         """Write an event that changes no order.
@@ -319,7 +263,7 @@ class Journal:
         JournalError
             It cannot be written.
         """
-        self._write((_event(client_id, now_ms, kind, detail),))
+        self._write((event_of(client_id, now_ms, kind, detail),))
 
     def order(self, client_id: str) -> OrderRow | None:
         """An order, None where there is none."""
@@ -446,7 +390,7 @@ class Journal:
             It cannot be written.
         """
         sql = "INSERT OR REPLACE INTO bases VALUES (?, ?, ?)"
-        event = _event("", now_ms, "base", symbol)
+        event = event_of("", now_ms, "base", symbol)
         self._write(((sql, (symbol, str(qty), now_ms)), event), synced=True)
 
     def began_ms(self) -> int:
@@ -455,11 +399,11 @@ class Journal:
 
     # inside
 
-    def _write(self, statements: tuple[_Statement, ...], synced: bool = False) -> int:
+    def _write(self, statements: tuple[Statement, ...], synced: bool = False) -> int:
         self.settle()
         return self._commit(statements, synced)
 
-    def _commit(self, statements: tuple[_Statement, ...], synced: bool) -> int:
+    def _commit(self, statements: tuple[Statement, ...], synced: bool) -> int:
         row = 0
         try:
             if synced is not self._synced:
@@ -491,69 +435,4 @@ class Journal:
             f" FROM orders {where} ORDER BY session, decision, slice",
             values,
         )
-        return [_row(row) for row in rows]
-
-
-def _slip(
-    request: OrderRequest, session: int, decision: int, part: int, now_ms: int
-) -> tuple[object, ...]:
-    trigger = None if request.trigger is None else str(request.trigger)
-    price = None if request.price is None else str(request.price)
-    return (
-        request.client_id,
-        session,
-        decision,
-        part,
-        request.symbol,
-        request.side,
-        str(request.qty),
-        price,
-        request.tif,
-        int(request.reduce_only),
-        trigger,
-        now_ms,
-    )
-
-
-def _settled(slip: tuple[object, ...]) -> tuple[_Statement, ...]:
-    """What writes the row of a slip, and the event of its making."""
-    sql = (
-        "INSERT INTO orders (client_id, session, decision, slice, symbol, side, qty, price,"
-        " tif, reduce_only, trigger, state, created_ms, updated_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    )
-    now_ms = slip[-1]
-    values = (*slip[:-1], State.INTENT.value, now_ms, now_ms)
-    return (sql, values), _event(str(slip[0]), int(str(now_ms)), "intent", "")
-
-
-def _event(client_id: str, now_ms: int, kind: str, detail: str) -> tuple[str, tuple[object, ...]]:
-    sql = "INSERT INTO events (client_id, time_ms, kind, detail) VALUES (?, ?, ?, ?)"
-    return sql, (client_id, now_ms, kind, detail[:1000])
-
-
-def _row(row: tuple[object, ...]) -> OrderRow:
-    (client_id, symbol, side, qty, price, tif, reduce_only, trigger, *rest) = row
-    session, decision, part, state, venue_id, filled, cost, created_ms, updated_ms = rest
-    request = OrderRequest(
-        str(client_id),
-        str(symbol),
-        str(side),
-        Decimal(str(qty)),
-        None if price is None else Decimal(str(price)),
-        str(tif),
-        bool(reduce_only),
-        None if trigger is None else Decimal(str(trigger)),
-    )
-    return OrderRow(
-        request,
-        int(str(session)),
-        int(str(decision)),
-        int(str(part)),
-        State(str(state)),
-        str(venue_id),
-        Decimal(str(filled)),
-        Decimal(str(cost)),
-        int(str(created_ms)),
-        int(str(updated_ms)),
-    )
+        return [row_of(row) for row in rows]
