@@ -54,7 +54,7 @@ def main() -> int:
     part = PARTS[name]
     work = ROOT / "build" / "estimate" / name
     work.mkdir(parents=True, exist_ok=True)
-    command = f"synth_xilinx -family {part.family} -top top -noiopad -noclkbuf"
+    command = f"synth_xilinx -family {part.family} -top top -noiopad -noclkbuf -flatten"
     cells = synthesise(work, netlist(Core(part.config), "top"), command, KINDS)
     # A LUT RAM cell takes four LUTs, two block RAMs of 18 kbit one of 36.
     used = {

@@ -8,14 +8,15 @@ What is written survives a crash of the process; whoever opens the journal next 
 slips that have none. A crash of the machine may lose slips as it may lose rows, which is what
 reservations are for.
 
-A slip is a line of JSON. Room that holds none is zero; a line that was cut off belongs to an order
-that was not sent, and is left out.
+A slip is a line: CRC-32 of the rest in hexadecimal, a space, JSON. Room that holds none is zero; a
+line that was cut off belongs to an order that was not sent, and is left out.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ class Slips:
         self._at = 0
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(self._file, 0, _ROOM_BYTES)
+            size = os.fstat(self._file).st_size
+            if size < _ROOM_BYTES:
+                self._blank(size, _ROOM_BYTES)
         except OSError:
             os.close(self._file)
             raise
@@ -68,10 +71,12 @@ class Slips:
         size = os.fstat(self._file).st_size
         found = []
         for line in os.pread(self._file, size, 0).split(b"\n"):
-            with contextlib.suppress(orjson.JSONDecodeError):
-                values = orjson.loads(line.strip(b"\0 "))
-                if isinstance(values, list) and len(values) == self._fields:
-                    found.append(tuple(values))
+            crc, _, text = line.strip(b"\0").partition(b" ")
+            if crc != _crc(text):
+                continue
+            values = orjson.loads(text)
+            if isinstance(values, list) and len(values) == self._fields:
+                found.append(tuple(values))
         return found
 
     def write(self, values: tuple[Any, ...]) -> None:
@@ -82,13 +87,14 @@ class Slips:
         OSError
             It could not be written in full.
         """
-        self._put(orjson.dumps(values) + b"\n")
+        text = orjson.dumps(values)
+        self._put(_crc(text) + b" " + text + b"\n")
 
     def rehearse(self, values: tuple[Any, ...]) -> None:
         """What `write` does, leaving no slip; the next one comes to the same place."""
-        at = self._at
+        at, text = self._at, orjson.dumps(values)
         with contextlib.suppress(OSError):  # the next slip says so
-            self._put(b" " * len(orjson.dumps(values)) + b"\n")
+            self._put(b" " * len(_crc(text) + text) + b"\n")
         self._at = at
 
     def clear(self) -> None:
@@ -99,11 +105,18 @@ class Slips:
         OSError
             It cannot be written; the slips are still there.
         """
-        size = os.fstat(self._file).st_size
-        os.pwrite(self._file, bytes(size), 0)
+        self._blank(0, os.fstat(self._file).st_size)
         self._at = 0
+
+    def _blank(self, begin: int, end: int) -> None:
+        if os.pwrite(self._file, bytes(end - begin), begin) != end - begin:
+            raise OSError("expected room for slips, was none")
 
     def _put(self, line: bytes) -> None:
         if os.pwrite(self._file, line, self._at) != len(line):
             raise OSError("expected a whole slip to be written")
         self._at += len(line)
+
+
+def _crc(text: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(text)
