@@ -39,7 +39,14 @@ CELLS = {
     "xc7": {f"LUT{n}": "LUT" for n in range(1, 7)}
     | {"FDRE": "FF", "FDSE": "FF", "RAMB18E1": "RAMB18", "RAMB36E1": "RAMB36"},
 }
-SYNTH = {"ecp5": "synth_ecp5 -top top -json {name}.json", "xc7": "synth_xilinx -top top -noiopad"}
+#: The loop of decisions, mapped by itself: in one piece with all else it gets the depth that the
+#: longest sum of the design allows.
+_ALONE = "*.ladder.decide"
+SYNTH = {
+    "ecp5": f"setattr -mod -set keep_hierarchy 1 {_ALONE}; synth_ecp5 -top top; "
+    f"setattr -mod -unset keep_hierarchy {_ALONE}; flatten; opt_clean; write_json {{name}}.json",
+    "xc7": "synth_xilinx -top top -noiopad",
+}
 
 
 class Harness(wiring.Component):  # type: ignore[type-arg]

@@ -174,7 +174,10 @@ class Ladder(wiring.Component):
         # What of them goes to all places of the row, gated before the register: one wire a place.
         shift: Any = Signal(shift_layout(config))
         resize = Signal(levels)
-        near_steps: Any = Signal(steps_layout(config), reset_less=True)
+        near_steps: dict[int, Any] = {
+            4: Signal(steps_layout(config), reset_less=True, name="near_steps4"),
+            5: Signal(steps_layout(config), name="near_steps5"),
+        }
         moves: Any = Signal(moves_layout(config))
         near: dict[int, Any] = {n: Signal(shift_layout(config), name=f"near{n}") for n in (4, 5, 6)}
         left: Any = Signal(status_layout(config))  # in stage 5, what is held as of the token ahead
@@ -258,7 +261,7 @@ class Ladder(wiring.Component):
             decide.hits.eq(hits),
             decide.worse.eq(worse),
             decide.worst.eq(worst),
-            near[4].eq(shift_of(near_steps)),
+            *(near[n].eq(shift_of(near_steps[n])) for n in near_steps),
             decide.near.eq(near[4]),
             decide.near_better.eq(near_better),
             decide.near_equal.eq(near_equal),
@@ -275,14 +278,14 @@ class Ladder(wiring.Component):
             steps.eq(decide.steps),
             shift.eq(decide.shift),
             resize.eq(decide.resize),
-            near_steps.eq(decide.steps),
-            *(near_steps[bit].eq(decide.steps[bit] & same[3][4]) for bit in NEAR_BITS),
+            *(near_steps[n].eq(decide.steps) for n in near_steps),
+            *(near_steps[4][bit].eq(decide.steps[bit] & same[3][4]) for bit in NEAR_BITS),
+            *(near_steps[5][bit].eq(decide.steps[bit] & same[2][4]) for bit in NEAR_BITS),
             near_better.eq(hazards.better3[4]),
             near_equal.eq(hazards.equal3[4]),
             meant.eq(
                 only(same[3][4], ahead_of(decide.moves, hazards.better3[4], hazards.equal3[4]))
             ),
-            near[5].eq(only(same[2][4], decide.shift.as_value())),
             near[6].eq(only(same[2][5], shift.as_value())),
             left.eq(decide.after),
             left.held.eq(decide.status.held),

@@ -111,8 +111,8 @@ _NEAR = (
         "near_of_any_row",
         "The token just ahead moves a token's findings though it is on another row.",
         LADDER,
-        "decide.steps[bit] & same[3][4]",
-        "decide.steps[bit]",
+        "(near_steps[4][bit].eq(decide.steps[bit] & same[3][4])",
+        "(near_steps[4][bit].eq(decide.steps[bit])",
         DENSE,
     ),
     Fault(
