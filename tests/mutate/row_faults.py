@@ -116,6 +116,14 @@ _NEAR = (
         DENSE,
     ),
     Fault(
+        "second_near_of_any_row",
+        "The token two ahead moves a token's findings though it is on another row.",
+        LADDER,
+        "(near_steps[5][bit].eq(decide.steps[bit] & same[2][4])",
+        "(near_steps[5][bit].eq(decide.steps[bit])",
+        DENSE,
+    ),
+    Fault(
         "near_delete_not_told",
         "A token is told of the levels put ahead of it, not of those that are gone.",
         ROW,
