@@ -261,7 +261,7 @@ async def _bot(url: str, folder: Path) -> dict[str, Any]:
         {
             "apiKey": _KEYS.key,
             "secret": _KEYS.secret,
-            "rateLimiterAlgorithm": "rollingWindow",
+            "enableRateLimit": False,  # its queue is no latency
             "options": {
                 "recvWindow": _WINDOW_MS,
                 "fetchCurrencies": False,
