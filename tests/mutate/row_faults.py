@@ -354,11 +354,13 @@ _MENDS = (
         "better[4].eq(better4 & there)",
         "better[4].eq(better4)",
     ),
-    _mend(
+    Fault(
         "equal_where_nothing_is",
-        "that a place it found equal holds nothing",
+        "A token misses that a place it found equal holds nothing; only its quantity would change.",
+        LADDER,
         "equal[4].eq(equal4 & there)",
         "equal[4].eq(equal4)",
+        "formal:ladder_in_turn",
     ),
     _mend(
         "worse_where_nothing_is",
