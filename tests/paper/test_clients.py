@@ -203,24 +203,36 @@ def test_ccxt_pro_follows_book_and_trades(market: str) -> None:
     with_ccxt(market, test)
 
 
+async def watching(client: Any, method: str, *args: str) -> asyncio.Future[Any]:
+    """What ``client.watch_<method>`` is told next, once it is waiting for it: ccxt keeps
+    nothing for who comes after a message."""
+    told = asyncio.ensure_future(getattr(client, f"watch_{method}")(*args))
+    while not any(method in name for ws in client.clients.values() for name in ws.futures):
+        if told.done():
+            told.result()  # what went wrong
+        await asyncio.sleep(0.001)
+    return told
+
+
 @both
 def test_ccxt_pro_follows_own_orders_and_balances(market: str) -> None:
     async def test(server: PaperServer, hand: Hand, client: Any, symbol: str) -> None:
-        orders = asyncio.ensure_future(client.watch_orders(symbol))
+        orders = await watching(client, "orders", symbol)
+        balances = await watching(client, "balance")
         while not hand.market.user_connections:
             await asyncio.sleep(0.001)
         hand.buy("2", "99.0", client_id="mine")
         (order,) = await orders
         assert (order["clientOrderId"], order["status"]) == ("mine", "open")
-        balances = asyncio.ensure_future(client.watch_balance())
-        await asyncio.sleep(0.05)
+        if market == "spot":  # a new order locks what it may cost; a future's only fills tell
+            assert (await balances)["USDT"]["used"] == 198
+            balances = await watching(client, "balance")
+        orders = await watching(client, "orders", symbol)
         hand.trade("98.9", "0.5", sold=True)
-        (order,) = await client.watch_orders(symbol)
+        (order,) = await orders
         assert (order["filled"], order["average"]) == (0.5, 99)
         balance = await balances
-        if market == "spot":  # the first one is that of the new order
-            assert balance["USDT"]["used"] == 198
-            balance = await client.watch_balance()
+        if market == "spot":
             assert balance["BTC"]["free"] == float(hand.market.account.free["BTC"])
         else:
             assert balance["USDT"]["total"] == float(hand.market.account.wallet["USDT"])
