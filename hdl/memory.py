@@ -27,7 +27,8 @@ class SweptMemory(wiring.Component):
     """One write port, one read port, every row set to `clear` before `done` rises.
 
     A read returns the row as it was before a write in the same cycle, or anything where the memory
-    is `forwarded`. Writes before `done` are lost.
+    is `forwarded`. Writes before `done` are lost. A memory that is `early` takes a write a cycle
+    before it is made; it stands in registers then, with nothing between them and the memory.
 
     Parameters
     ----------
@@ -42,6 +43,8 @@ class SweptMemory(wiring.Component):
     style : str
         Attribute ``ram_style``: ``block``, ``distributed`` for few rows that are wide, or
         ``auto`` to leave it to synthesis.
+    early : bool
+        Writes are taken a cycle early.
 
     Members
     -------
@@ -51,6 +54,8 @@ class SweptMemory(wiring.Component):
         That row, one cycle later.
     write_en, write_addr, write_data : In
         Row to write.
+    written : Out(shape)
+        What is written in this cycle, if anything is.
     done : Out(1)
         The sweep is over.
     """
@@ -62,8 +67,9 @@ class SweptMemory(wiring.Component):
         clear: int = 0,
         forwarded: bool = False,
         style: str = "block",
+        early: bool = False,
     ) -> None:
-        self.shape, self.depth, self.clear = shape, depth, clear
+        self.shape, self.depth, self.clear, self.early = shape, depth, clear, early
         self.attrs = block_ram(forwarded) | {"ram_style": style}
         addr_bits = (depth - 1).bit_length()
         super().__init__(
@@ -73,6 +79,7 @@ class SweptMemory(wiring.Component):
                 "write_en": In(1),
                 "write_addr": In(addr_bits),
                 "write_data": In(shape),
+                "written": Out(shape),
                 "done": Out(1),
             }
         )
@@ -83,19 +90,30 @@ class SweptMemory(wiring.Component):
             shape=self.shape, depth=self.depth, init=[], attrs=self.attrs
         )
         read, write = rows.read_port(), rows.write_port()
-        swept = Signal(range(self.depth + 1))
-        with m.If(~self.done):
+        swept, over = Signal(range(self.depth + 1)), Signal()
+        en, addr, row = Signal(), Signal.like(self.write_addr), Signal.like(self.write_data)
+        with m.If(~over):
             m.d.sync += swept.eq(swept + 1)
         with m.If(swept == self.depth - 1):
-            m.d.sync += self.done.eq(1)
+            m.d.sync += over.eq(1)
         m.d.comb += [
+            en.eq((self.write_en & self.done) | ~over),
+            addr.eq(Mux(over, self.write_addr, swept[: len(self.write_addr)])),
+            row.eq(self.write_data),
             read.en.eq(1),
             read.addr.eq(self.read_addr),
             self.read_data.eq(read.data),
-            write.en.eq(self.write_en | ~self.done),
-            write.addr.eq(Mux(self.done, self.write_addr, swept[: len(self.write_addr)])),
-            write.data.eq(self.write_data),
+            self.written.eq(write.data),
         ]
-        with m.If(~self.done):
-            m.d.comb += write.data.eq(self.clear)
+        with m.If(~over):
+            m.d.comb += row.eq(self.clear)
+        if self.early:
+            early_en, early_addr = Signal.like(en), Signal.like(addr)
+            early_row = Signal.like(row, reset_less=True)
+            m.d.sync += [early_en.eq(en), early_addr.eq(addr), early_row.eq(row)]
+            m.d.sync += self.done.eq(over)
+            en, addr, row = early_en, early_addr, early_row
+        else:
+            m.d.comb += self.done.eq(over)
+        m.d.comb += [write.en.eq(en), write.addr.eq(addr), write.data.eq(row)]
         return m

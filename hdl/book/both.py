@@ -64,23 +64,22 @@ class BothSides(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         bits = self.layout.size
-        m.submodules.rows = rows = SweptMemory(bits, self.config.rows, forwarded=True)
+        m.submodules.rows = rows = SweptMemory(bits, self.config.rows, forwarded=True, early=True)
         at = data.StructLayout({"valid": 1, "row": self.config.row_bits})
         soon, newer = Signal.like(self.ahead), Signal(at)
-        newest, older, stored = (
-            Signal(bits, name=name, reset_less=True) for name in ("newest", "older", "stored")
-        )
+        older, stored = (Signal(bits, name=name, reset_less=True) for name in ("older", "stored"))
         sides = [Signal(bits, name=f"sides{at}", reset_less=True) for at in range(2)]
         by_newest, by_newer, by_older = (
             Signal(name=name) for name in ("by_newest", "by_newer", "by_older")
         )
         wanted, other_row = self.ahead ^ 1, soon ^ 1
+        newest = rows.written  # in the memory with the next clock
         own, other = self.side.as_value(), Mux(by_newest, newest, stored)
         m.d.comb += [
             rows.read_addr.eq(wanted),
-            rows.write_en.eq(newer.valid),
-            rows.write_addr.eq(newer.row),
-            rows.write_data.eq(newest),
+            rows.write_en.eq(self.valid),
+            rows.write_addr.eq(self.row),
+            rows.write_data.eq(own),
             self.coming.bid.eq(Mux(self.row[0], other, own)),
             self.coming.ask.eq(Mux(self.row[0], own, other)),
             self.sides.bid.eq(sides[0]),
@@ -91,7 +90,6 @@ class BothSides(wiring.Component):
             soon.eq(self.ahead),
             newer.valid.eq(self.valid),
             newer.row.eq(self.row),
-            newest.eq(own),
             older.eq(newest),
             by_newest.eq(self.valid & (self.row == other_row)),
             by_newer.eq(self.valid & (self.row == wanted)),

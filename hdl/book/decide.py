@@ -70,6 +70,8 @@ class Decide(wiring.Component):
         What the token does.
     shift : Out(shift_layout)
         What it is to the places of the row: `shift_of` that.
+    lifts : Out(levels)
+        Places from the token's own on, if a level is put there.
     resize : Out(levels)
         The place whose level takes the token's quantity.
     moves : Out(moves_layout)
@@ -103,6 +105,7 @@ class Decide(wiring.Component):
                 "status": In(status_layout(config)),
                 "steps": Out(steps_layout(config)),
                 "shift": Out(shift_layout(config)),
+                "lifts": Out(config.levels),
                 "resize": Out(config.levels),
                 "moves": Out(moves_layout(config)),
                 "after": Out(status_layout(config)),
@@ -166,6 +169,7 @@ class Decide(wiring.Component):
         m.d.comb += [
             steps.behind.eq(~better | near.clears.replicate(levels)),
             self.shift.eq(shift_of(steps)),
+            self.lifts.eq(only(steps.adds, steps.behind)),
             self.resize.eq(only(change, equal)),
             moves.eq(moves_of(steps, self.shift, self.resize)),
         ]

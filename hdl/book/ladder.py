@@ -9,13 +9,12 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.book.ahead import ahead_layout, ahead_of
 from hdl.book.decide import COUNTS, Decide
+from hdl.book.findings import Findings
 from hdl.book.hazards import STAGES, Hazards
 from hdl.book.operation import decode, operation_layout
 from hdl.book.row import (
-    grouped,
     held_after,
     moved,
-    moved_bits,
     moves_layout,
     moves_of,
     only,
@@ -150,6 +149,7 @@ class Ladder(wiring.Component):
         m.submodules.keys = key_rows = memory.Memory(shape=keys_shape, **block)
         m.submodules.qtys = qty_rows = memory.Memory(shape=qtys_shape, **block)
         m.submodules.hazards = hazards = Hazards(config)
+        m.submodules.findings = findings = Findings(config)
         m.submodules.decide = decide = Decide(config)
         read_keys, read_qtys = key_rows.read_port(), qty_rows.read_port()
 
@@ -173,7 +173,7 @@ class Ladder(wiring.Component):
         steps: Any = Signal(steps_layout(config), reset_less=True)
         # What of them goes to all places of the row, gated before the register: one wire a place.
         shift: Any = Signal(shift_layout(config))
-        resize = Signal(levels)
+        lifts, resize = Signal(levels), Signal(levels)
         near_steps: dict[int, Any] = {
             4: Signal(steps_layout(config), reset_less=True, name="near_steps4"),
             5: Signal(steps_layout(config), name="near_steps5"),
@@ -219,35 +219,22 @@ class Ladder(wiring.Component):
             )
 
         # Findings: made in stage 2, then moved as the row was.
-        better = {n: Signal(levels + 1, name=f"better{n}") for n in (3, 4)}
-        equal = {n: Signal(levels + 1, name=f"equal{n}") for n in (3, 4)}
-        hits, worse, worst = Signal.like(decide.hits), Signal.like(decide.worse), Signal()
-        reached = Signal(2)
-
-        better3 = moved_bits(better[3], near[6], hazards.better3[6])
-        equal3 = moved_bits(equal[3], near[6], hazards.equal3[6])
-        there = Signal(levels + 1)
-        m.d.comb += there.eq(
-            Mux(
-                same[3][5],
-                Cat(status[5].held, status[5].bounded),
-                Cat(status[3].held, status[3].bounded),
-            )
-        )
-        better4, equal4 = Signal(levels + 1), Signal(levels + 1)
+        better: dict[int, Any] = {3: Signal(levels + 1, name="better3")}
+        equal: dict[int, Any] = {3: Signal(levels + 1, name="equal3")}
+        found = findings.found
+        better[4], equal[4] = found.better, found.equal
         m.d.comb += [
-            better4.eq(moved_bits(better3, near[5], hazards.better3[5])),
-            equal4.eq(moved_bits(equal3, near[5], hazards.equal3[5])),
+            findings.better.eq(better[3]),
+            findings.equal.eq(equal[3]),
+            findings.third.eq(Cat(near[6], hazards.better3[6], hazards.equal3[6])),
+            findings.second.eq(Cat(near_steps[5], hazards.better3[5], hazards.equal3[5])),
+            findings.follows.eq(same[3][5]),
+            findings.newest.eq(Cat(status[5].held, status[5].bounded)),
+            findings.held.eq(Cat(status[3].held, status[3].bounded)),
         ]
         m.d.sync += [
             better[3].eq(Cat(key < stage[2].key for key in keys3)),
             equal[3].eq(Cat(~(key ^ stage[2].key).any() for key in keys3)),
-            better[4].eq(better4 & there),
-            equal[4].eq(equal4 & there),
-            reached.eq(((better4 | equal4) & there)[levels - 1 :]),
-            hits.eq(grouped((equal4 & there)[:levels])),
-            worse.eq(grouped((~better4 & there)[: levels - 1])),
-            worst.eq((~better4 & there)[levels - 1]),
         ]
 
         # Stage 4: decide. One decision a clock rests on the one before, so what it asks of the row
@@ -257,10 +244,10 @@ class Ladder(wiring.Component):
             decide.operation.eq(stage[4].operation),
             decide.better.eq(better[4]),
             decide.equal.eq(equal[4]),
-            decide.reached.eq(reached),
-            decide.hits.eq(hits),
-            decide.worse.eq(worse),
-            decide.worst.eq(worst),
+            decide.reached.eq(found.reached),
+            decide.hits.eq(found.hits),
+            decide.worse.eq(found.worse),
+            decide.worst.eq(found.worst),
             *(near[n].eq(shift_of(near_steps[n])) for n in near_steps),
             decide.near.eq(near[4]),
             decide.near_better.eq(near_better),
@@ -277,6 +264,7 @@ class Ladder(wiring.Component):
             left_state.eq(decide.after.state),
             steps.eq(decide.steps),
             shift.eq(decide.shift),
+            lifts.eq(decide.lifts),
             resize.eq(decide.resize),
             *(near_steps[n].eq(decide.steps) for n in near_steps),
             *(near_steps[4][bit].eq(decide.steps[bit] & same[3][4]) for bit in NEAR_BITS),
@@ -306,7 +294,7 @@ class Ladder(wiring.Component):
         # Stage 5: move the row. What goes to its places is on registers of its own, a wire a place
         # for a shift and for a resize; the steps stay with the status and the decision.
         m.d.comb += [
-            moves.eq(moves_of(steps, shift, resize)),
+            moves.eq(moves_of(steps, shift, resize, lifts)),
             read_qtys.addr.eq(stage[3].addr),
         ]
         for at in range(levels):

@@ -129,19 +129,34 @@ def shift_of(steps: data.View) -> Value:
     return Cat(steps.behind & shifts, steps.adds, steps.evicts, steps.bounds, steps.clears)
 
 
-def moves_of(steps: data.View, shift: data.View, resize: Value) -> Value:
-    """`moves_layout` of a token's steps, of `shift_of` them and of the place that is resized."""
+def moves_of(
+    steps: data.View, shift: data.View, resize: Value, lifts: Value | None = None
+) -> Value:
+    """`moves_layout` of a token's steps.
+
+    Parameters
+    ----------
+    steps : view of steps_layout
+        What it does, and where.
+    shift : view of shift_layout
+        `shift_of` them.
+    resize : value
+        Place that is resized.
+    lifts : value or None
+        Places that are put or lifted, where they have wires of their own.
+    """
     ends = Cat(steps.adds, steps.evicts, steps.deletes, steps.bounds, steps.clears)
-    return Cat(*_shifts(shift), resize, ends)
+    return Cat(*_shifts(shift, lifts), resize, ends)
 
 
-def _shifts(shift: data.View) -> tuple[Value, Value, Value]:
+def _shifts(shift: data.View, lifts: Value | None = None) -> tuple[Value, Value, Value]:
     """``lift``, ``put`` and ``lower`` of `moves_layout`, of what moves are to another token."""
-    behind, before = shift.behind, Cat(Const(0, 1), shift.behind[:-1])
-    up = shift.adds.replicate(len(behind))
+    behind = shift.behind
+    up = behind & shift.adds.replicate(len(behind)) if lifts is None else lifts
+    before = Cat(Const(0, 1), up[:-1])
     return (
-        Cat(before & up, shift.evicts),
-        Cat(behind & ~before & up, shift.bounds),
+        Cat(before, shift.evicts),
+        Cat(up & ~before, shift.bounds),
         Cat(behind & ~up, Const(0, 1)),
     )
 

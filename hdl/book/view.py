@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both sides of a book at once, and whether they may be trusted."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.book.asking import Asking, asked_layout, wanted
 from hdl.book.both import BothSides
-from hdl.book.marks import Marks
 from hdl.book.row import only
 from hdl.config import BuildConfig
-from hdl.records import InKind, RefillFlag, ViewReason
+from hdl.records import RefillFlag, ViewReason
 from hdl.types import (
     SideState,
     count_layout,
@@ -79,42 +81,51 @@ class ViewAssembler(wiring.Component):
         config = self.config
         token = Signal(token_layout(config))
         valid = Signal()
-        levels_n, refill_retry = Signal.like(self.levels_n), Signal.like(self.refill_retry)
-        report, coming, stale = Signal.like(self.report), Signal(8), Signal()
-        shallow, retuned, few = (Signal(2, name=name) for name in ("shallow", "retuned", "few"))
+        levels_n, report = Signal.like(self.levels_n), Signal.like(self.report)
+        coming, stale = Signal(8), Signal()
+        shallow, retuned = Signal(2), Signal(2)
         m.submodules.both = both = BothSides(config, side_layout(config))
-        m.submodules.marks = marks = Marks(config)
+        m.submodules.asking = asking = Asking(config)
+        lacks: Any = Signal(asked_layout())
         m.d.sync += [
             levels_n.eq(self.levels_n),
-            refill_retry.eq(self.refill_retry),
             report.eq(self.report),
             valid.eq(self.i_valid),
             token.eq(self.token),
             coming.eq(self.ahead.symbol),
             stale.eq(self.token.age_us > self.stale_us),
+            lacks.eq(asking.lacks),
         ]
         # Compared with registers as the sides arrive, so that the verdict begins with bits.
         for at, side in enumerate((both.coming.bid, both.coming.ask)):
             m.d.sync += [
                 shallow[at].eq(side.bounded & (side.depth < self.levels_n)),
                 retuned[at].eq(side.n != self.levels_n),
-                few[at].eq(side.bounded & (side.depth < self.refill_level)),
+            ]
+            m.d.comb += [
+                asking.lacks.low[at].eq(
+                    (side.state == SideState.KNOWN)
+                    & side.bounded
+                    & (side.depth < self.refill_level)
+                ),
+                asking.lacks.loading[at].eq(side.state == SideState.LOADING),
+                asking.lacks.unknown[at].eq(side.state == SideState.UNKNOWN),
             ]
         m.d.comb += [
             both.ahead.eq(self.ahead.row),
             both.valid.eq(self.i_valid),
             both.row.eq(self.row),
             both.side.eq(self.side),
-            marks.ahead.eq(coming),
-            marks.symbol.eq(self.token.symbol),
-            marks.valid.eq(self.i_valid),
-            self.init_done.eq(marks.init_done & both.init_done),
+            asking.ahead.eq(coming),
+            asking.valid.eq(self.i_valid),
+            asking.token.eq(self.token),
+            asking.refill_retry.eq(self.refill_retry),
+            self.init_done.eq(asking.init_done & both.init_done),
         ]
-        self._mark(m, token, marks)
 
         # The verdict on the book.
         bid, ask = sides = both.sides.bid, both.sides.ask
-        gap, resync = marks.before.gap, marks.before.resync
+        gap, resync = asking.marks.gap, asking.marks.resync
         known = Cat(side.state == SideState.KNOWN for side in sides)
         empty = Cat(side.depth == 0 for side in sides)
         reasons: dict[ViewReason, Value] = {
@@ -137,17 +148,8 @@ class ViewAssembler(wiring.Component):
         best_known = (why & ~int(ignored)) == 0
 
         # Refill requests, one per symbol and wait.
-        marked = gap | resync
-        loading = Cat(side.state == SideState.LOADING for side in sides)
-        lost = ~loading & (Cat(side.state == SideState.UNKNOWN for side in sides) | marked)
-        want, unknown = Signal(2), Signal(2)
-        m.d.comb += [want.eq((known & few) | lost), unknown.eq(lost)]
-        wait = marks.before.wait
-        ask_now = event & want.any() & (wait == 0)
-        with m.If(event):
-            m.d.comb += marks.after.wait.eq(
-                Mux(want.any(), Mux(wait == 0, refill_retry, wait - 1), 0)
-            )
+        want, unknown = wanted(asking.marks, lacks)
+        ask_now = event & want.any() & (asking.marks.wait == 0)
 
         view, result = self.o.p, self.result.p
         assert RefillFlag.BID_UNKNOWN == RefillFlag.BID << 2
@@ -193,21 +195,3 @@ class ViewAssembler(wiring.Component):
                 *(shown[name].eq(whole[name]) for name in ("sum", "depth", "state", "bounded")),
             ]
         return m
-
-    @staticmethod
-    def _mark(m: Module, token: Signal, marks: Marks) -> None:
-        """What a token does to the marks of its symbol's sides."""
-        here, gap, resync = Signal(2), marks.before.gap, marks.before.resync
-        m.d.comb += [here.eq(Mux(token.side, 0b10, 0b01)), marks.after.eq(marks.before)]
-        with m.If(token.poison):
-            m.d.comb += marks.after.gap.eq(0b11)
-        with m.Elif(token.kind == InKind.CLEAR):
-            m.d.comb += [
-                marks.after.gap.eq(gap | Mux(token.gap, here, 0)),
-                marks.after.resync.eq(resync | Mux(token.resync, here, 0)),
-            ]
-        with m.Elif(token.kind == InKind.REFILL_BEGIN):
-            m.d.comb += [
-                marks.after.gap.eq(gap & ~here),
-                marks.after.resync.eq(resync & ~here),
-            ]

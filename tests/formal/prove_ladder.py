@@ -202,7 +202,11 @@ def strengthen(
         ]
 
     # The moves are those of the row on registers; of an empty place, a resize means nothing.
-    m.d.comb += Assert(inside["shift"].as_value() == shift_of(inside["steps"]))
+    put = inside["steps"].adds.replicate(levels)
+    m.d.comb += [
+        Assert(inside["shift"].as_value() == shift_of(inside["steps"])),
+        Assert(inside["lifts"] == (inside["shift"].behind & put)),
+    ]
     moves, true = {5: inside["moves"]}, {4: serial.decide.moves}
     moves[6] = Signal.like(moves[5], name="moves6")
     m.d.sync += moves[6].eq(moves[5])
@@ -287,7 +291,7 @@ def strengthen(
         ("worse", grouped(worse5[: levels - 1])),
         ("worst", worse5[levels - 1]),
     ):
-        m.d.comb += Assert(~ours[4] | (inside[found] == true))
+        m.d.comb += Assert(~ours[4] | (inside["found"][found] == true))
 
     # Until the memory is swept nothing is under way, and the row is an unknown one.
     idle = ~Cat(here[n] for n in range(2, 8)).any()

@@ -21,6 +21,7 @@ from amaranth.hdl import Assert, Assume, Cat, Const, Cover, Module, Mux, Signal,
 from amaranth.hdl._ast import AnyConst, AnySeq
 
 from hdl.book.marks import Marks, marks_layout
+from hdl.book.row import only
 from hdl.book.view import ViewAssembler
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory
@@ -69,12 +70,20 @@ def hold_memory(
     `inside` is the opened block.
     """
     swept, stored = inside["swept"], pick(m, cells(inside["rows"]), row, name)
+    over, passed = inside["over"], swept > (row + 1 if block.early else row)
     m.d.comb += [
         Assert(swept <= block.depth),
-        Assert(block.done == (swept == block.depth)),
+        Assert(over == (swept == block.depth)),
         Assert(~block.done | (stored == expected.as_value())),
-        Assert(block.done | (swept <= row) | (stored == 0)),
+        Assert(block.done | ~passed | (stored == 0)),
     ]
+    if block.early:
+        on_way = inside["addr"] == swept - 1
+        m.d.comb += [
+            Assert(over | ~block.done),
+            Assert(block.done | (inside["en"] == (swept != 0))),
+            Assert(block.done | ~inside["en"] | (on_way & (inside["row"] == 0))),
+        ]
     return swept
 
 
@@ -203,7 +212,7 @@ def requests() -> Module:
     held = {name: Signal(bits, name=f"was_{name}") for name, bits in REGISTERS.items()}
     for name, register in held.items():
         m.d.sync += register.eq(getattr(view, name))
-        if name != "refill_level":
+        if name in ("levels_n", "report"):
             m.d.comb += Assert(inside[name] == register)
     flags, level_n = Signal(4), held["levels_n"]
     wants = []
@@ -276,8 +285,30 @@ def requests() -> Module:
     ]
 
     # What makes it inductive.
-    marks, both = inside["marks"], open_up(inside["both"])
-    newer = both["newer"]
+    asking, both = open_up(inside["asking"]), open_up(inside["both"])
+    marks, newer = asking["rows"], both["newer"]
+    here = only(~one.poison & (one.kind == InKind.CLEAR), mine)
+    for told_of in (inside["lacks"], asking["lacks"]):
+        for side, shown in enumerate(sides):
+            known_low = (shown.state == SideState.KNOWN) & shown.bounded
+            m.d.comb += [
+                Assert(~(one_valid & (one_row[1:] == s)) | (told_of[name][side] == holds))
+                for name, holds in (
+                    ("low", known_low & (shown.depth < held["refill_level"])),
+                    ("loading", shown.state == SideState.LOADING),
+                    ("unknown", shown.state == SideState.UNKNOWN),
+                )
+            ]
+    m.d.comb += [
+        Assert(asking["retry"] == held["refill_retry"]),
+        Assert(asking["event"] == (one_valid & one.book)),
+        Assert(~one_valid | (asking["gap"] == Mux(one.poison, 0b11, only(one.gap, here)))),
+        Assert(~one_valid | (asking["resync"] == only(one.resync, here))),
+        Assert(
+            ~one_valid
+            | (asking["drop"] == only(~one.poison & (one.kind == InKind.REFILL_BEGIN), mine))
+        ),
+    ]
     done_then = past(m, done, 1, "done_then")[1]
     sweep = hold_marks(m, marks, s, ours, now, was)
     m.d.comb += [
@@ -295,6 +326,10 @@ def requests() -> Module:
     ]
     rows = both["rows"]
     rows_inside = open_up(rows)
+    m.d.comb += [
+        Assert(~rows.done | (rows_inside["en"] == one_valid)),
+        Assert(~one_valid | (rows_inside["addr"] == one_row)),
+    ]
     for side in (0, 1):
         shown, before, first = (was[side].as_value() for was in (sides, were, once))
         _, brings_it, brought_it = brings[side]
@@ -314,9 +349,8 @@ def requests() -> Module:
             Assert(~other_of | (both["by_newest"] == brings_it)),
             Assert(elsewhere | (both["sides"][side] == shown)),
             Assert(elsewhere | (inside["retuned"][side] == (sides[side].n != level_n))),
-            *(
-                Assert(elsewhere | (inside[name][side] == bounded & (sides[side].depth < least)))
-                for name, least in (("shallow", level_n), ("few", held["refill_level"]))
+            Assert(
+                elsewhere | (inside["shallow"][side] == bounded & (sides[side].depth < level_n))
             ),
             Assert(done | (Cat(shown, before, first) == 0)),
         ]

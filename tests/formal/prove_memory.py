@@ -7,6 +7,8 @@
    the memory Amaranth makes, whole rows or parts of them written.
 """
 
+from functools import partial
+
 from amaranth.hdl import Assert, Cover, Module, Signal
 from amaranth.hdl._ast import AnyConst, AnySeq
 from amaranth.lib import data, memory
@@ -19,9 +21,9 @@ __all__ = ["PROOFS"]
 ROWS, BITS, CLEAR = 5, 4, 0b1001
 
 
-def swept() -> Module:
+def swept(early: bool = False) -> Module:
     m = start()
-    m.submodules.memory = mem = SweptMemory(BITS, ROWS, CLEAR)
+    m.submodules.memory = mem = SweptMemory(BITS, ROWS, CLEAR, early=early)
     inside = open_up(mem)
     m.d.comb += [
         mem.read_addr.eq(AnySeq(3)),
@@ -29,20 +31,41 @@ def swept() -> Module:
         mem.write_data.eq(AnySeq(BITS)),
         mem.write_en.eq(AnySeq(1)),
     ]
+    # What is written early is in the memory with the next clock, or on its way in this one.
     row = AnyConst(3)
     expected, asked, was = Signal(BITS, init=CLEAR), Signal(), Signal(BITS)
-    with m.If(mem.done & mem.write_en & (mem.write_addr == row)):
-        m.d.sync += expected.eq(mem.write_data)
+    takes = mem.done & mem.write_en & (mem.write_addr == row)
+    new = mem.write_data
+    if early:
+        took, late = Signal(), Signal(BITS)
+        m.d.sync += [took.eq(takes), late.eq(new)]
+        m.d.comb += Assert(~took | (mem.written == late))
+        takes, new = took, late
+    with m.If(takes):
+        m.d.sync += expected.eq(new)
     m.d.sync += [asked.eq(mem.done & (mem.read_addr == row) & (row < ROWS)), was.eq(expected)]
     stored = pick(m, cells(inside["rows"]), row, "stored")
-    at = inside["swept"]
+    at, over = inside["swept"], inside["over"]
+    en, addr, given = inside["en"], inside["addr"], inside["row"]
+    passed = (at > row + 1) if early else (at > row)
     m.d.comb += [
         Assert(~asked | (mem.read_data == was), "a row reads what was last written, or clear"),
         Assert(at <= ROWS),
-        Assert(mem.done == (at == ROWS)),
-        Assert((row >= ROWS) | ~(mem.done | (at > row)) | (stored == expected)),
+        Assert(over == (at == ROWS)),
+        Assert((row >= ROWS) | ~(mem.done | passed) | (stored == expected)),
         Assert(mem.done | (expected == CLEAR)),
         Assert(mem.done | ~asked),
+    ]
+    if early:
+        m.d.comb += [
+            Assert(over | ~mem.done),
+            Assert(mem.done | (en == (at != 0))),
+            Assert(mem.done | ~en | ((addr == at - 1) & (given == CLEAR))),
+            Assert(mem.done | ~takes),
+            Assert(~mem.done | ((en & (addr == row)) == takes)),
+            Assert(~takes | (given == new)),
+        ]
+    m.d.comb += [
         Cover(asked & (was == CLEAR), "read as swept"),
         Cover(asked & (was == 3) & (expected == 5), "read while written"),
         Cover((at == 0) & (stored == 7), "rubbish at reset"),
@@ -92,6 +115,12 @@ PROOFS = [
         "memory_swept",
         "no content from before a reset is ever read; then a row reads what was last written",
         swept,
+        *("induction", 2, 12, True),
+    ),
+    Proof(
+        "memory_swept_early",
+        "the same of a memory that takes writes a cycle early",
+        partial(swept, early=True),
         *("induction", 2, 12, True),
     ),
     Proof(

@@ -6,6 +6,7 @@ from tests.mutate.fault import (
     DECIDE,
     DENSE,
     DIRECTED,
+    FINDINGS,
     LADDER,
     NEAR,
     OPERATION,
@@ -20,24 +21,24 @@ _MOVES = (
         "lift_too_few",
         "An insert leaves the level just behind it where it was, which is lost.",
         ROW,
-        "Cat(before & up, shift.evicts),",
-        "Cat(before & Cat(Const(0, 1), before[:-1]) & up, shift.evicts),",
+        "Cat(before, shift.evicts),",
+        "Cat(before & Cat(Const(0, 1), before[:-1]), shift.evicts),",
         DENSE,
     ),
     Fault(
         "lift_too_far",
         "An insert lifts its own place as well, so that it is not put.",
         ROW,
-        "Cat(before & up, shift.evicts),",
-        "Cat(behind & up, shift.evicts),",
+        "Cat(before, shift.evicts),",
+        "Cat(up, shift.evicts),",
         DENSE,
     ),
     Fault(
         "lift_without_horizon",
         "An eviction drops the worst level, but leaves the horizon.",
         ROW,
-        "Cat(before & up, shift.evicts),",
-        "Cat(before & up, Const(0, 1)),",
+        "Cat(before, shift.evicts),",
+        "Cat(before, Const(0, 1)),",
         DENSE,
     ),
     Fault(
@@ -53,7 +54,7 @@ _MOVES = (
         "A delete takes away the level behind its own.",
         ROW,
         "Cat(behind & ~up, Const(0, 1)),",
-        "Cat(before & ~up, Const(0, 1)),",
+        "Cat(Cat(Const(0, 1), behind[:-1]) & ~up, Const(0, 1)),",
         DENSE,
     ),
     Fault(
@@ -76,8 +77,8 @@ _MOVES = (
         "put_from_there_on",
         "An insert puts its finding into all places behind its own as well.",
         ROW,
-        "Cat(behind & ~before & up, shift.bounds),",
-        "Cat(behind & up, shift.bounds),",
+        "Cat(up & ~before, shift.bounds),",
+        "Cat(up, shift.bounds),",
         DENSE,
     ),
     Fault(
@@ -258,9 +259,9 @@ _RULES = (
     Fault(
         "level_at_horizon_passes",
         "A snapshot's end takes a level at its horizon.",
-        LADDER,
-        "grouped((~better4 & there)",
-        "grouped((~(better4 | equal4) & there)",
+        FINDINGS,
+        "grouped(is_worse[: levels - 1])",
+        "grouped((is_worse & ~equal)[: levels - 1])",
         f"{DIRECTED}::test_a_snapshot_that_ends_at_a_level_in_any_place_is_broken[2-7]",
     ),
     Fault(
@@ -340,9 +341,9 @@ _RULES = (
 )
 
 
-def _mend(name: str, what: str, old: str, new: str) -> Fault:
+def _mend(name: str, what: str, old: str, new: str, file: str = LADDER) -> Fault:
     """One of the ladder's mends is missing."""
-    return Fault(name, f"A token misses {what}.", LADDER, old, new, DENSE)
+    return Fault(name, f"A token misses {what}.", file, old, new, DENSE)
 
 
 _KEYS = "keys[n + 1][at].eq(Mux(take[n, 6][at], keys[6][at], keys[n][at]))"
@@ -351,22 +352,24 @@ _MENDS = (
     _mend(
         "better_where_nothing_is",
         "that a place it found better holds nothing",
-        "better[4].eq(better4 & there)",
-        "better[4].eq(better4)",
+        "                better & there,",
+        "                better,",
+        FINDINGS,
     ),
     Fault(
         "equal_where_nothing_is",
         "A token misses that a place it found equal holds nothing; only its quantity would change.",
-        LADDER,
-        "equal[4].eq(equal4 & there)",
-        "equal[4].eq(equal4)",
+        FINDINGS,
+        "is_equal, is_worse = equal & there,",
+        "is_equal, is_worse = equal,",
         "formal:ladder_in_turn",
     ),
     _mend(
         "worse_where_nothing_is",
         "that a place it found worse holds nothing",
-        "grouped((~better4 & there)",
-        "grouped((~better4)",
+        ", ~better & there\n",
+        ", ~better\n",
+        FINDINGS,
     ),
     _mend(
         "horizon_where_none_is",
@@ -479,8 +482,8 @@ _MENDS = (
     _mend(
         "places_in_stage_3",
         "which places are held after the token two ahead",
-        "same[3][5],\n                Cat(status[5].held",
-        "0,\n                Cat(status[5].held",
+        "findings.follows.eq(same[3][5])",
+        "findings.follows.eq(0)",
     ),
     _mend(
         "qtys_of_a_write",
@@ -496,14 +499,14 @@ _MENDS = (
     ),
     *(
         _mend(
-            f"{name}_{ahead}_in_stage_{n}",
-            f"that a token in stage {ahead} moved what it found {name} while in stage {n}",
-            f"moved_bits({found}, near[{ahead}], hazards.{name}{n}[{ahead}])",
-            found,
+            f"{name}_{ahead}_in_stage_3",
+            f"that a token in stage {ahead} moved what it found {name} while in stage 3",
+            f"{name} = moved_bits({name}, shift, mover.{name})",
+            f"{name} = moved_bits({name}, shift, mover.{name}) if mover is {other} else {name}",
+            FINDINGS,
         )
-        for n, ahead, suffix in ((3, 6, "[3]"), (3, 5, "3"))
+        for other, ahead in (("self.second", 6), ("self.third", 5))
         for name in ("better", "equal")
-        for found in (f"{name}{suffix}",)
     ),
 )
 
