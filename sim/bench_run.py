@@ -9,7 +9,7 @@ or cancel. Times are taken at the sockets of either process by the same code (`s
 the read returned that held the last byte of a depth event, and when the write began that held the
 first byte of the order it led to. The journal is on the disk in both figures of the driver. With
 the link excluded, all time in which the simulated board was at work between the two is left out,
-for this frame or for the one before it. The board works in a thread on a core of its own.
+for this frame or for the one before it.
 
 The driver goes the way of an order while nothing happens, as `tickgate run` does by default
 (`host.driver.rehearsal`).
@@ -26,14 +26,12 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -146,35 +144,17 @@ async def _told() -> None:
     await loop.run_in_executor(None, sys.stdin.readline)
 
 
-def _apart() -> tuple[set[int], set[int]]:
-    """Cores of a client and of its simulated board: the last is the board's, if there are two."""
-    cores = sorted(os.sched_getaffinity(0))
-    return set(cores[:-1] or cores), set(cores[-1:])
-
-
 class _Timed:
-    """A link that notes when it was at work, on both clocks of the stamps.
+    """A link that notes when it was at work, on both clocks of the stamps."""
 
-    It works in a thread on another core, as a card does: what it leaves in the caches is no part
-    of the driver's time.
-
-    Parameters
-    ----------
-    link : Link
-        A simulated board.
-    cores : set of int
-        Where it works.
-    """
-
-    def __init__(self, link: Any, cores: set[int]) -> None:
+    def __init__(self, link: Any) -> None:
         self._link = link
-        self._board = ThreadPoolExecutor(1, initializer=os.sched_setaffinity, initargs=(0, cores))
         self.spans: list[tuple[Moment, Moment]] = []
 
     def transfer(self, records: Any) -> Any:
         began = now()
         try:
-            return self._board.submit(self._link.transfer, records).result()
+            return self._link.transfer(records)
         finally:
             self.spans.append((began, now()))
 
@@ -184,7 +164,7 @@ def linked_ns(spans: Sequence[tuple[int, int]], began: int, ended: int) -> int:
     return sum(max(0, min(end, ended) - max(start, began)) for start, end in spans)
 
 
-async def _ours(url: str, folder: Path, cores: set[int]) -> dict[str, Any]:
+async def _ours(url: str, folder: Path) -> dict[str, Any]:
     """The driver's life."""
     collect_seldom()
     link = open_link("sim")
@@ -221,7 +201,7 @@ async def _ours(url: str, folder: Path, cores: set[int]) -> dict[str, Any]:
     def on_decision(_frame: bytes | str, wanted: Wanted, _passage: Passage) -> None:
         told[client_id(journal.instance, session, wanted.decision)] = wanted.update_id
 
-    board = _Timed(link, cores)
+    board = _Timed(link)
     driver = Driver(board, feed, orders, bridge, venue.depth, _now_ms, 64, on_decision=on_decision)
     streams = [f"{_NAME.lower()}@depth@0ms"]
     lost: list[str] = []
@@ -274,7 +254,7 @@ async def _ours(url: str, folder: Path, cores: set[int]) -> dict[str, Any]:
     return {"told": told, "orders": dict(states), "lost": lost, "linked": (wall, cpu)}
 
 
-async def _bot(url: str, folder: Path, _cores: set[int]) -> dict[str, Any]:
+async def _bot(url: str, folder: Path) -> dict[str, Any]:
     """A plain bot: watch the book, sum levels, place an order."""
     collect_seldom()
     exchange = ccxt.pro.binanceusdm(
@@ -358,10 +338,8 @@ def _client(kind: str, out: Path) -> None:
     loop = StampedLoop()
     asyncio.set_event_loop(loop)
     body = _ours if kind == "ours" else _bot
-    mine, boards = _apart()
-    os.sched_setaffinity(0, mine)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        found = loop.run_until_complete(body(url, Path(folder), boards))
+        found = loop.run_until_complete(body(url, Path(folder)))
     frames, orders = frame_moments(loop.sockets), order_moments(loop.sockets)
     rows = []
     for name, update_id in found["told"].items():
