@@ -28,6 +28,7 @@ from host.model.rule import ModelRule
 from host.model.trees import ModelError
 from host.replay.command import Request, run_replay
 from host.replay.itch import run_itch_replay
+from host.replay.registers import NamedRegisters
 from host.replay.run import ReplayError
 from host.replay.summary import version_text
 from host.settings import ReplaySettings, SettingError
@@ -160,6 +161,15 @@ def replay(
         Path | None,
         typer.Option(help="Image of `tickgate train`; it decides entries in place of --ratio."),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A register of docs/registers.md for every symbol, strategy_... or limit_...; "
+            "may be repeated. With a strategy_... the rules of signals.md decide.",
+        ),
+    ] = None,
     fee_bps: Annotated[
         str, typer.Option(help="With --model: fee of one side, hundredths of a percent.")
     ] = "5",
@@ -200,6 +210,7 @@ def replay(
         report=report,
         wire=wire,
         model=None if model is None else ModelRule(Image.load(model), costs),
+        named=NamedRegisters.parse(set_ or []),
     )
     run = run_itch_replay if wire is Wire.ITCH else run_replay
     outcome = run(request, Console(), Console(stderr=True))

@@ -203,7 +203,9 @@ class ReplaySettings(BaseModel):
             raise SettingError("--order-qty: expected more than 0, was 0")
         return lots
 
-    def symbol_writes(self, symbol: int, price: Scale, qty: Scale) -> list[Write]:
+    def symbol_writes(
+        self, symbol: int, price: Scale, qty: Scale, exits: bool = False
+    ) -> list[Write]:
         """Limits of a symbol, and the commit that puts them in force.
 
         A limit between two lots is rounded down, which refuses the same orders.
@@ -214,6 +216,9 @@ class ReplaySettings(BaseModel):
             Symbol number.
         price, qty : Scale
             Tick and lot of the symbol.
+        exits : bool
+            An order may leave a whole position: where `max_qty` is None, the largest position is
+            what an order may be.
 
         Raises
         ------
@@ -222,17 +227,16 @@ class ReplaySettings(BaseModel):
         """
         order = self.order_lots(qty)
         notional = price.step * qty.step
+        position = _floor(self.max_position, qty.step, DEFAULT_POSITION_ORDERS * order)
+        most = max(order, position) if exits else order
         return [
             Write("limit_permit", 1),
             Write("limit_mode", int(Mode.ACTIVE)),
             Write("limit_waive", _MAX_U64),
-            Write("limit_max_qty", _floor(self.max_qty, qty.step, order)),
+            Write("limit_max_qty", _floor(self.max_qty, qty.step, most)),
             Write("limit_max_notional", _floor(self.max_notional, notional, _MAX_U64)),
             Write("limit_collar_ticks", self.collar_ticks),
-            Write(
-                "limit_max_position",
-                _floor(self.max_position, qty.step, DEFAULT_POSITION_ORDERS * order),
-            ),
+            Write("limit_max_position", position),
             Write("limit_commit", symbol),
         ]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +26,7 @@ from host.replay.check import (
 )
 from host.replay.outputs import remove_old, write_bbo, write_parquet
 from host.replay.print import print_faults, print_summary
+from host.replay.registers import NamedRegisters
 from host.replay.run import Options, ReplayError, Run, replay
 from host.replay.summary import summarise
 from host.replay.tables import Tables
@@ -74,6 +75,7 @@ class Request:
     report: bool = True
     wire: Wire = Wire.NATIVE
     model: ModelRule | None = None
+    named: NamedRegisters = field(default_factory=NamedRegisters)
 
     def options(self) -> Options:
         """The part that decides what the board is sent."""
@@ -88,6 +90,7 @@ class Request:
             fills=self.fills,
             wire=self.wire,
             model=self.model,
+            named=self.named,
         )
 
 

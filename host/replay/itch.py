@@ -115,6 +115,8 @@ def run_itch_replay(request: Request, out: Console, err: Console) -> ItchOutcome
     for name, given, fixed in (("tick", request.tick, TICK), ("lot", request.lot, LOT)):
         if given not in (None, fixed):
             raise SettingError(f"--{name}: expected {fixed} with --wire itch, was {given}")
+    for name in [*(["model"] if request.model else []), *(["set"] if request.named.values else [])]:
+        raise SettingError(f"--{name}: expected none with --wire itch, was given")
     remove_old(request.folder)
     messages = list(_messages(request.captures))
     names = directory(messages)

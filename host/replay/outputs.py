@@ -16,7 +16,7 @@ from host.contract.records import ExitCause, Rule
 from host.replay.run import ReplayError
 from host.replay.tables import Tables, first_reason_names, reason_names, texts
 
-__all__ = ["BBO_HEADER", "bbo_names", "remove_old", "write_bbo", "write_parquet"]
+__all__ = ["BBO_HEADER", "bbo_names", "remove_old", "rule_name", "write_bbo", "write_parquet"]
 
 #: First line of a file of quotes.
 BBO_HEADER = "update_id,bid_price,bid_qty,ask_price,ask_qty"
@@ -125,7 +125,7 @@ def write_parquet(tables: Tables, folder: Path) -> list[Path]:
 
 def _decisions(tables: Tables) -> dict[str, npt.NDArray[Any]]:
     rows = tables.decisions
-    rules = np.array([_rule(number) for number in range(256)], dtype=object)
+    rules = np.array([rule_name(number) for number in range(256)], dtype=object)
     verdicts, where = np.unique(rows["verdict"], return_inverse=True)
     verdict_texts = np.array(
         [" ".join(reason_names(verdict)) for verdict in verdicts.tolist()], dtype=object
@@ -173,7 +173,7 @@ def _exchange(tables: Tables, rows: npt.NDArray[Any], column: str) -> npt.NDArra
     return found
 
 
-def _rule(number: int) -> str:
+def rule_name(number: int) -> str:
     """Names of what fired, the parts of a bitmap with + between them."""
     if number & Rule.EXIT:
         names = ["EXIT", *(cause.name or "" for cause in ExitCause if number & cause)]

@@ -55,6 +55,9 @@ def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
             ),
         ),
     ]
+    fired = [f"{name} {count:,}" for name, count in decisions["by_rule"].items()]
+    if fired:
+        lines.append(("decided by", ", ".join(fired)))
     by_reason = [
         f"{name} {count:,}" for name, count in decisions["refused_by_reason"].items() if count
     ]

@@ -24,6 +24,7 @@ from host.feeds.settings import FeedSettings
 from host.links.base import OUT_BYTES, Identity, Link
 from host.model.load import confirm
 from host.model.rule import ModelRule
+from host.replay.registers import NamedRegisters
 from host.replay.source import open_captures
 from host.settings import ReplaySettings, SettingError, Write
 from host.wire.framing import FramingError, Wire
@@ -78,6 +79,8 @@ class Options:
         How events travel to the board.
     model : ModelRule or None
         A model that decides entries in place of the imbalance.
+    named : NamedRegisters
+        Settings of every symbol that stand in place of those of `settings` and `model`.
     """
 
     captures: Sequence[str]
@@ -91,6 +94,7 @@ class Options:
     writes: Sequence[Write] = ()
     wire: Wire = Wire.NATIVE
     model: ModelRule | None = None
+    named: NamedRegisters = field(default_factory=NamedRegisters)
 
 
 @dataclass
@@ -283,10 +287,13 @@ class _Replayer:
                     f"--order-qty: expected the same number of lots for every symbol, "
                     f"was {self._order_lots} and for {name} {lots}"
                 )
-            self.write(settings.symbol_writes(feed.instrument.symbol, price, qty))
-            if options.model is not None:
-                symbol, delay_us = feed.instrument.symbol, options.fill_delay_us
-                self.write(options.model.symbol_writes(symbol, lots, delay_us))
+            symbol, delay_us = feed.instrument.symbol, options.fill_delay_us
+            model = options.model and options.model.symbol_writes(symbol, lots, delay_us)
+            strategy = options.named.strategy_writes(symbol, lots, model or ())
+            exits = any(write.register == "strategy_exits" and write.value for write in strategy)
+            limits = settings.symbol_writes(symbol, price, qty, exits)
+            self.write(options.named.limit_writes(limits))
+            self.write(strategy)
             self._configured.add(name)
 
     def _send(self, records: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -398,6 +405,7 @@ def replay(options: Options, link: Link, progress: Callable[[int, int], None]) -
     replayer.write([*options.settings.writes(), *options.writes])
     if options.model is not None:
         replayer.load(options.model)
+    replayer.write(options.named.global_writes())
     began = time.perf_counter()
     replayer.read_frames(progress)
     run = replayer.run

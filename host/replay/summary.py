@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,7 @@ from host.contract.registers import COUNTERS, VERSION
 from host.execution.assumed import ASSUMPTION
 from host.replay.check import ExchangeCheck, ReferenceCheck
 from host.replay.model import model_summary
+from host.replay.outputs import rule_name
 from host.replay.run import Run
 from host.replay.tables import Tables, invalid_spans
 from host.settings import Write
@@ -194,6 +196,9 @@ def _decisions(tables: Tables) -> dict[str, Any]:
         "accepted_buys": int(np.count_nonzero(accepted & ~tables.sells)),
         "accepted_sells": int(np.count_nonzero(accepted & tables.sells)),
         "refused": int(np.count_nonzero(~accepted)),
+        "by_rule": {
+            rule_name(rule): count for rule, count in sorted(Counter(rows["rule"].tolist()).items())
+        },
         "refused_by_reason": {
             reason.name: int(np.count_nonzero(verdicts >> int(reason) & 1)) for reason in Reason
         },

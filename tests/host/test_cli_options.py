@@ -51,6 +51,10 @@ def is_one_error(err):
         (["--fill-delay-ms", "0"], "--fill-delay-ms: expected 1 to 3600000, was 0"),
         (["--symbol", "ETHUSDT"], "expected a snapshot and the depth events that follow it"),
         (["--fills", "maybe"], "--fills"),
+        (["--set", "strategy_sides"], "--set: expected NAME=VALUE, was 'strategy_sides'"),
+        (["--set", "strategy_sides=4"], "--set strategy_sides: expected 0 to 3, was '4'"),
+        (["--set", "mode=2"], "--set mode: expected a register that begins with strategy_"),
+        (["--wire", "itch", "--set", "loss_window=3"], "--set: expected none with --wire itch"),
         (["--frobnicate"], "--frobnicate"),
     ],
 )

@@ -48,6 +48,14 @@ def test_a_setting_that_cannot_be_is_named(values, message):
     assert message in str(error.value)
 
 
+def test_an_order_that_leaves_a_position_may_be_as_large_as_one():
+    settings = ReplaySettings.checked(max_position="0.07")
+    assert ("limit_max_qty", 70) in settings.symbol_writes(3, PRICE, QTY, exits=True)
+    assert ("limit_max_qty", 10) in settings.symbol_writes(3, PRICE, QTY)
+    given = ReplaySettings.checked(max_position="0.07", max_qty="0.02")
+    assert ("limit_max_qty", 20) in given.symbol_writes(3, PRICE, QTY, exits=True)
+
+
 def test_defaults_are_ten_lots_and_ten_orders():
     written = registers()
     assert written["limit_max_qty"] == 10

@@ -373,7 +373,7 @@ class Stream:
             return (int(InKind.HEARTBEAT), 0, 0, 0, 0, 0) if self._beats else self._time()
         if rng.random() < lie:
             symbol, sell = rng.choice(((symbol, 1 - sell), (rng.randrange(SYMBOLS), sell)))
-            # What is wider than the build's quantity is refused before the gate (`hdl.feed.native`).
+            # What is wider than the build's quantity never reaches the gate (`hdl.feed.native`).
             most = (1 << QTY_BITS) - 1
             qty = rng.choice((qty, min(qty + 1, most), max(1, qty - 1), most))
             tag = rng.choice((tag, tag, rng.randrange(OWN_ORDERS), rng.randrange(256)))
