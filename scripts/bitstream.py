@@ -44,7 +44,7 @@ CELLS = {
 }
 #: What a part has: LUT4 (a carry takes two, 16 x 4 bits of LUT RAM six), block RAM, multipliers.
 PARTS = {"85F": (83_640, 208, 156), "45F": (43_848, 108, 72)}
-_SYNTH = """
+SYNTH = """
 import sys
 from pyosys import libyosys
 design = libyosys.Design()
@@ -100,7 +100,7 @@ def synthesise(work: Path, text: str, command: str, kinds: dict[str, str]) -> di
         # ABC9's proof of its own result takes longer than all else for sums of many terms.
         commands.insert(0, "scratchpad -set abc9.verify 0")
         commands += ["flatten", "tee -q -o top.stat stat"]
-        run(work, "yosys.err", [sys.executable, "-c", _SYNTH, *commands], preexec_fn=deep_stack)
+        run(work, "yosys.err", [sys.executable, "-c", SYNTH, *commands], preexec_fn=deep_stack)
         done.write_text(whole, encoding="utf-8")
     found = dict.fromkeys(kinds.values(), 0)
     for count, name in re.findall(r"^\s*(\d+)\s+(\w+)\s*$", (work / "top.stat").read_text(), re.M):

