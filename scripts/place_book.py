@@ -44,7 +44,7 @@ CELLS = {
 }
 #: The loop of decisions, mapped by itself: in one piece with all else it gets the depth that the
 #: longest sum of the design allows.
-_ALONE = "*.ladder.decide *.ladder.findings *.view.asking"
+_ALONE = "*.ladder.decide *.ladder.findings *.ladder.compare* *.view.asking"
 SYNTH = {
     "ecp5": f"setattr -mod -set keep_hierarchy 1 {_ALONE}; synth_ecp5 -top top; "
     f"setattr -mod -unset keep_hierarchy {_ALONE}; flatten; opt_clean; write_json {{name}}.json",

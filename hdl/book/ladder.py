@@ -8,6 +8,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.book.ahead import ahead_layout, ahead_of
+from hdl.book.compare import Compare, shares
 from hdl.book.decide import COUNTS, Decide
 from hdl.book.findings import Findings
 from hdl.book.hazards import STAGES, Hazards
@@ -198,16 +199,13 @@ class Ladder(wiring.Component):
         for (n, ahead), taken in take.items():
             holds = Cat(status[ahead - 1].held, status[ahead - 1].bounded)
             m.d.sync += taken.eq(holds & same[n - 1][ahead - 1].replicate(levels + 1))
-        keys3 = places("key_in2", levels + 1, config.price_bits)
         for at in range(levels + 1):
             read = Mux(same[1][7], keys[7][at], read_keys.data[at])
-            m.d.comb += keys3[at].eq(Mux(take[2, 6][at], keys[6][at], keys[2][at]))
             m.d.sync += [
                 keys[2][at].eq(Mux(same[1][6], keys[6][at], read)),
-                keys[3][at].eq(keys3[at]),
                 *(
                     keys[n + 1][at].eq(Mux(take[n, 6][at], keys[6][at], keys[n][at]))
-                    for n in (3, 4)
+                    for n in (2, 3, 4)
                 ),
             ]
         written = Mux(same[1][7], status[7].as_value(), statuses.read_data.as_value())
@@ -232,10 +230,17 @@ class Ladder(wiring.Component):
             findings.newest.eq(Cat(status[5].held, status[5].bounded)),
             findings.held.eq(Cat(status[3].held, status[3].bounded)),
         ]
-        m.d.sync += [
-            better[3].eq(Cat(key < stage[2].key for key in keys3)),
-            equal[3].eq(Cat(~(key ^ stage[2].key).any() for key in keys3)),
-        ]
+        compares = [Compare(config.price_bits, len(run)) for run in shares(levels + 1)]
+        for run, compare in zip(shares(levels + 1), compares, strict=True):
+            m.submodules[f"compare{run.start}"] = compare
+            m.d.comb += [
+                compare.key.eq(stage[1].key),
+                compare.keys.eq(Cat(keys[2][run.start : run.stop])),
+                compare.newest.eq(Cat(keys[6][run.start : run.stop])),
+                compare.taken.eq(take[2, 6][run.start : run.stop]),
+                better[3][run.start : run.stop].eq(compare.better),
+                equal[3][run.start : run.stop].eq(compare.equal),
+            ]
 
         # Stage 4: decide. One decision a clock rests on the one before, so what it asks of the row
         # comes from registers that nothing else reads, and what is counted waits a clock: a gate

@@ -187,7 +187,11 @@ def strengthen(
             ),
             *(Assert(hazards[name][n] == stage[n][name]) for name in ("addr", "valid", "key")),
         ]
-    m.d.comb += [Assert(stage[1].addr == of[1]), Assert(hazards["addr"][1] == of[1])]
+    m.d.comb += [
+        Assert(stage[1].addr == of[1]),
+        Assert(hazards["addr"][1] == of[1]),
+        *(Assert(open_up(each)["token"] == stage[2].key) for each in inside["compares"]),
+    ]
     for n in range(1, 6):
         for ahead in range(n + 1, 8):
             m.d.comb += Assert(~ours[n] | (inside["same"][n][ahead] == ours[ahead]))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 __all__ = ["Fault"]
 
 AHEAD, DECIDE = "hdl/book/ahead.py", "hdl/book/decide.py"
-ASKING, FINDINGS = "hdl/book/asking.py", "hdl/book/findings.py"
+ASKING, COMPARE = "hdl/book/asking.py", "hdl/book/compare.py"
+FINDINGS = "hdl/book/findings.py"
 HAZARDS, LADDER = "hdl/book/hazards.py", "hdl/book/ladder.py"
 MARKS, OPERATION, ROW = "hdl/book/marks.py", "hdl/book/operation.py", "hdl/book/row.py"
 TOUCH, VIEW, MEMORY = "hdl/book/touch.py", "hdl/book/view.py", "hdl/memory.py"

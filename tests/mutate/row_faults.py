@@ -3,6 +3,7 @@
 
 from tests.mutate.fault import (
     AHEAD,
+    COMPARE,
     DECIDE,
     DENSE,
     DIRECTED,
@@ -414,25 +415,21 @@ _MENDS = (
             _KEYS,
             _KEYS.replace("take[n, 6][at]", f"take[n, 6][at] & (n != {n})"),
         )
-        for n in (3, 4)
-    ),
-    _mend(
-        "keys_in_stage_2",
-        "the keys that stand as it compares its own",
-        "keys3[at].eq(Mux(take[2, 6][at], keys[6][at], keys[2][at]))",
-        "keys3[at].eq(keys[2][at])",
+        for n in (2, 3, 4)
     ),
     _mend(
         "better_of_keys_in_stage_2",
         "the keys that stand as it compares, in what it finds better",
-        "Cat(key < stage[2].key for key in keys3)",
-        "Cat(key < stage[2].key for key in keys[2])",
+        "self.better[at].eq(key < token)",
+        "self.better[at].eq(self.keys[at] < token)",
+        COMPARE,
     ),
     _mend(
         "equal_of_keys_in_stage_2",
         "the keys that stand as it compares, in what it finds equal",
-        "Cat(~(key ^ stage[2].key).any() for key in keys3)",
-        "Cat(~(key ^ stage[2].key).any() for key in keys[2])",
+        "self.equal[at].eq(~(key ^ token).any())",
+        "self.equal[at].eq(~(self.keys[at] ^ token).any())",
+        COMPARE,
     ),
     _mend(
         "horizon_of_the_newest_row",
