@@ -3,7 +3,7 @@
 
 ``python -m sim.bench_run`` plays a capture from the paper exchange, in a process of its own,
 first to this driver and then, started anew, to a bot written with ccxt.pro as its examples are.
-The market is moved some events at a time, so that no frame waits for the one before it.
+The market is moved one event at a time, so that no frame waits for the one before it.
 Both follow the same rule (sums of the first N levels, a ratio) and send limit orders, immediate
 or cancel. Times are taken at the sockets of either process by the same code (`sim.stamps`): when
 the read returned that held the last byte of a depth event, and when the write began that held the
@@ -12,12 +12,13 @@ the link excluded, all time in which the simulated board was at work between the
 for this frame or for the one before it.
 
 The driver goes the way of an order while nothing happens, as `tickgate run` does by default
-(`host.driver.rehearsal`).
+(`host.driver.rehearsal`). It is measured twice: with an event loop that never sleeps
+(`feed.spin = true`), and with one that does, the default.
 
 Beside them: level updates a second of normaliser and link on one core.
 
-It ends with status 1 if the driver without its simulated board is not `LEAST_RATIO` times as fast
-as the bot at the median, 2 when it cannot measure.
+It ends with status 1 if the driver that spins, without its simulated board, is not `LEAST_RATIO`
+times as fast as the bot at the median, 2 when it cannot measure.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ from rich.table import Table
 from host.driver.bridge import Bridge, Market, Wanted
 from host.driver.loop import Driver, Passage
 from host.driver.market import Arrived, MarketStream
-from host.driver.rehearsal import Rehearsal
+from host.driver.rehearsal import Rehearsal, spin
 from host.execution.ahead import Ahead
 from host.execution.journal import Journal
 from host.execution.names import client_id
@@ -79,10 +81,12 @@ _LEVELS, _RATIO, _RATE = 10, Decimal("1.2"), 20
 _KEYS = Credentials("paperkey", "papersecret")
 _WINDOW_MS = 60_000
 _SHARES = (50.0, 99.0, 99.9)
-#: The market moves by so many events at a time, and waits for what follows from them.
-_EVENTS_A_STEP = 7
-_FIRST_STEPS = 40
-#: Looks, one after the other, at which client and exchange have to be at rest.
+#: The market moves by so many events at a time, and waits for what follows from them: with more
+#: than one, a frame would wait for the one before it.
+_EVENTS_A_STEP = 1
+#: So many before anyone listens.
+_FIRST_STEPS = 280
+#: Looks, one after the other, at which the exchange has to be at rest.
 _LOOKS, _LOOK_S = 5, 0.003
 #: Pause between two rehearsals of the driver; as `tickgate run` has it by default.
 _REHEARSE_S = 0.002
@@ -98,6 +102,8 @@ USDT = 1000000000
 """
 
 
+#: The clients.
+_SPINS, _SLEEPS, _BOT = "tickgate, spin", "tickgate", "ccxt.pro bot"
 #: What a client says once it waits for an address.
 _READY = "ready\n"
 
@@ -110,8 +116,10 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def _play(url: str, steps: int, pause_s: float, processes: Sequence[int]) -> None:
-    """Move the market step by step, each when client and exchange have come to rest.
+async def _play(url: str, steps: int, pause_s: float, server: int) -> None:
+    """Move the market step by step, each when the exchange has been at rest for a while.
+
+    A client's event loop may spin: nobody sees from outside that it is at rest.
 
     A market that runs at its own pace would measure, on a machine that is busy with other things,
     how long frames wait for each other.
@@ -125,7 +133,7 @@ async def _play(url: str, steps: int, pause_s: float, processes: Sequence[int]) 
             await asyncio.sleep(pause_s)
             rest = 0
             while rest < _LOOKS:
-                rest = rest + 1 if all(map(_sleeps, processes)) else 0
+                rest = rest + 1 if _sleeps(server) else 0
                 await asyncio.sleep(_LOOK_S)
 
 
@@ -164,7 +172,7 @@ def linked_ns(spans: Sequence[tuple[int, int]], began: int, ended: int) -> int:
     return sum(max(0, min(end, ended) - max(start, began)) for start, end in spans)
 
 
-async def _ours(url: str, folder: Path) -> dict[str, Any]:
+async def _ours(url: str, folder: Path, *, spins: bool) -> dict[str, Any]:
     """The driver's life."""
     collect_seldom()
     link = open_link("sim")
@@ -226,6 +234,7 @@ async def _ours(url: str, folder: Path) -> dict[str, Any]:
             lambda: bool(market.waiting),
             [Instrument(_NAME, 0, _TICK, _LOT)],
             FeedSettings(),
+            feed.feeds,
             {0: Market(_SYMBOL, _TICK, _LOT)},
             orders,
             venue.rehearse,
@@ -233,13 +242,14 @@ async def _ours(url: str, folder: Path) -> dict[str, Any]:
         taking = asyncio.ensure_future(frames())
         playing = asyncio.ensure_future(_told())
         warming = asyncio.ensure_future(rehearsal.run(_REHEARSE_S))
-        await asyncio.wait([taking, playing, warming], return_when=asyncio.FIRST_COMPLETED)
-        for task in (taking, playing):
+        beside = [warming, asyncio.ensure_future(spin())] if spins else [warming]
+        await asyncio.wait([taking, playing, *beside], return_when=asyncio.FIRST_COMPLETED)
+        for task in (taking, playing, *beside):
             task.cancel()
-        warming.cancel()
         await asyncio.gather(playing, return_exceptions=True)
-        with contextlib.suppress(asyncio.CancelledError):
-            await warming
+        for task in beside:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         with contextlib.suppress(asyncio.CancelledError):
             await taking  # what stopped it is not hidden
         await driver.settle()
@@ -337,7 +347,7 @@ def _client(kind: str, out: Path) -> None:
     url = sys.stdin.readline().strip()
     loop = StampedLoop()
     asyncio.set_event_loop(loop)
-    body = _ours if kind == "ours" else _bot
+    body = _bot if kind == _BOT else partial(_ours, spins=kind == _SPINS)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         found = loop.run_until_complete(body(url, Path(folder)))
     frames, orders = frame_moments(loop.sockets), order_moments(loop.sockets)
@@ -407,13 +417,14 @@ def _measure(kind: str, capture: Path, steps: int, pause_s: float, folder: Path)
     """Start a client, then an exchange for it, and wait for the client's times."""
     settings = folder / "paper.toml"
     settings.write_text(_SETTINGS.format(capture=capture))
-    out = folder / f"{kind}.json"
+    out = folder / "times.json"
     own = [sys.executable, "-m", "sim.bench_run", "--client", kind, str(out)]
     served = [sys.executable, "-m", "host.cli", "paper", "--config", str(settings)]
     with subprocess.Popen(
         own, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as client:
         assert client.stdout is not None and client.stdin is not None
+        out.unlink(missing_ok=True)
         if client.stdout.readline() != _READY:
             raise BenchError(f"{kind}: expected a client that is ready, was none")
         with subprocess.Popen(served, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as server:
@@ -424,12 +435,12 @@ def _measure(kind: str, capture: Path, steps: int, pause_s: float, folder: Path)
                     raise BenchError(f"paper exchange: expected its address, was {line!r}")
                 url = line.split(" at ", 1)[1].split(" ", 1)[0]
                 # the capture's own snapshot is among the first events: nobody has a book before it
-                asyncio.run(_play(url, _FIRST_STEPS, 0.0, (server.pid,)))
+                asyncio.run(_play(url, _FIRST_STEPS, 0.0, server.pid))
                 client.stdin.write(url + "\n")
                 client.stdin.flush()
                 if client.stdout.readline() != _READY:
                     raise BenchError(f"{kind}: expected a client that listens, was none")
-                asyncio.run(_play(url, steps, pause_s, (client.pid, server.pid)))
+                asyncio.run(_play(url, steps, pause_s, server.pid))
                 client.communicate("\n")
             finally:
                 server.terminate()
@@ -490,7 +501,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--client", nargs=2, metavar=("KIND", "OUT"))
     parser.add_argument("--capture", type=Path, default=_SLICE)
     parser.add_argument("--merge", type=Path, nargs="*", default=[], help="captures for throughput")
-    parser.add_argument("--steps", type=int, default=1 << 30, help="steps of the market, 7 events")
+    parser.add_argument("--steps", type=int, default=1 << 30, help="events of the market")
     parser.add_argument("--pause", type=float, default=0.005, help="seconds between two steps")
     parser.add_argument("--frames", type=int, default=1 << 62, help="depth frames for throughput")
     parser.add_argument("--output", type=Path, default=_OUTPUT)
@@ -508,45 +519,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 kind: latencies(
                     _measure(kind, given.capture, given.steps, given.pause, Path(folder))
                 )
-                for kind in ("ours", "bot")
+                for kind in (_SPINS, _SLEEPS, _BOT)
             }
         flow = throughput([given.capture, *given.merge], given.frames)
     except (BenchError, OSError) as error:
         console.print(f"error: {error}", markup=False)
         return 2
     ratios = {
-        key: round(found["bot"][base][0] / found["ours"][key][0], 2)
-        for base, keys in (
-            ("wall, link included", ("wall, link included", "wall, link excluded")),
-            (
-                "processor time, link included",
-                ("processor time, link included", "processor time, link excluded"),
-            ),
-        )
-        for key in keys
+        kind: {
+            key: round(found[_BOT][f"{key.partition(',')[0]}, link included"][0] / value[0], 2)
+            for key, value in found[kind].items()
+            if isinstance(value, list)
+        }
+        for kind in (_SPINS, _SLEEPS)
     }
     result = {"latency_us": found, "ratio of p50": ratios, "throughput": flow}
     given.output.write_text(json.dumps(result, indent=1) + "\n")
     _print(console, found, ratios, flow)
-    return 0 if ratios["wall, link excluded"] >= LEAST_RATIO else 1
+    return 0 if ratios[_SPINS]["wall, link excluded"] >= LEAST_RATIO else 1
 
 
 def _print(
-    console: Console, found: dict[str, Any], ratios: dict[str, float], flow: dict[str, float]
+    console: Console,
+    found: dict[str, Any],
+    ratios: dict[str, dict[str, float]],
+    flow: dict[str, float],
 ) -> None:
     table = Table(title="last byte of a frame to first byte of its order, us", title_justify="left")
     for name in ("client", "time", "orders", "p50", "p99", "p99.9", "times as fast as the bot"):
         table.add_column(name, justify="left" if name in ("client", "time") else "right")
-    for client, keys in (
-        ("tickgate", list(ratios)),
-        ("ccxt.pro bot", ["wall, link included", "processor time, link included"]),
-    ):
-        kind = "ours" if client == "tickgate" else "bot"
-        for key in keys:
-            values = [f"{value:,.1f}" for value in found[kind][key]]
-            ratio = f"{ratios[key]:.2f}" if kind == "ours" else "1.00"
-            shown = key if kind == "ours" else key.partition(",")[0]
-            table.add_row(client, shown, str(found[kind]["orders"]), *values, ratio)
+    for kind, times in found.items():
+        for key, values in times.items():
+            if isinstance(values, list) and (kind != _BOT or key.endswith("included")):
+                ratio = f"{ratios[kind][key]:.2f}" if kind in ratios else "1.00"
+                shown = [f"{value:,.1f}" for value in values]
+                time_of = key.partition(",")[0] if kind == _BOT else key
+                table.add_row(kind, time_of, str(times["orders"]), *shown, ratio)
     console.print(table)
     for name, value in flow.items():
         console.print(f"{name}: {value:,.0f}", highlight=False)

@@ -331,6 +331,10 @@ class FeedConfig(_Section):
         le=1_000,
         description="pause between two rehearsals of an order's way, which keep it warm; 0: none",
     )
+    spin: bool = Field(
+        default=False,
+        description="the event loop never sleeps while it trades, which takes a core for itself",
+    )
 
 
 class PaperConfig(_Section):

@@ -15,12 +15,14 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-import aiohttp
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 __all__ = ["Arrived", "MarketStream"]
 
 #: Both connections are read for so long when one takes the other's place.
 _OVERLAP_S = 2.0
+#: A frame larger than this ends the connection.
+_MOST_BYTES = 64 << 20
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 
 
@@ -28,7 +30,33 @@ class Arrived(NamedTuple):
     """A frame and when it was there, of `time.perf_counter_ns`."""
 
     received_ns: int
-    payload: str
+    payload: bytes
+
+
+class _Texts(WSListener):
+    """Hands on the text messages of one connection, in the call that read them."""
+
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self.take: Callable[[bytes], None] | None = take
+        self._parts: list[bytes] | None = None
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Called by the connection."""
+        kind = frame.msg_type
+        if self.take is None or kind is WSMsgType.PONG:
+            return
+        if kind is WSMsgType.CLOSE:
+            transport.send_close()
+            transport.disconnect()
+        elif kind is WSMsgType.TEXT and frame.fin:
+            self.take(frame.get_payload_as_bytes())
+        elif kind is WSMsgType.TEXT:
+            self._parts = [frame.get_payload_as_bytes()]
+        elif kind is WSMsgType.CONTINUATION and self._parts is not None:
+            self._parts.append(frame.get_payload_as_bytes())
+            if frame.fin:
+                whole, self._parts = b"".join(self._parts), None
+                self.take(whole)
 
 
 class MarketStream:
@@ -73,14 +101,12 @@ class MarketStream:
         self._waiting: deque[Arrived] = deque()
         self._there = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._session: aiohttp.ClientSession | None = None
         self.counters: Counter[str] = Counter()
         self.last_ns = 0
         self.handler: Callable[[Arrived], None] | None = None
         self._failure: Exception | None = None
 
     async def __aenter__(self) -> MarketStream:
-        self._session = aiohttp.ClientSession()
         self._run(self._keep())
         return self
 
@@ -88,8 +114,6 @@ class MarketStream:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
 
     async def take(self) -> deque[Arrived]:
         """Wait until there are frames; the queue itself, from which they are taken.
@@ -157,26 +181,39 @@ class MarketStream:
         self._on_loss("the market stream ended" if error is None else f"market stream: {error}")
 
     async def _read(self, ready: asyncio.Event) -> None:
-        assert self._session is not None
-        async with self._session.ws_connect(self._url, max_msg_size=0, heartbeat=None) as socket:
-            self.counters["connections"] += 1
-            ready.set()
-            waiting, counters = self._waiting, self.counters
-            loop = asyncio.get_running_loop()
-            # Filled when the loop gets a turn: it does not while frames are left in the socket.
-            rested: list[None] = [None]
-            async for message in socket:
-                if message.type is aiohttp.WSMsgType.TEXT:
-                    self.last_ns = self._now_ns()
-                    counters["frames"] += 1
-                    arrived = Arrived(self.last_ns, message.data)
-                    if self.handler is None or waiting or not rested:
-                        waiting.append(arrived)
-                        self._there.set()
-                    else:
-                        self._handle(self.handler, arrived)
-                    rested.clear()
-                    loop.call_soon(rested.append, None)
+        waiting, counters = self._waiting, self.counters
+        loop = asyncio.get_running_loop()
+        # Filled when the loop gets a turn: it does not while frames are left in the socket.
+        rested: list[None] = [None]
+
+        def take(payload: bytes) -> None:
+            self.last_ns = self._now_ns()
+            counters["frames"] += 1
+            arrived = Arrived(self.last_ns, payload)
+            if self.handler is None or waiting or not rested:
+                waiting.append(arrived)
+                self._there.set()
+            else:
+                self._handle(self.handler, arrived)
+            rested.clear()
+            loop.call_soon(rested.append, None)
+
+        texts = _Texts(take)
+        transport, _ = await ws_connect(
+            lambda: texts,
+            self._url,
+            max_frame_size=_MOST_BYTES,
+            max_redirects=0,  # the address was checked, no other one is
+            use_aiofastnet=False,
+        )
+        counters["connections"] += 1
+        ready.set()
+        try:
+            await transport.wait_disconnected()
+        finally:
+            texts.take = None
+            transport.send_close()
+            transport.disconnect()
 
     def _handle(self, handler: Callable[[Arrived], None], arrived: Arrived) -> None:
         """Not a fault of the connection if it fails, so that one does not end by it."""

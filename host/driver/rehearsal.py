@@ -19,14 +19,24 @@ import numpy as np
 from host.contract.records import DECISION_DTYPE, OutKind
 from host.driver.bridge import Bridge, Market
 from host.execution.orders import Orders
-from host.feeds.messages import DepthUpdate, Instrument, Snapshot
+from host.feeds.messages import DepthUpdate, Instrument, Levels, Snapshot
 from host.feeds.session import FeedSession
 from host.feeds.settings import FeedSettings
+from host.feeds.symbol import SymbolFeed
 from host.venues.interface import OrderRequest
 
-__all__ = ["Rehearsal"]
+__all__ = ["Rehearsal", "spin"]
 
 _IOC = 1 << 4
+
+
+async def spin() -> None:
+    """Keep the event loop from going to sleep, until cancelled.
+
+    A core that has slept is slow for a while; what else the loop has to do it does in turn.
+    """
+    while True:
+        await asyncio.sleep(0)
 
 
 class Rehearsal:
@@ -42,6 +52,8 @@ class Rehearsal:
         What the feed takes.
     settings : FeedSettings
         Its sizes.
+    feeds : dict
+        `SymbolFeed`s of the driver, by name, which are only read.
     markets : dict
         `Market` by symbol number.
     orders : Orders
@@ -61,6 +73,7 @@ class Rehearsal:
         busy: Callable[[], bool],
         instruments: Sequence[Instrument],
         settings: FeedSettings,
+        feeds: Mapping[str, SymbolFeed],
         markets: Mapping[int, Market],
         orders: Orders,
         prepare: Callable[[OrderRequest], None],
@@ -68,6 +81,7 @@ class Rehearsal:
         self._frame = frame
         self._busy = busy
         self._feed = FeedSession(instruments, settings)
+        self._feeds = feeds
         self._bridge = Bridge(dict(markets))
         self._orders = orders
         self._prepare = prepare
@@ -119,12 +133,22 @@ class Rehearsal:
         feed = self._feed.feeds.get(event.symbol)
         if feed is None:
             return
+        if event.symbol in self._feeds:
+            self._feeds[event.symbol].rehearse(event)
         if feed.needs_snapshot:
             self._feed.accept(Snapshot(event.symbol, self._last_id, event.bids, event.asks))
         first = self._last_id + 1
         before = None if event.prev_id is None else self._last_id
-        self._feed.accept(event._replace(first_id=first, last_id=first, prev_id=before))
+        # every other level goes in one turn and comes back in the next
+        bids, asks = (_every_other_gone(side, self.count % 2) for side in (event.bids, event.asks))
+        self._feed.accept(
+            event._replace(first_id=first, last_id=first, prev_id=before, bids=bids, asks=asks)
+        )
         self._last_id = first
         self._feed.take()
         del feed.event_times[:]
         del self._feed.refusals[:]
+
+
+def _every_other_gone(levels: Levels, which: int) -> Levels:
+    return [(price, "0" if at % 2 == which else qty) for at, (price, qty) in enumerate(levels)]

@@ -43,7 +43,7 @@ from host.driver.opening import (
 )
 from host.driver.outcome import facts_of
 from host.driver.parts import Parts
-from host.driver.rehearsal import Rehearsal
+from host.driver.rehearsal import Rehearsal, spin
 from host.driver.sizes import Sizes
 from host.driver.standing import Standing
 from host.driver.stops import Stops
@@ -336,6 +336,7 @@ class Session:
             lambda: bool(self.market.waiting),
             [Instrument(one.name, one.number, one.tick, one.lot) for one in self.symbols],
             self.feed.settings,
+            self.feed.feeds,
             markets_of(self.symbols),
             self.orders,
             self.venue.rehearse,
@@ -350,6 +351,8 @@ class Session:
         beside: list[asyncio.Task[None]] = []
         if config.feed.rehearse_ms:
             beside.append(asyncio.ensure_future(self._rehearse(rehearsal)))
+        if config.feed.spin:
+            beside.append(asyncio.ensure_future(spin()))
         stopped = asyncio.ensure_future(self._stop.wait())
         self.fabric.set_mode(Mode.ACTIVE)
         self.phase = Phase.TRADING

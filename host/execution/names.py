@@ -8,6 +8,7 @@ without leading zeros; ``x`` is no digit here, so base 36 leaves it out and has 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["ClientId", "client_id", "parse_client_id"]
@@ -34,7 +35,7 @@ def client_id(instance: str, session: int, decision: int, part: int = 0) -> str:
     ValueError
         A number is below 0 or too large.
     """
-    text = f"tg{instance}{_base(session)}x{_base(decision)}x{_base(part)}"
+    text = f"{_front(instance, session)}{_base(decision)}x{_base(part)}"
     if len(text) > _LONGEST or _FORM.fullmatch(text) is None:
         raise ValueError(
             f"expected numbers that fit a client id, was {session}, {decision}, {part}"
@@ -49,6 +50,12 @@ def parse_client_id(text: str) -> ClientId | None:
         return None
     instance, *numbers = found.groups()
     return ClientId(instance, *(_number(part) for part in numbers))
+
+
+@lru_cache(maxsize=64)
+def _front(instance: str, session: int) -> str:
+    """What all client ids of a session begin with."""
+    return f"tg{instance}{_base(session)}x"
 
 
 def _base(number: int) -> str:

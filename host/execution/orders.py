@@ -217,10 +217,11 @@ class Orders:
         except JournalError:
             self.halt("journal")
             raise
-        self._rows[name] = OrderRow(
-            request, self._session, decision, part, State.INTENT, "", _ZERO, _ZERO, now_ms, now_ms
-        )
-        return self._finish(name, self._venue.begin(request))
+        try:
+            sending = self._venue.begin(request)
+        finally:  # it may have been sent, whatever is raised
+            self._rows[name] = _intended(request, self._session, decision, part, now_ms)
+        return self._finish(name, sending)
 
     def rehearse(self, symbol: str, side: str, qty: Decimal, price: Decimal) -> OrderRequest:
         """What `start` does before it sends, taken back; see `host.driver.rehearsal`."""
@@ -409,3 +410,12 @@ class Orders:
         self._rows[name] = row
         self._on_change(Change(row, row.filled - before.filled, row.cost - before.cost))
         return row
+
+
+def _intended(
+    request: OrderRequest, session: int, decision: int, part: int, now_ms: int
+) -> OrderRow:
+    """An order of which nothing is known but the intent."""
+    return OrderRow(
+        request, session, decision, part, State.INTENT, "", _ZERO, _ZERO, now_ms, now_ms
+    )

@@ -125,6 +125,17 @@ class BookSide:
         if self._window:
             self._horizon = keys[0] if len(keys) >= self._window else NO_HORIZON
 
+    def find(self, prices_ticks: list[int]) -> int:
+        """How many of some prices are there; reads what `update` would read."""
+        keys, sign = self._keys, self._sign
+        there = len(keys)
+        return sum(
+            [
+                price in self.levels and bisect_left(keys, price * sign) < there
+                for price in prices_ticks
+            ]
+        )
+
     def leave_out_far(self) -> None:
         """There are asks whose price has no place in a record: the side is not known whole."""
         if self._horizon == NO_HORIZON:

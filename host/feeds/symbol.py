@@ -41,6 +41,8 @@ __all__ = ["SymbolFeed"]
 _ASKED_BIDS = int(RefillFlag.BID | RefillFlag.BID_UNKNOWN)
 _ASKED_ASKS = int(RefillFlag.ASK | RefillFlag.ASK_UNKNOWN)
 _ASKED_UNKNOWN = int(RefillFlag.BID_UNKNOWN | RefillFlag.ASK_UNKNOWN)
+#: Levels whose texts a rehearsal converts anew.
+_CONVERTED = 8
 
 
 class SymbolFeed:
@@ -245,6 +247,20 @@ class SymbolFeed:
             self._recent.clear()
             self._recent.append(event)
             self._load_held()
+
+    def rehearse(self, update: DepthUpdate) -> None:
+        """Read what `on_depth` would read for an event, and change nothing."""
+        if self.price_scale is None or self.qty_scale is None:
+            return
+        try:
+            bids, asks = self._units(update.bids), self._units(update.asks)
+            for price, qty in update.bids[:_CONVERTED]:  # as texts that were not there before
+                self.price_scale.units(price)
+                self.qty_scale.units(qty)
+        except ScaleError:
+            return
+        self.book.bids.find(bids[0])
+        self.book.asks.find(asks[0])
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Load a snapshot, or join it with the book that is there."""

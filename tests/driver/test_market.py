@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -176,3 +178,82 @@ def test_what_a_handler_raises_is_no_loss_and_is_raised_where_frames_are_taken()
         assert not losses
 
     run(lambda: watched(body))
+
+
+def frame(first: int, payload: bytes) -> bytes:
+    """A frame of a server (RFC 6455, section 5.2): FIN and opcode, length, payload."""
+    assert len(payload) < 126
+    return bytes([first, len(payload)]) + payload
+
+
+@pytest.mark.parametrize("cuts", [0, 7])
+def test_a_message_in_pieces_is_one_and_what_is_no_text_is_left_out(cuts: int) -> None:
+    sent = (
+        frame(0x81, b"one")
+        + frame(0x82, b"binary")
+        + frame(0x01, b"two")
+        + frame(0x89, b"ping")
+        + frame(0x00, b" and")
+        + frame(0x80, b" three")
+        + frame(0x02, b"binary")
+        + frame(0x80, b"in pieces")
+        + frame(0x81, "vi€r".encode())
+    )
+
+    async def test() -> None:
+        answered = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            key = head.split(b"Sec-WebSocket-Key: ")[1].split(b"\r\n")[0]
+            digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+            writer.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+            )
+            for at in range(0, len(sent), cuts or len(sent)):
+                writer.write(sent[at : at + (cuts or len(sent))])
+                await writer.drain()
+                await asyncio.sleep(0.001)
+            pong = await reader.readexactly(10)
+            assert pong[0] == 0x8A  # its payload is masked
+            answered.set()
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        got: list[bytes] = []
+        async with MarketStream(url, lambda _: None, 86_400.0) as stream:
+            while len(got) < 3:
+                got.append((await stream.take()).popleft().payload)
+            await answered.wait()
+            assert stream.counters["frames"] == 3
+        assert got == [b"one", b"two and three", "vi€r".encode()]
+        server.close()
+
+    run(test)
+
+
+def test_no_answer_leads_to_another_address() -> None:
+    async def test() -> None:
+        asked: list[str] = []
+
+        async def serve(request: web.Request) -> web.StreamResponse:
+            asked.append(request.path)
+            raise web.HTTPFound("/other")
+
+        app = web.Application()
+        app.router.add_get("/{name:.*}", serve)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        losses: list[str] = []
+        url = f"ws://127.0.0.1:{runner.addresses[0][1]}/here"
+        async with MarketStream(url, losses.append, 86_400.0) as stream:
+            await until(lambda: len(losses) > 1)
+            assert not stream.counters["connections"]
+        assert set(asked) == {"/here"}
+        await runner.cleanup()
+
+    run(test)

@@ -13,10 +13,11 @@ import orjson
 import pytest
 
 from host.driver.bridge import Market
-from host.driver.rehearsal import Rehearsal
+from host.driver.rehearsal import Rehearsal, spin
 from host.execution.journal import Journal
 from host.execution.orders import Orders
 from host.feeds.messages import Instrument
+from host.feeds.session import FeedSession
 from host.feeds.settings import FeedSettings
 from host.venues.interface import OrderRequest
 
@@ -47,11 +48,14 @@ class Stage:
         self.frame: bytes | str = b""
         self.busy = False
         self.prepared: list[OrderRequest] = []
+        instruments = [Instrument("BTCUSDT", 3, TICK, LOT)]
+        self.feed = FeedSession(instruments, FeedSettings())
         self.rehearsal = Rehearsal(
             lambda: self.frame,
             lambda: self.busy,
-            [Instrument("BTCUSDT", 3, TICK, LOT)],
+            instruments,
             FeedSettings(),
+            self.feed.feeds,
             MARKETS,
             self.orders,
             self.prepared.append,
@@ -127,3 +131,54 @@ def test_a_journal_that_fails_is_left_to_the_next_order(stage: Stage) -> None:
     stage.journal.close()
     stage.rehearsal.once()
     assert stage.rehearsal.count == 1
+
+
+def test_the_feed_of_the_driver_is_read_and_not_changed(stage: Stage) -> None:
+    snapshot = {
+        "lastUpdateId": 99, "symbol": "BTCUSDT",
+        "bids": [["60000.1", "7"]], "asks": [["60000.4", "8"]],
+    }  # fmt: skip
+    stage.feed.feed_payload(orjson.dumps(snapshot))
+    stage.feed.feed_payload(depth(100))
+    own = stage.feed.feeds["BTCUSDT"]
+
+    def state() -> tuple[Any, ...]:
+        sides = own.book.bids, own.book.asks
+        return (
+            *(dict(side.levels) for side in sides),
+            *(side.known for side in sides),
+            own.bid_mirror.prices_ticks(),
+            own.book.last_id,
+            len(stage.feed),
+            dict(stage.feed.counters),
+            len(stage.feed.refusals),
+        )
+
+    before = state()
+    assert own.synced and own.book.bids.levels
+    # prices that are not there, ones that are deleted, and one that is no price
+    for level in (["59990.0", "1"], ["60000.1", "0"], ["60000.15", "1"], ["x", "1"]):
+        event = orjson.loads(depth(103))
+        event["data"]["b"] = [["60000.2", "3"], level]
+        stage.frame = orjson.dumps(event)
+        for _ in range(3):
+            stage.rehearsal.once()
+    assert state() == before
+    assert stage.rehearsal.count == 12
+
+
+def test_a_loop_that_spins_lets_all_else_run() -> None:
+    async def body() -> int:
+        turns = 0
+        spinning = asyncio.ensure_future(spin())
+        loop = asyncio.get_running_loop()
+        until = loop.time() + 0.05
+        while loop.time() < until:
+            await asyncio.sleep(0.001)
+            turns += 1
+        spinning.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await spinning
+        return turns
+
+    assert asyncio.run(body()) > 10
