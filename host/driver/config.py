@@ -150,7 +150,11 @@ class StrategyConfig(_Section):
         description="exit: gain from which half is locked; 0: none",
     )
     time_ms: int = Field(
-        default=0, ge=0, le=86_400_000, description="exit: longest time in a position; 0: none"
+        default=10_000,
+        ge=0,
+        le=86_400_000,
+        description="exit: longest time in a position; 0: none, and with no other exit a position "
+        "that fills GROSS or CREDIT stays until the end",
     )
 
 

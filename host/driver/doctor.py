@@ -16,10 +16,10 @@ from host.driver.fabric import Board, Fabric
 from host.driver.opening import (
     board_of,
     credentials_of,
+    first_price,
     instruments_of,
     mode_of,
     paper_of,
-    price_of,
 )
 from host.driver.sizes import Sizes
 from host.links.base import LinkError
@@ -93,7 +93,7 @@ async def examine(
 
 async def _limits(config: RunConfig, fabric: Fabric, venue: CcxtVenue) -> list[Finding]:
     symbols = instruments_of(config, venue, fabric.identity)
-    prices = {one.number: price_of(await venue.depth(one.name, 5)) for one in symbols}
+    prices = {one.number: await first_price(venue, one.name) for one in symbols}
     balances = await venue.balances()
     quote = symbols[0].symbol.partition("/")[2].partition(":")[0]
     equity = sum((b.free + b.used for b in balances if b.asset == quote), Decimal(0))

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,7 @@ from host.settings import SettingError
 from host.venues.ccxt_venue import CcxtVenue
 from host.venues.guarded import open_exchange
 from host.venues.hosts import Mode, ModeError, check_live
+from host.venues.interface import Busy, Unknown
 from host.venues.keys import Credentials, KeyFileError, load_credentials
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "check",
     "credentials_of",
     "feed_of",
+    "first_price",
     "instruments_of",
     "kill_file",
     "markets_of",
@@ -44,6 +47,8 @@ __all__ = [
 
 #: The minute of BTCUSDT futures that comes with the project.
 BUNDLED = Path(__file__).resolve().parents[2] / "sim" / "data" / "usdm_btcusdt_20240808_60s.gz"
+#: Pauses between tries to get a first price: a paper market begins some time into its capture.
+_PRICE_WAITS_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 _PAPER_KEYS = Credentials("paperkey", "papersecret")
 
 
@@ -246,6 +251,33 @@ def price_of(depth: bytes) -> Decimal:
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, ArithmeticError):
         raise SettingError("snapshot: expected levels on both sides, was none") from None
     return (bid + ask) / 2
+
+
+async def first_price(
+    venue: CcxtVenue, name: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+) -> Decimal:
+    """The mid of a symbol; a venue that has no snapshot yet is asked again for some seconds.
+
+    Parameters
+    ----------
+    name : str
+        The venue's name of the symbol.
+    sleep : callable
+        Waits some seconds.
+
+    Raises
+    ------
+    VenueFault
+        It still has none.
+    SettingError
+        As `price_of`.
+    """
+    for wait_s in _PRICE_WAITS_S:
+        try:
+            return price_of(await venue.depth(name, 5))
+        except (Busy, Unknown):
+            await sleep(wait_s)
+    return price_of(await venue.depth(name, 5))
 
 
 def mode_of(config: RunConfig) -> Mode:

@@ -73,6 +73,9 @@ def facts_of(session: Session) -> dict[str, Any]:
 def _books(session: Session) -> dict[str, Any]:
     rows = session.journal.orders(session.number)
     fills = session.journal.fills(session.number)
+    # a paper market that does not run at our pace stamps its fills at its own
+    paced = session.config.mode == "paper" and session.config.paper.speed != 1
+    heard_ms = {row.venue_id: row.updated_ms for row in rows} if paced else {}
     ledger = Ledger(session.opening)
     ledger.add(fills)
     accounts = {}
@@ -105,7 +108,7 @@ def _books(session: Session) -> dict[str, Any]:
             ],
             "fills": [
                 {
-                    "time_ms": fill.time_ms,
+                    "time_ms": heard_ms.get(fill.venue_id, fill.time_ms),
                     "symbol": fill.symbol,
                     "side": fill.side,
                     "price": str(fill.price),

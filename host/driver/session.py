@@ -34,12 +34,12 @@ from host.driver.opening import (
     board_of,
     credentials_of,
     feed_of,
+    first_price,
     instruments_of,
     kill_file,
     markets_of,
     mode_of,
     paper_of,
-    price_of,
 )
 from host.driver.outcome import facts_of
 from host.driver.parts import Parts
@@ -292,7 +292,7 @@ class Session:
         self.stops = Stops(self)
         self.watch = Watch(self)
         for one in self.symbols:
-            self.prices[one.number] = price_of(await self.venue.depth(one.name, 5))
+            self.prices[one.number] = await first_price(self.venue, one.name, self.sleep)
         self.equity_start = await self.watch.equity()
         self.sizes = Sizes(config, self.fabric, self.symbols, self.prices, self.equity_start)
         # the board's clock first: what is told before it would be older than anything allows

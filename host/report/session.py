@@ -201,7 +201,8 @@ def _clock() -> Any:
 
 def _finish(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(_clock())
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderpad=0)
+    axes.set_title(axes.get_title(loc="left"), pad=26)
 
 
 def _page(facts: dict[str, Any], sections: Sequence[Section]) -> str:
