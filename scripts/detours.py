@@ -1,114 +1,160 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LUTs that a placement left far off the way of their signals, found in what nextpnr wrote.
+"""Shorter ways in a placed design: cells off their paths move, LUTs that serve two ends are copied.
 
 A register of the book feeds itself through a LUT that also takes a value from the other end of the
 part. The wire is as long wherever between the two that LUT lies, so a placer that weighs wire by
-length alone may leave it at the far end: the loop then crosses the part twice in a clock. A few
-such LUTs, of thirty thousand, decide the clock of a seed. Here they lose their place, and all
-others are fixed where they are, so that nextpnr's next run places these alone, with the timing of
-all the rest known.
+length may leave it at the far end: the loop then crosses the part twice in a clock. A few such
+cells, of fifty thousand, decide the clock of a seed. Here the slowest paths are looked at one by
+one, and of each the cell is moved, or the LUT copied for its late receivers, that shortens it most.
+Nothing else changes; nextpnr checks the places and routes them.
 """
 
-import json
-import re
-from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-__all__ = ["loosen"]
+from placed import LUT, TO_REGISTER, Pin, Placed, Tile, away
 
-#: A way of so many columns and rows from driver to receiver is looked at,
-LONG = 85
-#: when so many of them would not be, were the LUT at one of its neighbours.
-DETOUR = 30
-_PLACE, _STRENGTH = "NEXTPNR_BEL", "BEL_STRENGTH"
-_FIXED = format(6, "032b")  # as a pin that the constraints name
-#: Where a LUT's output goes when the two cannot be parted.
-_BOUND = {"DI", "F1", "FXA", "FXB"}
-_At = tuple[int, int]
+__all__ = ["Shortened", "shorten"]
+
+#: Paths down to it are looked at, and those that take up to `SHARE` less than the slowest, ns.
+GOAL, SHARE = 9.3, 1.0
+#: A move that gains less is none; a copy has to gain so much more than a move.
+LEAST, COPY = 0.15, 0.3
+_ROUNDS, _TILES = 60, 400
+_LUT_NS = 0.24
 
 
-def loosen(placed: Path, out: Path) -> list[str]:
-    """Take the places of such LUTs out of a placed design, and fix all others.
+class Shortened(NamedTuple):
+    """What came of it: the slowest path before and after, ns; cells that were moved or made."""
+
+    before_ns: float
+    after_ns: float
+    cells: int
+
+
+class _Step(NamedTuple):
+    """Something to do for a path."""
+
+    gain_ns: float
+    name: str
+    site: str
+    #: receivers of a copy; none: the cell itself moves
+    pins: tuple[Pin, ...] = ()
+
+
+def shorten(placed: Path, out: Path) -> Shortened:
+    """Shorten the slowest paths of a placed design.
 
     Parameters
     ----------
     placed : pathlib.Path
         Design as nextpnr writes it after placement, JSON.
     out : pathlib.Path
-        Takes the same without those places.
-
-    Returns
-    -------
-    list of str
-        Names of the LUTs.
+        Takes the same with every cell fixed.
     """
-    design = json.loads(placed.read_text(encoding="utf-8"))
-    (cells,) = (module["cells"] for module in design["modules"].values())
-    found = _found(cells)
-    for name, cell in cells.items():
-        if name in found:
-            del cell["attributes"][_PLACE], cell["attributes"][_STRENGTH]
-        elif _PLACE in cell["attributes"]:
-            cell["attributes"][_STRENGTH] = _FIXED
-    out.write_text(json.dumps(design), encoding="utf-8")
-    return sorted(found)
+    design = Placed(placed)
+    changed: set[str] = set()
+    arrivals = design.arrivals()
+    before_ns = _slowest(design, arrivals)
+    for _ in range(_ROUNDS):
+        done = _round(design, arrivals)
+        if not done:
+            break
+        changed |= done
+        arrivals = design.arrivals()
+    design.write(out)
+    return Shortened(before_ns, _slowest(design, arrivals), len(changed))
 
 
-def _found(cells: dict[str, Any]) -> set[str]:
-    at: dict[str, _At] = {}
-    for name, cell in cells.items():
-        if place := re.match(r"X(\d+)/Y(\d+)/", cell["attributes"].get(_PLACE, "")):
-            at[name] = int(place[1]), int(place[2])
-    drivers: dict[int, str] = {}
-    receivers: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for name, port, wire, is_output in _pins(cells):
-        if is_output:
-            drivers[wire] = name
-        else:
-            receivers[wire].append((name, port))
-    found = set()
-    for name, cell in cells.items():
-        if name not in at or not _is_lut_alone(cell):
-            continue
-        (output,) = cell["connections"]["F"]
-        taken = [
-            at[drivers[wire]]
-            for port in "ABCD"
-            for wire in cell["connections"].get(port, ())
-            if drivers.get(wire) in at
+def _slowest(design: Placed, arrivals: dict[Pin, float]) -> float:
+    ends = design.ends(arrivals)
+    return ends[0].ns if ends else 0.0
+
+
+def _round(design: Placed, arrivals: dict[Pin, float]) -> set[str]:
+    """One step for each slow path that shares no cell with one before it; the cells."""
+    rests = design.rests()
+    ends = design.ends(arrivals)
+    touched: set[str] = set()
+    done: set[str] = set()
+    for end in ends:
+        if end.ns <= max(GOAL, ends[0].ns - SHARE):
+            break
+        path = design.way_of(end, arrivals)
+        if touched.isdisjoint(path):
+            steps = [step for name in path for step in _steps(design, name, arrivals, rests)]
+            if steps:
+                step = max(steps, key=lambda one: one.gain_ns - (COPY if one.pins else 0.0))
+                touched.update(path)
+                if step.pins:
+                    twin = design.divide(step.name, list(step.pins), step.site)
+                    arrivals[twin, "F"] = arrivals[step.name, "F"]
+                    rests.update({(twin, port): rests[step.name, port] for port in "ABCD"})
+                    done.add(twin)
+                else:
+                    design.move(step.name, step.site)
+                    done.add(step.name)
+    return done
+
+
+def _steps(
+    design: Placed, name: str, arrivals: dict[Pin, float], rests: dict[Pin, float]
+) -> list[_Step]:
+    """What could be done with a cell."""
+    kind = design.kind(name)
+    if not kind:
+        return []
+    outputs = design.cells[name]["connections"].get("F" if kind == LUT else "Q", ())
+    receivers = [pin for wire in outputs for pin in design.receivers[wire] if pin[0] in design.tile]
+    found = [_better(design, name, receivers, arrivals, rests)]
+    if kind == LUT:
+        at, there = design.tile[name], arrivals[name, "F"]
+        late = [
+            pin for pin in receivers if there + away(at, design.tile[pin[0]]) + rests[pin] > GOAL
         ]
-        given = [at[other] for other, _ in receivers[output] if other in at]
-        if not taken or not given or any(port in _BOUND for _, port in receivers[output]):
-            continue
-        longest = _longest(at[name], taken, given)
-        if longest >= LONG and longest - DETOUR >= min(
-            _longest(other, taken, given) for other in {*taken, *given}
-        ):
-            found.add(name)
-    return found
+        if late and len(late) < len(receivers):
+            step = _better(design, name, late, arrivals, rests)
+            found.append(step and step._replace(pins=tuple(late)))
+    return [step for step in found if step is not None]
 
 
-def _pins(cells: dict[str, Any]) -> Any:
-    """Cell, port, wire and whether it is an output, of each pin."""
-    for name, cell in cells.items():
-        for port, wires in cell["connections"].items():
-            for wire in wires:
-                if isinstance(wire, int):
-                    yield name, port, wire, cell["port_directions"][port] == "output"
+def _better(
+    design: Placed,
+    name: str,
+    receivers: Sequence[Pin],
+    arrivals: dict[Pin, float],
+    rests: dict[Pin, float],
+) -> _Step | None:
+    """The place where the slowest path through a cell is shortest, None where it is there."""
+    lut = design.kind(name) == LUT
+    cell = design.cells[name]
+    taken = [
+        (design.tile[driver[0]], arrivals[driver])
+        for port in ("ABCD" if lut else ("M", "CE"))
+        for wire in cell["connections"].get(port, ())
+        if (driver := design.drivers.get(wire)) and driver[0] in design.tile
+    ]
+    given = [(design.tile[pin[0]], rests[pin]) for pin in receivers]
+    if not taken or not given:
+        return None
 
+    def cost(tile: Tile) -> float:
+        first = max(ns + away(tile, other) for other, ns in taken)
+        second = max(ns + away(tile, other) for other, ns in given)
+        return first + _LUT_NS + second if lut else max(first, TO_REGISTER + second)
 
-def _is_lut_alone(cell: dict[str, Any]) -> bool:
-    """A LUT that is no part of a carry, a memory or a wider multiplexer."""
-    used = {port for port, wires in cell["connections"].items() if wires}
-    mode = cell["parameters"].get("MODE", "LOGIC")
-    return cell["type"] == "TRELLIS_COMB" and mode == "LOGIC" and {"F"} <= used <= set("ABCDF")
-
-
-def _longest(place: _At, taken: list[_At], given: list[_At]) -> int:
-    """Longest way of a signal through a cell at a place, columns and rows."""
-
-    def away(other: _At) -> int:
-        return abs(place[0] - other[0]) + abs(place[1] - other[1])
-
-    return max(map(away, taken)) + max(map(away, given))
+    now = cost(design.tile[name])
+    columns, rows = zip(*(tile for tile, _ in [*taken, *given]), strict=True)
+    tiles = sorted(
+        (cost((x, y)), (x, y))
+        for x in range(min(columns), max(columns) + 1)
+        for y in range(min(rows), max(rows) + 1)
+        if design.uses((x, y))
+    )
+    for ns, tile in tiles[:_TILES]:
+        if ns >= now - LEAST:
+            return None
+        if site := design.free(name, tile):
+            return _Step(now - ns, name, site)
+    return None

@@ -4,8 +4,8 @@
 
 ``xc7`` is an estimate of cells by Yosys alone. ``ecp5`` places the book on an ECP5-85F of speed
 grade 6 with nextpnr and tells its estimate of the clock after placement, or with ``--route`` after
-routing; then what the placement left far off its way is placed again first (`detours`). A shift
-register feeds the inputs, and the outputs are folded into one pin. Needs the packages of the extra
+routing; then what the placement left far off its way is moved first (`detours`). A shift register
+feeds the inputs, and the outputs are folded into one pin. Needs the packages of the extra
 ``bitstream``.
 """
 
@@ -24,7 +24,7 @@ from amaranth.lib.wiring import In, Out
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from detours import loosen  # noqa: E402
+from detours import shorten  # noqa: E402
 
 from hdl.book.book import Book  # noqa: E402
 from hdl.config import BuildConfig  # noqa: E402
@@ -117,13 +117,18 @@ def clock_of(name: str, seed: int, route: bool) -> str:
     if not route:
         text = run(NEXTPNR, *command, *place)
     else:
-        first, loose, again = (f"{name}_{step}{seed}" for step in ("placed", "loose", "again"))
+        first, moved, checked = (f"{name}_{step}{seed}" for step in ("placed", "moved", "checked"))
         run(NEXTPNR, *command, *place, "--write", f"{first}.json")
-        found = loosen(WORK / f"{first}.json", WORK / f"{loose}.json")
-        print(f"seed {seed}: {len(found)} LUTs placed again", flush=True)
-        command[-1] = f"{loose}.json"
-        run(NEXTPNR, *command, "--no-pack", *place, "--write", f"{again}.json")
-        command[-1] = f"{again}.json"
+        found = shorten(WORK / f"{first}.json", WORK / f"{moved}.json")
+        print(
+            f"seed {seed}: slowest path {found.before_ns:.2f} ns, "
+            f"with {found.cells} cells moved or copied {found.after_ns:.2f} ns",
+            flush=True,
+        )
+        # a place that is none is an error here
+        command[-1] = f"{moved}.json"
+        run(NEXTPNR, *command, "--no-pack", *place, "--write", f"{checked}.json")
+        command[-1] = f"{checked}.json"
         text = run(NEXTPNR, *command, "--no-pack", "--no-place", "--router", "router1")
     return str(re.findall(r"Max frequency for clock .*: (\S+ MHz)", text)[-1])
 
