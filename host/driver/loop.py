@@ -210,11 +210,9 @@ class Driver:
         self._received_ns = received_ns or time.perf_counter_ns()
         self._frame = payload
         self._feed.feed_payload(payload, "", connection)
-        try:
-            self.flush()
-        finally:  # behind what hurries
-            if self._feed.needs_snapshot:
-                self._ask_snapshots()
+        self.flush()
+        if self._feed.needs_snapshot:  # behind what hurries
+            self._ask_snapshots()
 
     def on_frames(self, payloads: Sequence[bytes | str]) -> None:
         """Take frames that have waited too long: depth events of a symbol become one.
