@@ -177,6 +177,7 @@ async def _compare(server: PaperServer, hand: Hand, path: Path, found: Counter[s
     journal = Journal(path)
     keys = Credentials("paperkey", "papersecret")
     venue = CcxtVenue("binanceusdm", Mode.PAPER, keys, now_ms, server.url)
+    venue.weights = WeightBudget(1 << 30, now_ms)  # what the traders have used is not to stop it
     try:
         await venue.start()
         orders = Orders(venue, journal, 1, now_ms, window_ms=WINDOW_MS)
