@@ -45,13 +45,15 @@ class SweptMemory(wiring.Component):
         ``auto`` to leave it to synthesis.
     early : bool
         Writes are taken a cycle early.
+    at_once : bool
+        Reads take no cycle; for few rows, in distributed memory.
 
     Members
     -------
     read_addr : In
         Row to read.
     read_data : Out(shape)
-        That row, one cycle later.
+        That row, one cycle later, or in the same where reads are at once.
     write_en, write_addr, write_data : In
         Row to write.
     written : Out(shape)
@@ -68,8 +70,10 @@ class SweptMemory(wiring.Component):
         forwarded: bool = False,
         style: str = "block",
         early: bool = False,
+        at_once: bool = False,
     ) -> None:
-        self.shape, self.depth, self.clear, self.early = shape, depth, clear, early
+        self.shape, self.depth, self.clear = shape, depth, clear
+        self.early, self.at_once = early, at_once
         self.attrs = block_ram(forwarded) | {"ram_style": style}
         addr_bits = (depth - 1).bit_length()
         super().__init__(
@@ -89,7 +93,8 @@ class SweptMemory(wiring.Component):
         m.submodules.rows = rows = memory.Memory(
             shape=self.shape, depth=self.depth, init=[], attrs=self.attrs
         )
-        read, write = rows.read_port(), rows.write_port()
+        read = rows.read_port(domain="comb" if self.at_once else "sync")
+        write = rows.write_port()
         swept, over = Signal(range(self.depth + 1)), Signal()
         en, addr, row = Signal(), Signal.like(self.write_addr), Signal.like(self.write_data)
         with m.If(~over):
@@ -100,13 +105,14 @@ class SweptMemory(wiring.Component):
             en.eq((self.write_en & self.done) | ~over),
             addr.eq(Mux(over, self.write_addr, swept[: len(self.write_addr)])),
             row.eq(self.write_data),
-            read.en.eq(1),
             read.addr.eq(self.read_addr),
             self.read_data.eq(read.data),
             self.written.eq(write.data),
         ]
         with m.If(~over):
             m.d.comb += row.eq(self.clear)
+        if not self.at_once:
+            m.d.comb += read.en.eq(1)
         if self.early:
             early_en, early_addr = Signal.like(en), Signal.like(addr)
             early_row = Signal.like(row, reset_less=True)

@@ -51,7 +51,16 @@ NEVER_WAIVED = (
     *(reason for reason in Reason if reason <= Reason.BOOK),
     *(Reason.KILL, Reason.SYMBOL_HALTED, Reason.ORDER_TYPE, Reason.OWN_ORDERS, Reason.CROWDED),
 )
+#: Controls on what came before an order, which are not judged where that is not settled.
+UNSETTLED = (
+    *(Reason.REDUCE_ONLY, Reason.POSITION, Reason.RATE, Reason.DUPLICATE, Reason.SELF_TRADE),
+    *(Reason.RATE_SYMBOL, Reason.WINDOW_QTY, Reason.WINDOW_NOTIONAL, Reason.DRIFT),
+    *(Reason.REPEAT, Reason.ORDER_TRADE, Reason.GROSS, Reason.NET, Reason.OPEN_ORDERS),
+    *(Reason.CREDIT, Reason.CREDIT_STALE, Reason.VOLATILITY, Reason.WATCHDOG),
+    *(Reason.OWN_ORDERS, Reason.REPORT, Reason.RECONCILE),
+)
 _BBO_IGNORES = int(ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE)
+_UNSETTLED_MASK = sum(1 << reason for reason in UNSETTLED)
 _EXITS_MASK = sum(1 << reason for reason in EXITS_PASS)
 _WAIVE_MASK = sum(1 << reason for reason in Reason if reason not in NEVER_WAIVED)
 ACK, FILL, CANCEL, REJECT, CANCELLING = map(
@@ -447,6 +456,8 @@ class GateModel:
         verdict &= ~(limits["waive"] & _WAIVE_MASK)
         if exits:
             verdict &= ~_EXITS_MASK
+        if order.crowded:
+            verdict &= ~_UNSETTLED_MASK
         slot = NO_SLOT
         if not verdict:
             slot = self._next_slot

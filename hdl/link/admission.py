@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backpressure in one place: a record is taken only when all it can cause has room."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.records import IN_RECORD, InFlag, InKind
+from hdl.risk.gate import MOVING
 from hdl.types import count_layout
 
 __all__ = ["IN_FLIGHT", "Admission"]
@@ -18,8 +19,9 @@ IN_FLIGHT = 24
 class Admission(wiring.Component):
     """Pass records while `room`; between two of them, reset symbols.
 
-    `ready` is a function of the queues and of resets alone, never of `valid`. A reset waits for no
-    queue, because it causes no output. The symbols to be reset are marked and looked at in turn,
+    `ready` is a function of the queues, of resets and of the record before, never of `valid`. Behind
+    a record that changes what an order is judged by, a clock stays free: the gate counts on it. A
+    reset waits for no queue, because it causes no output. The symbols to be reset are marked and looked at in turn,
     one a cycle; each is sent as two records, a CLEAR of the bids and of the asks.
 
     Parameters
@@ -70,12 +72,12 @@ class Admission(wiring.Component):
         symbols = self.config.symbols
         marked, resetting = Signal(symbols), Signal()
         at, asks = Signal(range(symbols)), Signal()
-        here = Signal()
+        here, moving = Signal(), Signal()
         m.d.comb += [
             here.eq(marked.bit_select(at, 1)),
             self.busy.eq(resetting | self.reset),
             self.own.eq(resetting & self.swept & here),
-            self.i.ready.eq(self.room & self.swept & ~self.busy),
+            self.i.ready.eq(self.room & self.swept & ~self.busy & ~moving),
             self.o.valid.eq((self.i.valid & self.i.ready) | self.own),
             self.o.p.eq(self.i.p),
             self.counts.symbol_resets.eq(self.own & asks),
@@ -94,5 +96,10 @@ class Admission(wiring.Component):
             m.d.sync += at.eq(Mux(at == symbols - 1, 0, at + 1))
         with m.If(self.reset & (self.reset_symbol < symbols)):
             m.d.sync += marked.bit_select(self.reset_symbol[: len(at)], 1).eq(1)
-        m.d.sync += resetting.eq(self.reset | marked.any())
+        m.d.sync += [
+            resetting.eq(self.reset | marked.any()),
+            moving.eq(
+                self.i.valid & self.i.ready & Cat(self.i.p.kind == kind for kind in MOVING).any()
+            ),
+        ]
         return m

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controls on what all symbols come to together: gross, net, open orders, credit."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.risk.exposure import exposure_layout
-from hdl.risk.sums import over
+from hdl.risk.sums import above, add, beyond_room, total_of
+from hdl.types import intent_layout
 
 __all__ = ["Credit"]
 
@@ -15,7 +16,10 @@ __all__ = ["Credit"]
 class Credit(wiring.Component):
     """Value of everything open and held, over all symbols, and what may still be spent.
 
-    Findings belong to stage 2 of the gate and are complete; one token a cycle.
+    Findings belong to stage 2 of the gate: what is left below each limit is found in stage 1, without
+    the order's value. What an accepted order makes of the totals is found in stage 2 as well and
+    chosen in stage 3. One token a cycle; no order stands directly behind one that is accepted, or
+    behind a record that changes what is kept here.
 
     Parameters
     ----------
@@ -24,8 +28,10 @@ class Credit(wiring.Component):
 
     Members
     -------
-    side, value, now_us, told : In
-        Of the token in stage 2: side, what its order is worth, stream time, and what it carries.
+    i, intent1, intent2 : In(intent_layout)
+        Tokens in stages 0, 1 and 2.
+    value : In
+        What an order in stage 2 is worth.
     accept, exits, done, adopt, credit_record : In(1)
         It is an accepted order; that only reduces; ends an order; leaves nothing of its symbol
         open; states the credit.
@@ -34,7 +40,7 @@ class Credit(wiring.Component):
     row : In(exposure_layout)
         What is kept of its symbol.
     held_gross, held_net : In
-        Value of all positions, added without and with their sign.
+        Value of all positions, added without and with their sign, as of the token in stage 0.
     max_gross, max_net, max_open_orders, credit_age_us : In
         Registers.
     gross, net, open_orders, credit, stale : Out(1)
@@ -46,10 +52,8 @@ class Credit(wiring.Component):
         held = config.held_bits
         super().__init__(
             {
-                "side": In(1),
+                **{name: In(intent_layout(config)) for name in ("i", "intent1", "intent2")},
                 "value": In(config.notional_bits),
-                "now_us": In(64),
-                "told": In(64),
                 **dict.fromkeys(("accept", "exits", "done", "adopt", "credit_record"), In(1)),
                 "freed_value": In(config.notional_bits),
                 "row": In(exposure_layout(config)),
@@ -65,45 +69,90 @@ class Credit(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        bits = self.config.notional_bits + 8
-        values = {"buy": Signal(bits, name="buy_value"), "sell": Signal(bits, name="sell_value")}
-        count = Signal(16)
-        for at, (name, value) in enumerate(values.items()):
-            mine = self.side == at
-            with m.If(self.adopt):
-                m.d.sync += value.eq(value - self.row[f"{name}_value"])
-            with m.Elif(self.accept & mine):
-                m.d.sync += value.eq(value + self.value)
-            with m.Elif(self.done & mine):
-                m.d.sync += value.eq(value - self.freed_value)
+        row, freed, value = self.row, self.freed_value, self.value
+        side, bits = self.intent2.side, self.config.notional_bits + 8
+        totals = (
+            ("buys", bits, value, row.buy_value, freed, ~side),
+            ("sells", bits, value, row.sell_value, freed, side),
+            ("both", bits + 1, value, row.buy_value + row.sell_value, freed, Const(1, 1)),
+            ("count", 16, Const(1, 1), row.buys + row.sells, Const(1, 1), Const(1, 1)),
+        )
+        now = {
+            name: self._total(m, name, width, more, adopted, less, mine)
+            for name, width, more, adopted, less, mine in totals
+        }
+        self._rooms(m, now)
+        self._credit(m)
+        return m
+
+    def _total(
+        self,
+        m: Module,
+        name: str,
+        bits: int,
+        more: Value,
+        adopted: Value,
+        less: Value,
+        mine: Value,
+    ) -> Value:
+        """Something added up over all open orders, as all tokens up to stage 3 leave it."""
+        total, after, moved = (
+            Signal(bits, name=name),
+            Signal(bits, name=f"{name}_after"),
+            Signal(name=f"{name}_moved"),
+        )
+        now = Signal(bits, name=f"{name}_now")
+        m.d.comb += now.eq(Mux(moved, after, total))
+        m.d.sync += [after.eq(now + more), moved.eq(self.accept & mine), total.eq(now)]
         with m.If(self.adopt):
-            m.d.sync += count.eq(count - self.row.buys - self.row.sells)
-        with m.Elif(self.accept):
-            m.d.sync += count.eq(count + 1)
-        with m.Elif(self.done):
-            m.d.sync += count.eq(count - 1)
+            m.d.sync += total.eq(now - adopted)
+        with m.Elif(self.done & mine):
+            m.d.sync += total.eq(now - less)
+        return now
 
-        left, since_us, known = Signal(64), Signal(64), Signal()
-        with m.If(self.credit_record):
-            m.d.sync += [left.eq(self.told), since_us.eq(self.now_us), known.eq(1)]
-        with m.Elif(self.accept & ~self.exits):
-            m.d.sync += left.eq(Mux(self.credit, 0, left - self.value))
-
-        wide = max(self.config.held_bits + 1, bits + 1, 66)
-        opened = Mux(self.side, values["sell"], values["buy"])
-        held = Mux(self.side, -self.held_net, self.held_net)
-        m.d.comb += [
-            self.gross.eq(
-                over(
-                    m,
-                    [self.held_gross, values["buy"], values["sell"], self.value],
-                    self.max_gross,
-                    wide,
+    def _rooms(self, m: Module, now: dict[str, Value]) -> None:
+        """What open orders leave of the limits, and whether the order goes beyond it."""
+        bits = max(self.config.held_bits, self.config.notional_bits + 9, 64) + 3
+        below_gross, below_net = Signal(signed(bits)), Signal(signed(bits))
+        left_gross, left_net = Signal(signed(bits)), Signal(signed(bits))
+        net = Mux(self.i.side, self.held_net, ~self.held_net)  # ~x is -x - 1
+        m.d.sync += [
+            below_gross.eq(self.max_gross - self.held_gross),
+            below_net.eq(add(self.max_net, net, bits, ~self.i.side)),
+            left_gross.eq(total_of(m, [below_gross], [now["both"]], bits)),
+            left_net.eq(
+                total_of(
+                    m, [below_net], [Mux(self.intent1.side, now["sells"], now["buys"])], bits
                 )
             ),
-            self.net.eq(over(m, [held, opened, self.value], self.max_net, wide)),
-            self.open_orders.eq(count >= self.max_open_orders),
-            self.credit.eq(self.value > left),
-            self.stale.eq(~known | over(m, [self.now_us, -since_us], self.credit_age_us, 66)),
+            self.open_orders.eq(now["count"] >= self.max_open_orders),
         ]
-        return m
+        m.d.comb += [
+            self.gross.eq(beyond_room(self.value, left_gross)),
+            self.net.eq(beyond_room(self.value, left_net)),
+        ]
+
+    def _credit(self, m: Module) -> None:
+        """What may still be spent, and when it was told."""
+        left, after, paid, now = Signal(64), Signal(64), Signal(), Signal(64)
+        left2, since_us, known = Signal(64), Signal(64), Signal()
+        oldest = Signal(signed(65))
+        short = self.value > left2
+        m.d.comb += [
+            now.eq(Mux(paid, after, left)),
+            self.credit.eq(above(self.value, left2)),
+        ]
+        m.d.sync += [
+            left.eq(now),
+            left2.eq(now),
+            after.eq(Mux(short, 0, (left2 - self.value)[:64])),
+            paid.eq(self.accept & ~self.exits),
+            oldest.eq(self.i.now_us - self.credit_age_us),
+            self.stale.eq(~known | (since_us < oldest)),
+        ]
+        with m.If(self.credit_record):
+            m.d.sync += [
+                left.eq(self.intent2.update_id),
+                since_us.eq(self.intent2.now_us),
+                known.eq(1),
+            ]

@@ -8,9 +8,8 @@ from amaranth.lib.wiring import In, Out
 from hdl.config import BuildConfig
 from hdl.records import InKind, ViewReason
 from hdl.risk.limits import limit_layout
-from hdl.risk.price import beyond
 from hdl.risk.rows import Rows
-from hdl.risk.sums import over
+from hdl.risk.sums import over, total_of
 from hdl.types import intent_layout
 
 __all__ = ["Data", "bbo_valid", "pause_layout"]
@@ -42,10 +41,10 @@ class Data(wiring.Component):
     -------
     symbol : In(8)
         Symbol of the token in stage 0 with the next clock.
-    valid1, valid2 : In(1), intent1, intent2 : In(intent_layout)
-        Tokens in stages 1 and 2.
-    limits1, limits2 : In(limit_layout)
-        Their limits.
+    valid1 : In(1), i, intent1, intent2 : In(intent_layout)
+        Tokens in stages 0, 1 and 2, and whether there is one in stage 1.
+    limits0, limits1 : In(limit_layout)
+        Limits of those in stages 0 and 1.
     clock_step, clock_drift_us : In(32)
         Registers.
     spread, paused, clock : Out(1)
@@ -60,11 +59,11 @@ class Data(wiring.Component):
             {
                 "symbol": In(8),
                 "valid1": In(1),
-                "valid2": In(1),
+                "i": In(intent_layout(config)),
                 "intent1": In(intent_layout(config)),
                 "intent2": In(intent_layout(config)),
+                "limits0": In(limit_layout()),
                 "limits1": In(limit_layout()),
-                "limits2": In(limit_layout()),
                 "clock_step": In(32),
                 "clock_drift_us": In(32),
                 **dict.fromkeys(("spread", "paused", "clock"), Out(1)),
@@ -76,7 +75,7 @@ class Data(wiring.Component):
         m = Module()
         m.submodules.rows = rows = Rows(pause_layout(), self.config.symbols)
         row1, new = rows.row1, rows.new2
-        one, two, limits = self.intent1, self.intent2, self.limits2
+        one, two = self.intent1, self.intent2
         m.d.comb += [
             rows.index.eq(self.symbol[: len(rows.index)]),
             rows.write_index2.eq(rows.index2),
@@ -87,20 +86,23 @@ class Data(wiring.Component):
         )
 
         # A mid that moves too far from where its window began pauses the symbol.
-        moved, elapsed_us, until_us = Signal(signed(34)), Signal(64), Signal(65)
-        known, paused, marks = Signal(), Signal(), Signal()
+        limits0, limits1 = self.limits0, self.limits1
+        low, high = Signal(signed(36)), Signal(signed(36))
+        began, until_us = Signal(signed(65)), Signal(65)
+        within, far, paused, marks = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [
-            moved.eq(one.mid2 - row1.mid2),
-            elapsed_us.eq(one.now_us - row1.since_us),
-            known.eq(row1.known),
+            low.eq(self.i.mid2 - (limits0.pause_ticks << 1)),
+            high.eq(self.i.mid2 + (limits0.pause_ticks << 1)),
+            began.eq(self.i.now_us - limits0.pause_window_us),
+            within.eq(row1.known & (row1.since_us >= began)),
+            far.eq((row1.mid2 < low) | (row1.mid2 > high)),
             paused.eq(one.now_us < row1.until_us),
-            until_us.eq(one.now_us + self.limits1.pause_us),
+            until_us.eq(one.now_us + limits1.pause_us),
             marks.eq(self.valid1 & one.book & bbo_valid(one.reasons)),
         ]
-        within = known & (elapsed_us <= limits.pause_window_us)
         trips = Signal()
         m.d.comb += [
-            trips.eq(marks & within & beyond(moved, limits.pause_ticks << 1)),
+            trips.eq(marks & within & far),
             self.paused.eq(paused | trips),
             rows.write2.eq(marks),
             new.eq(rows.row2),
@@ -110,21 +112,19 @@ class Data(wiring.Component):
         with m.If(trips):
             m.d.comb += new.until_us.eq(until_us)
 
-        # Both clocks are taken as equal at each TIMER.
-        device, device_base = Signal(96), Signal(64)
-        stream_base, told = Signal(64), Signal()
-        stream_us, device_us, told2 = Signal(64), Signal(64), Signal()
+        # Both clocks are taken as equal at each TIMER: what lies between them then is the base.
+        device, told = Signal(96), Signal()
+        apart, base = Signal(signed(65)), Signal(signed(65))
+        drift = self.clock_drift_us
         m.d.sync += [
             device.eq(device + self.clock_step),
-            stream_us.eq(one.now_us - stream_base),
-            device_us.eq(device[32:] - device_base),
-            told2.eq(told),
+            apart.eq(self.i.now_us - device[32:]),
+            self.clock.eq(
+                ~told
+                | total_of(m, [drift, base], [apart], 67)[-1]
+                | total_of(m, [drift, apart], [base], 67)[-1]
+            ),
         ]
         with m.If(self.valid1 & (one.kind == InKind.TIMER)):
-            m.d.sync += [told.eq(1), stream_base.eq(one.now_us), device_base.eq(device[32:])]
-        m.d.comb += self.clock.eq(
-            ~told2
-            | over(m, [stream_us, -device_us], self.clock_drift_us, 66)
-            | over(m, [device_us, -stream_us], self.clock_drift_us, 66)
-        )
+            m.d.sync += [told.eq(1), base.eq(apart)]
         return m

@@ -7,20 +7,14 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.records import InKind
+from hdl.risk.limits import limit_layout
 from hdl.risk.rows import Rows
-from hdl.risk.sums import over
+from hdl.risk.sums import bounded, over, total_of
+from hdl.types import intent_layout
 
-__all__ = ["Exposure", "exposure_layout", "saturate"]
+__all__ = ["Exposure", "exposure_layout"]
 
 COUNT = 32  # bits of orders and of orders that fills allow
-
-
-def saturate(m: Module, value: Value, bits: int, name: str) -> Signal:
-    """`value` cut to the greatest or least signed number of so many bits."""
-    cut = Signal(signed(bits), name=name)
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    m.d.comb += cut.eq(Mux(value > high, high, Mux(value < low, low, value)))
-    return cut
 
 
 def exposure_layout(config: BuildConfig) -> data.StructLayout:
@@ -39,16 +33,22 @@ def exposure_layout(config: BuildConfig) -> data.StructLayout:
             "high_buy": 32,
             "spent": COUNT,  # orders
             "earned": COUNT,  # orders that fills allowed
-            "fault": 1,  # there was an untrue report
-            "differs": 1,  # the exchange states another position
         }
     )
+
+
+def blocks_layout() -> data.StructLayout:
+    """What takes new risk of a symbol off the gate."""
+    # There was an untrue report; the exchange states another position.
+    return data.StructLayout({"fault": 1, "differs": 1})
 
 
 class Exposure(wiring.Component):
     """Worst case, open orders and blocks of each symbol; what an order would make of them.
 
-    Findings belong to stage 2 of the gate and are complete; one token a cycle.
+    Findings belong to stage 2 of the gate and are found in stage 1: of an order that stands
+    directly behind another they say nothing, and no order or report stands directly behind a report.
+    One token a cycle.
 
     Parameters
     ----------
@@ -59,17 +59,17 @@ class Exposure(wiring.Component):
     -------
     symbol : In(8)
         Symbol of the token in stage 0 with the next clock.
-    kind, side, price, qty, value : In
-        Of the token in stage 2; `value` is what an order is worth.
-    qty1, max_position1 : In
-        Of the token in stage 1, and the limit of its symbol.
-    trade_ratio, trade_grace, max_open, tolerance : In
-        Limits of its symbol.
+    i, intent1, intent2 : In(intent_layout)
+        Tokens in stages 0, 1 and 2.
+    limits0, limits1, limits2 : In(limit_layout)
+        Limits of their symbols.
+    value : In
+        What an order in stage 2 is worth.
     order : In(1)
         It is an order: what follows from it is found before it is known to be accepted.
-    accept, true, done, untrue, reconcile, adopt : In(1)
-        It is an accepted order; a true report, which ends its order; one that is not true; a
-        reconciliation, which is taken over.
+    accept, true, ends, untrue, reconcile, adopt : In(1)
+        It is an accepted order; a true report; one that ends its order if it is true; one that is
+        not true; a reconciliation, which is taken over.
     freed_value : In
         Value of the order that ends.
     exposes, position, order_trade, open_orders, self_trade : Out(1)
@@ -86,30 +86,17 @@ class Exposure(wiring.Component):
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
+        bits = ("order", "accept", "true", "ends", "untrue", "reconcile", "adopt")
+        found = ("exposes", "position", "order_trade", "open_orders", "self_trade")
         super().__init__(
             {
                 "symbol": In(8),
-                "kind": In(5),
-                "side": In(1),
-                "price": In(32),
-                "qty": In(config.qty_bits),
+                **{name: In(intent_layout(config)) for name in ("i", "intent1", "intent2")},
+                **{f"limits{n}": In(limit_layout()) for n in (0, 1, 2)},
                 "value": In(config.notional_bits),
-                "qty1": In(config.qty_bits),
-                "max_position1": In(64),
-                "trade_ratio": In(16),
-                "trade_grace": In(32),
-                "max_open": In(8),
-                "tolerance": In(64),
-                **dict.fromkeys(
-                    ("order", "accept", "true", "done", "untrue", "reconcile", "adopt"), In(1)
-                ),
+                **dict.fromkeys(bits, In(1)),
                 "freed_value": In(config.notional_bits),
-                **dict.fromkeys(
-                    ("exposes", "position", "order_trade", "open_orders", "self_trade"), Out(1)
-                ),
-                "fault": Out(1),
-                "differs": Out(1),
-                "apart": Out(1),
+                **dict.fromkeys((*found, "fault", "differs", "apart"), Out(1)),
                 "row": Out(exposure_layout(config)),
                 "init_done": Out(1),
             }
@@ -117,56 +104,89 @@ class Exposure(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        layout, bits = exposure_layout(self.config), self.config.exposure_bits
-        m.submodules.rows = rows = Rows(layout, self.config.symbols)
-        now, side = rows.row2, self.side
-        worst = Signal(signed(bits))
-        stated = Signal(signed(bits))
-        # What the worst case may be before an order, found a clock early.
-        flat, room = (
-            Signal(signed(self.config.qty_bits + 1)),
-            Signal(signed(len(self.max_position1) + 2)),
-        )
-        m.d.sync += [flat.eq(-self.qty1), room.eq(self.max_position1 - self.qty1)]
+        symbols = self.config.symbols
+        m.submodules.rows = rows = Rows(exposure_layout(self.config), symbols)
+        m.submodules.blocks = blocks = Rows(blocks_layout(), symbols)
+        for each in (rows, blocks):
+            m.d.comb += each.index.eq(self.symbol[: len(each.index)])
         m.d.comb += [
-            rows.index.eq(self.symbol[: len(rows.index)]),
-            worst.eq(Mux(side, now.short, now.long)),
-            stated.eq(Mux(side, -self.qty, self.qty)),
+            self.row.eq(rows.row2),
+            self.init_done.eq(rows.init_done & blocks.init_done),
+        ]
+        stated = self._find(m, rows.row1, blocks.row1)
+        self._move(m, rows, stated)
+
+        block = blocks.new2
+        m.d.comb += [
+            blocks.write2.eq(self.untrue | self.reconcile),
+            blocks.write_index2.eq(blocks.index2),
+            block.eq(blocks.row2),
+        ]
+        with m.If(self.untrue):
+            m.d.comb += block.fault.eq(1)
+        with m.If(self.reconcile):
+            m.d.comb += block.differs.eq(self.apart & ~self.adopt)
+        with m.If(self.adopt):
+            m.d.comb += block.fault.eq(0)
+        return m
+
+    def _find(self, m: Module, now: data.View, block: data.View) -> Signal:
+        """Stages 0 and 1: what the row says of the token. Returns its quantity, short negative."""
+        bits, limits = self.config.exposure_bits, self.limits1
+        order = self.intent1
+        qty_bits = self.config.qty_bits
+        flat, room = Signal(signed(qty_bits + 1)), Signal(signed(66))
+        stated1, stated2 = (Signal(signed(qty_bits + 1), name=f"stated{n}") for n in (1, 2))
+        worst = Mux(order.side, now.short, now.long)
+        limit, position, wide = limits.tolerance, now.position, bits + 3
+        m.d.sync += [
+            flat.eq(-self.i.qty),
+            room.eq(self.limits0.max_position - self.i.qty),
+            stated1.eq(Mux(self.i.side, -self.i.qty, self.i.qty)),
+            stated2.eq(stated1),
             self.exposes.eq(worst > flat),
             self.position.eq(worst > room),
-            self.order_trade.eq(~over(m, [self.trade_grace, now.earned], now.spent, COUNT + 2)),
-            self.open_orders.eq(now.buys + now.sells >= self.max_open),
+            self.order_trade.eq(~over(m, [limits.trade_grace, now.earned], now.spent, COUNT + 2)),
+            self.open_orders.eq(now.buys + now.sells >= limits.max_open),
             self.self_trade.eq(
                 Mux(
-                    side,
-                    (now.buys != 0) & (self.price <= now.high_buy),
-                    (now.sells != 0) & (self.price >= now.low_sell),
+                    order.side,
+                    (now.buys != 0) & (order.price <= now.high_buy),
+                    (now.sells != 0) & (order.price >= now.low_sell),
                 )
             ),
             self.apart.eq(
-                over(m, [now.position, -stated], self.tolerance, bits + 1)
-                | over(m, [stated, -now.position], self.tolerance, bits + 1)
+                total_of(m, [limit, stated1], [position], wide)[-1]
+                | total_of(m, [limit, position], [stated1], wide)[-1]
             ),
-            self.fault.eq(now.fault),
-            self.differs.eq(now.differs),
-            self.row.eq(now),
-            self.init_done.eq(rows.init_done),
+            self.fault.eq(block.fault),
+            self.differs.eq(block.differs),
         ]
+        return stated2
 
-        # Whether an order is accepted, or a report true, is known last: it only chooses.
-        # An order adds to its side's worst case. A fill adds to the position and ends as much that
-        # was open, so the side it was on keeps its worst case and the other is relieved; the rest
-        # of an order that ends relieves its own side.
-        new = rows.new2
-        fill = self.kind == InKind.FILL
-        gone = (self.kind == InKind.CANCEL) | (self.kind == InKind.REJECT)
-        short, sells = side ^ (fill & ~self.order), side
-        moves = self.order | (self.true & (fill | gone))
-        change = Mux(self.order, self.qty, -self.qty)
-        moved = saturate(m, Mux(short, now.short, now.long) + change, bits, "moved")
-        filled = saturate(m, now.position + Mux(side, -self.qty, self.qty), bits, "filled")
+    def _move(self, m: Module, rows: Rows, stated: Signal) -> None:
+        """Stage 2: what the token makes of the row, if it is accepted, or true.
+
+        Which of both is known last, and only chooses. An order adds to its side's worst case. A
+        fill adds to the position and ends as much that was open, so the side it was on keeps its
+        worst case and the other is relieved; the rest of an order that ends relieves its own side.
+        """
+        bits, now, new = self.config.exposure_bits, rows.row2, rows.new2
+        one, two = self.intent1, self.intent2
+        fill, gone, short = Signal(), Signal(), Signal()
+        change = Signal(signed(self.config.qty_bits + 1))
+        fill1 = (one.kind == InKind.FILL) & ~one.wanted
+        m.d.sync += [
+            fill.eq(fill1),
+            gone.eq((one.kind == InKind.CANCEL) | (one.kind == InKind.REJECT)),
+            short.eq(one.side ^ fill1),
+            change.eq(Mux(one.wanted, one.qty, -one.qty)),
+        ]
+        moves = self.order | fill | gone
+        moved = bounded(total_of(m, [Mux(short, now.short, now.long), change], [], bits + 1), bits)
+        filled = bounded(total_of(m, [now.position, stated], [], bits + 1), bits)
         m.d.comb += [
-            rows.write2.eq(self.accept | self.true | self.untrue | self.reconcile),
+            rows.write2.eq(self.accept | self.true | self.adopt),
             rows.write_index2.eq(rows.index2),
             new.eq(now),
         ]
@@ -174,42 +194,35 @@ class Exposure(wiring.Component):
             m.d.comb += new.short.eq(moved)
         with m.If(moves & ~short):
             m.d.comb += new.long.eq(moved)
-        with m.If(self.true & fill):
+        with m.If(fill):
             m.d.comb += [
                 new.position.eq(filled),
-                new.earned.eq(_capped(now.earned + self.trade_ratio)),
+                new.earned.eq(_capped(now.earned + self.limits2.trade_ratio)),
             ]
         for sell, count, value in ((0, "buys", "buy_value"), (1, "sells", "sell_value")):
-            with m.If(self.order & (sells == sell)):
+            with m.If(self.order & (two.side == sell)):
                 m.d.comb += [
                     new[count].eq(now[count] + 1),
                     new[value].eq(now[value] + self.value),
                 ]
-            with m.If(self.done & (sells == sell)):
+            with m.If(self.ends & (two.side == sell)):
                 m.d.comb += [
                     new[count].eq(now[count] - 1),
                     new[value].eq(now[value] - self.freed_value),
                 ]
         with m.If(self.order):
             m.d.comb += new.spent.eq(_capped(now.spent + 1))
-        with m.If(self.order & side & ((now.sells == 0) | (self.price < now.low_sell))):
-            m.d.comb += new.low_sell.eq(self.price)
-        with m.If(self.order & ~side & ((now.buys == 0) | (self.price > now.high_buy))):
-            m.d.comb += new.high_buy.eq(self.price)
-        with m.If(self.untrue):
-            m.d.comb += new.fault.eq(1)
-        with m.If(self.reconcile):
-            m.d.comb += new.differs.eq(self.apart)
+        with m.If(self.order & two.side & ((now.sells == 0) | (two.price < now.low_sell))):
+            m.d.comb += new.low_sell.eq(two.price)
+        with m.If(self.order & ~two.side & ((now.buys == 0) | (two.price > now.high_buy))):
+            m.d.comb += new.high_buy.eq(two.price)
         with m.If(self.adopt):
             m.d.comb += [
                 new.long.eq(stated),
                 new.short.eq(-stated),
                 new.position.eq(stated),
                 *(new[name].eq(0) for name in ("buys", "sells", "buy_value", "sell_value")),
-                new.fault.eq(0),
-                new.differs.eq(0),
             ]
-        return m
 
 
 def _capped(total: Value) -> Value:

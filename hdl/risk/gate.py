@@ -22,11 +22,13 @@ from hdl.risk.verdict import BITS, Verdict, first_reason
 from hdl.risk.window import Window
 from hdl.types import count_layout, decision_layout, flow, intent_layout
 
-__all__ = ["AHEAD", "Gate", "settings_layout"]
+__all__ = ["AHEAD", "MOVING", "Gate", "settings_layout"]
 
 #: Clocks by which symbol and tag of a token are told before it.
 AHEAD = 2
 _REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT, InKind.CANCELLING)
+#: Records that change what an order is judged by; behind each is a clock without a record.
+MOVING = (*_REPORTS, InKind.RECONCILE, InKind.CREDIT, InKind.REARM)
 
 
 def settings_layout() -> data.StructLayout:
@@ -39,13 +41,17 @@ class Gate(wiring.Component):
 
     ::
 
-        -2 address of limits  -1 address of state  0 products begin; limits, state leave memory
-        1 what needs no order before it  2 compare, verdict, update of state  3 decision
+        -2 address of limits  -1 limits leave memory
+         0 products begin; what a limit leaves the order, as far as state has no part in it
+         1 state leaves memory: what each control finds, but for those that need a product
+         2 these; the verdict; what an accepted order would make of the state
+         3 decision; the state is that, if it was accepted
 
-    State moves in the cycle of the verdict and only for an accepted order or a true report, so the
-    next order is judged with this one counted; and the queue behind has room by admission
-    (`hdl.link.admission`): what is accepted here goes out. Orders come from events, which are two
-    clocks apart; one that comes closer is refused (CROWDED).
+    An order two clocks behind another reads the state of stage 3 in its stage 1, so it is judged
+    with the other one counted. Orders come from events, which are two clocks apart, and behind a
+    record that changes state admission leaves a clock free (`hdl.link.admission`); an order that
+    comes closer is refused (CROWDED), and controls on what came before it are not judged. The queue
+    behind has room by admission: what is accepted here goes out.
 
     Latency is 3 cycles, throughput one token a cycle.
 
@@ -61,7 +67,7 @@ class Gate(wiring.Component):
     i : In(flow(intent_layout))
         Orders wanted, reports of own orders, and the host's other records.
     losses : In(losses_layout)
-        Profit and positions as of the token in stage 2 (`hdl.risk.losses`).
+        Profit as of the token in stage 2, the rest as of the one in stage 0 (`hdl.risk.losses`).
     o : Out(flow(decision_layout))
         A decision for each order, an entry for each waiting view, and for each alert.
     settings : In(settings_layout)
@@ -128,7 +134,7 @@ class Gate(wiring.Component):
 
         # The token on its way, and its limits.
         one, two = (Signal(intent_layout(config), name=f"intent{n}") for n in (1, 2))
-        valid1, valid2, order3 = Signal(), Signal(), Signal()
+        valid1, valid2 = Signal(), Signal()
         symbol, tag = Signal(8), Signal(8)
         limits0, limits1, limits2 = (
             Signal(in_force_layout(), name=f"limits{n}") for n in (0, 1, 2)
@@ -159,28 +165,33 @@ class Gate(wiring.Component):
         def is_kind(*kinds: InKind) -> Value:
             return valid2 & Cat(two.kind == kind for kind in kinds).any()
 
-        order, accept, report = Signal(), Signal(), Signal()
+        order, accept, report, moves = Signal(), Signal(), Signal(), Signal()
         adopt, untrue, reconcile, exits = Signal(), Signal(), Signal(), Signal()
+        order3, accept3, crowded = Signal(), Signal(), Signal()
         m.d.comb += [
             order.eq(valid2 & two.wanted),
-            accept.eq(order & (judge.verdict == 0)),
+            accept.eq(order & ~judge.verdict.any()),
             report.eq(is_kind(*_REPORTS) & ~two.wanted),
+            moves.eq(order | is_kind(*MOVING)),
             untrue.eq(report & ~orders.true),
             reconcile.eq(is_kind(InKind.RECONCILE) & ~two.wanted),
             adopt.eq(reconcile & two.adopt),
+        ]
+        m.d.sync += [
+            order3.eq(order),
+            accept3.eq(accept),
+            crowded.eq(moves),
             exits.eq(
-                two.reduce_only
+                one.reduce_only
                 | (settings.mode == Mode.REDUCE_ONLY)
-                | (limits2.limits.mode == Mode.REDUCE_ONLY)
+                | (limits1.limits.mode == Mode.REDUCE_ONLY)
             ),
         ]
-        m.d.sync += order3.eq(order)
         self._connect(m, limits0, limits1, limits2, one, two, symbol, tag)
         for block in (price, size):
             m.d.comb += block.ahead.eq(limits.limits.limits)
         m.d.comb += [
             checks.valid1.eq(valid1),
-            checks.valid2.eq(valid2),
             orders.report.eq(report),
             window.rearm.eq(is_kind(InKind.REARM) & ~two.wanted),
             credit.credit_record.eq(is_kind(InKind.CREDIT) & ~two.wanted),
@@ -189,12 +200,14 @@ class Gate(wiring.Component):
             *(block.order.eq(order) for block in (exposure, orders, window)),
             *(block.adopt.eq(adopt) for block in (exposure, orders, credit)),
             exposure.true.eq(orders.true),
+            exposure.ends.eq(orders.ends),
             exposure.untrue.eq(untrue),
             exposure.reconcile.eq(reconcile),
         ]
 
         # Kill.
         over_loss = self.losses.over & settings.loss_kill
+        due_us, due_after = Signal(64), Signal(64)
         m.d.comb += [
             kill.mode.eq(settings.mode),
             kill.kill.eq(self.kill),
@@ -206,27 +219,33 @@ class Gate(wiring.Component):
             kill.late_cycles.eq(settings.watchdog_late_cycles),
             kill.dead_cycles.eq(settings.watchdog_dead_cycles),
             self.kill_causes.eq(kill.causes),
-            rate.now_us.eq(one.now_us),
+            rate.now_us.eq(self.i.p.now_us),
             rate.interval_us.eq(settings.rate_interval_us),
             rate.burst_us.eq(settings.rate_burst_us),
+            rate.due_us.eq(Mux(accept3, due_after, due_us)),
         ]
-        with m.If(accept):
-            m.d.sync += rate.due_us.eq(rate.next_us)
+        m.d.sync += [due_us.eq(rate.due_us), due_after.eq(rate.next_us)]
 
         # Verdict. What needs nothing of the tokens before is found one stage early.
-        found = self._findings(m, one, two, limits1.limits, limits2.limits, exits)
+        found = self._findings(m, one, limits1.limits, exits)
         found |= {
             Reason.KILL: kill.causes.any() | kill.loss,
             Reason.WATCHDOG: kill.late & exposure.exposes,
-            Reason.CROWDED: order3,
+            Reason.CROWDED: crowded,
         }
         waived2 = Signal(BITS)
         m.d.sync += waived2.eq(limits1.limits.waive)
         m.d.comb += [judge.waived.eq(waived2), judge.exits.eq(exits)]
+        m.d.comb += judge.crowded.eq(crowded)
         for reason in Reason:
             m.d.comb += judge.found[int(reason)].eq(found[reason])
 
         self._decide(m, two, limits2, valid2, order, accept, untrue, reconcile)
+        m.d.comb += [self.counts.orders.eq(accept3), self.counts.refusals.eq(order3 & ~accept3)]
+        m.d.sync += [
+            self.counts.report_faults.eq(untrue),
+            self.counts.kills.eq(kill.sets),
+        ]
         return m
 
     def _connect(
@@ -247,17 +266,9 @@ class Gate(wiring.Component):
             "i": self.i.p,
             "intent1": one,
             "intent2": two,
+            "limits0": limits0.limits,
             "limits1": limits1.limits,
             "limits2": limits2.limits,
-            "kind": two.kind,
-            "side": two.side,
-            "price": two.price,
-            "qty": two.qty,
-            "qty1": one.qty,
-            "max_position1": limits1.limits.max_position,
-            "now_us": two.now_us,
-            "told": two.update_id,
-            "tag2": two.tag,
             "value": size.value,
             "notional": size.tick_lots,
             "done": orders.done,
@@ -267,8 +278,6 @@ class Gate(wiring.Component):
             "held_net": self.losses.net,
             **{name: self.settings[name] for name, _, _ in SETTINGS},
         }
-        for name in ("trade_ratio", "trade_grace", "max_open", "tolerance"):
-            offered[name] = limits2.limits[name]
         for block in (
             *(parts.price, size, parts.exposure, orders, parts.window, parts.data_checks),
             parts.credit,
@@ -277,7 +286,6 @@ class Gate(wiring.Component):
                 if member.flow is In and name in offered:
                     m.d.comb += getattr(block, name).eq(offered[name])
         m.d.comb += [
-            parts.orders.symbol.eq(two.symbol),
             parts.orders.tag.eq(tag),
             *(
                 block.symbol.eq(symbol)
@@ -289,13 +297,13 @@ class Gate(wiring.Component):
         self,
         m: Module,
         one: Signal,
-        two: Signal,
         limits1: data.View,
-        limits2: data.View,
         exits: Value,
     ) -> dict[Reason, Value]:
         """What each control says of the order in stage 2."""
         parts, settings, losses = m.submodules, self.settings, self.losses
+        streak1 = Signal()
+        m.d.sync += streak1.eq(losses.streak >= settings.max_losses)
         price, size, exposure = parts.price, parts.size, parts.exposure
         window, credit, checks = parts.window, parts.credit, parts.data_checks
         kind, force = one.order[:4], one.order[4:]
@@ -309,6 +317,7 @@ class Gate(wiring.Component):
             Reason.CROSSED: (one.reasons & int(ViewReason.CROSSED)) != 0,
             Reason.SHALLOW: (one.reasons & int(ViewReason.SHALLOW)) != 0,
             Reason.RESYNC: (one.reasons & int(ViewReason.RESYNC)) != 0,
+            Reason.LOSSES: streak1,
             Reason.SYMBOL_HALTED: (limits1.mode != Mode.REDUCE_ONLY)
             & (limits1.mode != Mode.ACTIVE),
         }
@@ -345,7 +354,6 @@ class Gate(wiring.Component):
             Reason.OPEN_ORDERS: exposure.open_orders | credit.open_orders,
             Reason.CREDIT: credit.credit,
             Reason.CREDIT_STALE: credit.stale,
-            Reason.LOSSES: losses.streak >= settings.max_losses,
             Reason.LOSS_DAY: losses.over[0],
             Reason.LOSS_WINDOW: losses.over[1],
             Reason.DRAWDOWN: losses.over[2],
@@ -388,12 +396,8 @@ class Gate(wiring.Component):
             ),
             entry.eq(valid2 & (Cat(two.wanted, two.has_view).any() | cause.any())),
             kill.told.eq(kill.pending & self.room & ~entry),
-            self.counts.orders.eq(accept),
-            self.counts.refusals.eq(order & ~accept),
-            self.counts.report_faults.eq(untrue),
-            self.counts.reconcile_faults.eq(differs),
-            self.counts.kills.eq(kill.sets),
         ]
+        m.d.sync += self.counts.reconcile_faults.eq(differs)
         for name in decision.shape().members:
             if name in two.shape().members:
                 m.d.sync += decision[name].eq(two[name])

@@ -1,30 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Profit and loss: positions and cash by fills, marked to the book's mid at every event."""
+"""Profit and loss: holdings marked to the book's mid at every event, judged by their limits."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.memory import SweptMemory
-from hdl.records import InKind
 from hdl.risk.data import bbo_valid
-from hdl.risk.product import PART
+from hdl.risk.holdings import LATENCY as HELD
+from hdl.risk.holdings import TICK_VALUE, Holdings, holdings_layout, later, signed_partials
 from hdl.risk.rows import Rows
-from hdl.risk.sums import halves, over, total_of
+from hdl.risk.sums import above, halves, total_of
 from hdl.types import flow, token_layout, view_layout
 
 __all__ = ["BUCKETS", "LATENCY", "Losses", "losses_layout"]
 
 #: Cycles from a view to what its mark makes of profit.
 LATENCY = 5
+#: Cycles by which all but `over` is told before it.
+EARLY = 2
 #: Buckets of the loss window.
 BUCKETS = 4
-TICK_VALUE = 16
 
 
 def losses_layout(config: BuildConfig) -> data.StructLayout:
-    """What the gate is told with each token."""
+    """What the gate is told with each token; all but `over` two cycles before that."""
     held = config.held_bits
     return data.StructLayout(
         {
@@ -36,41 +36,19 @@ def losses_layout(config: BuildConfig) -> data.StructLayout:
     )
 
 
-def bounded(value: Value, bits: int) -> Value:
-    """`value` cut to the greatest or least signed number of `bits` bits."""
-    top = value[bits - 1 :]
-    fits = top.all() | ~top.any()
-    bound = Cat((~value[-1]).replicate(bits - 1), value[-1])
-    return Mux(fits, value[:bits], bound).as_signed()
-
-
-def parts(m: Module, a: Value, b: Value, name: str) -> tuple[list[Value], list[Value]]:
-    """Partial products of a signed and an unsigned number, registered: to be added, subtracted."""
-    terms: list[Value] = []
-    n = len(a)
-    for low_a in range(0, n, PART):
-        for low_b in range(0, len(b), PART):
-            x, y = a[low_a : low_a + PART].as_unsigned(), b[low_b : low_b + PART]
-            part = Signal(len(x) + len(y), name=f"{name}_{low_a}_{low_b}")
-            m.d.sync += part.eq(x * y)
-            terms.append(Cat(Const(0, low_a + low_b), part))
-    # A negative number is its bits less 2^n.
-    excess = Signal(len(b), name=f"{name}_excess")
-    m.d.sync += excess.eq(Mux(a[-1], b, 0))
-    return terms, [Cat(Const(0, n), excess)]
-
-
 class Losses(wiring.Component):
     """Mark every position at every book event, and judge the sum by day, window and best.
 
     ::
 
-        tokens  0 address   1 row, product of a fill begins  3 position and cash  4 value begins
-        views   0 product of mid and position begins  2 profit of the symbol  3 of all
-                4 against its limits
+        tokens  0 to 7 position and cash of the symbol, and what a tick is worth (`Holdings`)
+        views   0 product of mid and position begins  1 half of its sum  2 profit of the symbol
+                3 of all  4 against its limits  5 the best of day and window, if it is that
 
     Fills are seen as they leave the decoder, the mid as it leaves the book, both before the gate:
-    so an order is judged with its own event marked, and no cycle is spent on it.
+    so an order is judged with its own event marked, and no cycle is spent on it. Each limit is a
+    floor for the profit, made anew with each clock from the best it is counted from; marks are two
+    clocks apart, so the floor of the next one has what this one was.
 
     Latency is `LATENCY` cycles from `views`, throughput one token a cycle.
 
@@ -90,7 +68,7 @@ class Losses(wiring.Component):
     commit : In(1), commit_symbol : In(32), lot_value, tick_value : In
         Values of a symbol, set with its limits.
     max_day_loss, max_window_loss, max_drawdown, loss_window : In
-        Registers.
+        Registers; a change is in force two cycles later.
     o : Out(losses_layout)
         As of the token.
     init_done : Out(1)
@@ -98,8 +76,8 @@ class Losses(wiring.Component):
     """
 
     def __init__(self, config: BuildConfig, lead: int) -> None:
-        if lead < 7:
-            raise ValueError(f"lead: expected at least 7, was {lead}")
+        if lead < HELD:
+            raise ValueError(f"lead: expected at least {HELD}, was {lead}")
         self.config, self.lead = config, lead
         super().__init__(
             {
@@ -120,249 +98,141 @@ class Losses(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        config = self.config
-        symbols = config.symbols
-        m.submodules.values = values = SweptMemory(
-            data.StructLayout({"lot": 32, "tick": TICK_VALUE}), symbols, style="distributed"
-        )
+        m.submodules.holdings = holdings = Holdings(self.config)
+        for name in ("commit", "commit_symbol", "lot_value", "tick_value"):
+            m.d.comb += getattr(holdings, name).eq(getattr(self, name))
         m.d.comb += [
-            values.write_en.eq(self.commit & (self.commit_symbol < symbols)),
-            values.write_addr.eq(self.commit_symbol[: len(values.write_addr)]),
-            values.write_data.lot.eq(self.lot_value),
-            values.write_data.tick.eq(self.tick_value),
+            holdings.tokens.valid.eq(self.tokens.valid),
+            holdings.tokens.p.eq(self.tokens.p),
         ]
-        held = self._book(m, values)
-        self._mark(m, held)
+        held = Signal(holdings_layout(self.config))
+        m.d.comb += held.eq(later(m, holdings.o, self.lead - HELD, "held"))
+        profit = self._profit(m, held)
+        total, facts, marks = self._total(m, held, profit)
+        self._judge(m, total, facts)
+
+        # In step with the gate.
+        end = self.lead + LATENCY - EARLY
+        m.d.comb += [
+            self.o.streak.eq(later(m, holdings.streak, end - Holdings.STREAK, "streak")),
+            self.o.net.eq(later(m, holdings.net, end - Holdings.WORTH, "net")),
+            self.o.gross.eq(later(m, holdings.gross, end - Holdings.WORTH, "gross")),
+            self.init_done.eq(holdings.init_done & marks.init_done),
+        ]
         return m
 
-    def _book(self, m: Module, values: SweptMemory) -> dict[str, Value]:
-        """Tokens 0 to 6: position and cash of the token's symbol, and what they are worth."""
-        config, token = self.config, self.tokens.p
-        qty_bits = config.qty_bits
-        position_bits, cash_bits = qty_bits + 8, qty_bits + 48
-        row = data.StructLayout(
-            {
-                "position": signed(position_bits),
-                "cash": signed(cash_bits),
-                "trip": signed(cash_bits),
-            }
-        )
-        m.submodules.book_rows = rows = Rows(row, config.symbols)
-        symbol_bits = len(rows.index)
-
-        # 0 to 2: what kind of token it is; price times quantity.
-        fact = data.StructLayout(
-            {"fill": 1, "adopt": 1, "day": 1, "side": 1, "revalue": 1, "qty": qty_bits}
-        )
-        facts = [Signal(fact, name=f"fact{n}") for n in (0, 1, 2, 3, 4)]
-        valid, kind = self.tokens.valid, token.kind
-        m.d.comb += [
-            rows.index.eq(token.symbol[:symbol_bits]),
-            facts[0].fill.eq(valid & (kind == InKind.FILL)),
-            facts[0].adopt.eq(valid & (kind == InKind.RECONCILE) & token.adopt),
-            facts[0].day.eq(valid & (kind == InKind.DAY)),
-            facts[0].side.eq(token.side),
-            facts[0].revalue.eq(facts[0].fill | facts[0].adopt | (valid & token.book)),
-            facts[0].qty.eq(token.value[:qty_bits]),
-        ]
-        for n in (1, 2, 3, 4):
-            m.d.sync += facts[n].eq(facts[n - 1])
-        qty, price = Cat(facts[0].qty, Const(0, 1)).as_signed(), token.price
-        amount = Signal(config.notional_bits)
-        signed_qty, paid = Signal(signed(qty_bits + 1)), Signal(signed(len(amount) + 1))
-        m.d.sync += [
-            amount.eq(total_of(m, *parts(m, qty, price, "amount"), len(amount))),
-            signed_qty.eq(Mux(facts[2].side, -facts[2].qty, facts[2].qty)),
-            paid.eq(Mux(facts[2].side, amount, -amount)),
-        ]
-
-        # 3: position and cash. A buy pays; a position taken over was paid for at its price.
-        now, new, fill = rows.row2, rows.new2, facts[3]
-        bits = fill.qty | Const(0, position_bits)
-        held = now.position.as_unsigned()
-        opposite = (held ^ bits) == Cat(Const(0, 1), held | bits)[:position_bits]
-        flat = Mux(fill.side, held == bits, opposite)
-        trip = bounded(now.trip + paid, cash_bits)
-        m.d.comb += [
-            rows.write2.eq(fill.fill | fill.adopt),
-            rows.write_index2.eq(rows.index2),
-            new.position.eq(bounded(now.position + signed_qty, position_bits)),
-            new.cash.eq(bounded(now.cash + paid, cash_bits)),
-            new.trip.eq(Mux(flat, 0, trip)),
-        ]
-        with m.If(fill.adopt):
-            m.d.comb += [new.position.eq(signed_qty), new.cash.eq(paid), new.trip.eq(paid)]
-
-        # 4: after it. A round trip ends when the position is flat.
-        position, cash = Signal(signed(position_bits)), Signal(signed(cash_bits))
-        ends, trip4, streak = Signal(), Signal(signed(cash_bits)), Signal(8)
-        m.d.sync += [
-            position.eq(Mux(rows.write2, new.position, now.position)),
-            cash.eq(Mux(rows.write2, new.cash, now.cash)),
-            ends.eq(fill.fill & flat),
-            trip4.eq(trip),
-        ]
-        with m.If(ends & trip4[-1] & ~streak.all()):
-            m.d.sync += streak.eq(streak + 1)
-        with m.If((ends & ~trip4[-1] & trip4.any()) | facts[4].day):
-            m.d.sync += streak.eq(0)
-
-        # 4 to 6: position and cash by what a tick is worth, position by what a lot is.
-        symbol1, symbol2 = Signal(8), Signal(8)
-        lot4, tick4 = Signal(32), Signal(TICK_VALUE)
-        m.d.sync += [
-            symbol1.eq(token.symbol),
-            symbol2.eq(symbol1),
-            lot4.eq(values.read_data.lot),
-            tick4.eq(values.read_data.tick),
-        ]
-        m.d.comb += values.read_addr.eq(symbol2[: len(values.read_addr)])
-        weighted = Signal(signed(position_bits + TICK_VALUE))
-        money = Signal(signed(cash_bits + TICK_VALUE))
-        worth = Signal(signed(position_bits + 32))
-        for target, factor, scale, name in (
-            (weighted, position, tick4, "weighted"),
-            (money, cash, tick4, "money"),
-            (worth, position, lot4, "worth"),
-        ):
-            m.d.sync += target.eq(total_of(m, *parts(m, factor, scale, name), len(target)))
-
-        # 6 to 7: value of all positions, each counted anew by a token of its symbol.
-        m.submodules.worth_rows = worths = Rows(
-            data.StructLayout({"net": signed(len(worth))}), config.symbols
-        )
-        symbol3, revalue5, revalue6 = Signal(8), Signal(), Signal()
-        m.d.sync += [
-            symbol3.eq(symbol2),
-            revalue5.eq(facts[4].revalue),
-            revalue6.eq(revalue5),
-        ]
-        size = self.o.gross.shape().width
-        net, gross = Signal(signed(size)), Signal(size)
-        before, was, after = worths.row2.net, Signal(signed(size)), Signal(signed(size))
-        revalue7 = Signal()
-        m.d.comb += [
-            worths.index.eq(symbol3[:symbol_bits]),
-            worths.write2.eq(revalue6),
-            worths.write_index2.eq(worths.index2),
-            worths.new2.net.eq(worth),
-        ]
-        m.d.sync += [was.eq(before), after.eq(worth), revalue7.eq(revalue6)]
-        with m.If(revalue7):
-            m.d.sync += [
-                net.eq(net + after - was),
-                gross.eq(gross + Mux(after < 0, -after, after) - Mux(was < 0, -was, was)),
-            ]
-
-        # In step with the gate's stage 2.
-        end = self.lead + LATENCY
-        m.d.comb += [
-            self.o.streak.eq(_late(m, streak, end - 5, "streak")),
-            self.o.net.eq(_late(m, net, end - 8, "net")),
-            self.o.gross.eq(_late(m, gross, end - 8, "gross")),
-            self.init_done.eq(values.done & rows.init_done & worths.init_done),
-        ]
-        return {
-            "position": _late(m, weighted, self.lead - 6, "position"),
-            "cash": _late(m, money, self.lead - 6, "cash"),
-            "adopt": _late(m, facts[4].adopt, self.lead - 4, "adopt"),
-            "day": _late(m, facts[4].day, self.lead - 4, "day"),
-        }
-
-    def _mark(self, m: Module, held: dict[str, Value]) -> None:
-        """Views 0 to 4: profit, and its limits."""
-        config, view = self.config, self.views.p
-        position, cash = held["position"], held["cash"]
-        value_bits = max(len(position) + 34, len(cash) + 2)
-        total_bits = value_bits + 8
-
-        # 0 and 1: position times twice the mid, as two numbers still to be added.
+    def _profit(self, m: Module, held: data.View) -> Signal:
+        """0 to 2: profit of the symbol, in halves of a unit; in stage 3."""
+        view = self.views.p
+        bits = max(len(held.position) + 34, len(held.cash) + 2)
         plus: list[Value] = []
         minus: list[Value] = []
         for name in ("bid", "ask"):
-            more, less = parts(m, position, view[name].levels[0].price, f"{name}_part")
+            price = view[name].levels[0].price
+            more, less = signed_partials(m, held.position, price, f"{name}_part")
             plus, minus = plus + more, minus + less
-        cash1, sums = Signal.like(cash), [Signal(value_bits, name=f"sum{n}") for n in (0, 1)]
-        left = halves(m, plus, minus, value_bits)
+        cash1, cash2 = (Signal.like(held.cash, name=f"cash{n}") for n in (1, 2))
+        sums = [Signal(bits, name=f"sum{n}", reset_less=True) for n in (0, 1)]
+        profit = Signal(signed(bits))
         m.d.sync += [
-            cash1.eq(cash),
-            *(half.eq(word) for half, word in zip(sums, left, strict=True)),
-        ]
-
-        # 2: profit of the symbol, in halves of a unit. 3: of all.
-        m.submodules.mark_rows = marks = Rows(
-            data.StructLayout({"profit": signed(value_bits)}), config.symbols
-        )
-        cash2, profit = Signal.like(cash), Signal(signed(value_bits))
-        m.d.sync += [
+            cash1.eq(held.cash),
             cash2.eq(cash1),
-            profit.eq(total_of(m, [*sums, Cat(Const(0, 1), cash2).as_signed()], [], value_bits)),
+            *(word.eq(each) for word, each in zip(sums, halves(m, plus, minus, bits), strict=True)),
+            profit.eq(total_of(m, [*sums, Cat(Const(0, 1), cash2).as_signed()], [], bits)),
         ]
-        fact = data.StructLayout({"marks": 1, "adopt": 1, "day": 1, "bucket": 64})
-        facts = [Signal(fact, name=f"mark{n}") for n in (0, 1, 2, 3, 4)]
-        valid = self.views.valid
+        return profit
+
+    def _total(
+        self, m: Module, held: data.View, profit: Signal
+    ) -> tuple[Signal, list[Signal], Rows]:
+        """3: profit of all symbols; in stage 4. What kind of token it is, by stage."""
+        view, bits = self.views.p, len(profit)
+        fact = data.StructLayout(
+            {"marks": 1, "adopt": 1, "day": 1, "place": 2, "bucket": 62, "before": 62}
+        )
+        facts = [Signal(fact, name=f"mark{n}") for n in range(5)]
+        bucket = view.now_us >> self.loss_window
         m.d.comb += [
-            facts[0].marks.eq(valid & view.book & bbo_valid(view.reasons)),
-            facts[0].adopt.eq(held["adopt"]),
-            facts[0].day.eq(held["day"]),
-            facts[0].bucket.eq(view.now_us >> self.loss_window),
+            facts[0].marks.eq(self.views.valid & view.book & bbo_valid(view.reasons)),
+            facts[0].adopt.eq(held.adopt),
+            facts[0].day.eq(held.day),
+            Cat(facts[0].place, facts[0].bucket).eq(bucket),
         ]
-        for n in (1, 2, 3, 4):
+        for n in range(1, 5):
             m.d.sync += facts[n].eq(facts[n - 1])
-        three, four = facts[3], facts[4]
-        total = Signal(signed(total_bits))
+        m.d.sync += facts[2].before.eq(facts[1].bucket - 1)
+
+        # A mark that is taken over, or that was one clock before, is not another mark's business.
+        m.submodules.mark_rows = marks = Rows(
+            data.StructLayout({"profit": signed(bits)}), self.config.symbols
+        )
+        three, was, total = facts[3], Signal(signed(bits)), Signal(signed(bits + 8))
         m.d.comb += [
             marks.index.eq(view.symbol[: len(marks.index)]),
             marks.write2.eq(three.marks | three.adopt),
             marks.write_index2.eq(marks.index2),
             marks.new2.profit.eq(Mux(three.adopt, 0, profit)),
         ]
+        m.d.sync += was.eq(marks.row1.profit)
         with m.If(three.marks):
-            m.d.sync += total.eq(total_of(m, [total, profit], [marks.row2.profit], total_bits))
+            m.d.sync += total.eq(total_of(m, [total, profit], [was], len(total)))
+        return total, facts, marks
 
-        # 4: limits. The best of each bucket and of the day is kept once its mark is in.
-        base, best = Signal(signed(total_bits)), Signal(signed(total_bits))
-        doubled = {
-            name: Cat(Const(0, 1), getattr(self, name))
-            for name in ("max_day_loss", "max_window_loss", "max_drawdown")
-        }
+    def _judge(self, m: Module, total: Signal, facts: list[Signal]) -> None:
+        """4 and 5: limits; the best of each bucket and of the day once its mark is in."""
+        three, four, bits = facts[3], facts[4], len(total)
+        total5 = Signal.like(total)
+        base = Signal(signed(bits))
+        day_floor, best_floor = Signal(signed(bits + 1)), Signal(signed(bits + 1))
+        best, best_now = self._best(m, "best", total, total5, four.marks, Const(0, 1))
+        m.d.sync += [
+            total5.eq(total),
+            day_floor.eq(_floor(m, base, self.max_day_loss, bits)),
+            best_floor.eq(_floor(m, best_now, self.max_drawdown, bits)),
+        ]
         below = []
         for at in range(BUCKETS):
-            number, high = (
-                Signal(64, name=f"bucket{at}"),
-                Signal(signed(total_bits), name=f"high{at}"),
-            )
+            number = Signal(62, name=f"bucket{at}")
+            floor = Signal(signed(bits + 1), name=f"floor{at}")
             used, inside, own = (Signal(name=f"{name}{at}") for name in ("used", "inside", "own"))
-            age = (three.bucket - number)[:64]
+            mine = four.marks & (four.place == at)
+            # The one of the last four buckets that has this place.
+            number3 = Mux(three.place >= at, three.bucket, three.before)
             m.d.sync += [
-                inside.eq(used & (age < BUCKETS)),
-                own.eq(used & (age == 0)),
+                inside.eq(used & (number == number3)),
+                own.eq(used & (number == three.bucket)),
             ]
-            below.append(
-                inside & over(m, [high, -total], doubled["max_window_loss"], total_bits + 1)
-            )
-            mine = four.marks & (four.bucket[:2] == at)
-            with m.If(mine & (~own | (total > high))):
-                m.d.sync += [used.eq(1), number.eq(four.bucket), high.eq(total)]
+            _, high = self._best(m, f"high{at}", total, total5, mine, ~own)
+            m.d.sync += floor.eq(_floor(m, high, self.max_window_loss, bits))
+            below.append(inside & _under(total, floor))
+            with m.If(mine):
+                m.d.sync += [used.eq(1), number.eq(four.bucket)]
             with m.If(three.day):
                 m.d.sync += used.eq(0)
-        with m.If(four.marks & (total > best)):
-            m.d.sync += best.eq(total)
         with m.If(three.day):
             m.d.sync += [base.eq(total), best.eq(total)]
         m.d.sync += self.o.over.eq(
-            Cat(
-                over(m, [base, -total], doubled["max_day_loss"], total_bits + 1),
-                Cat(below).any(),
-                over(m, [best, -total], doubled["max_drawdown"], total_bits + 1),
-            )
+            Cat(_under(total, day_floor), Cat(below).any(), _under(total, best_floor))
         )
 
+    def _best(
+        self, m: Module, name: str, total: Signal, total5: Signal, counts: Value, first: Value
+    ) -> tuple[Signal, Value]:
+        """Greatest total that counted; as a register, and with the one in stage 5."""
+        best, rises = Signal.like(total, name=name), Signal(name=f"{name}_rises")
+        now = Signal.like(total, name=f"{name}_now")
+        m.d.comb += now.eq(Mux(rises, total5, best))
+        m.d.sync += [rises.eq(counts & (first | (total > best))), best.eq(now)]
+        return best, now
 
-def _late(m: Module, value: Value, cycles: int, name: str) -> Value:
-    """`value` so many cycles later."""
-    for at in range(cycles):
-        held = Signal.like(value, name=f"{name}_late{at}")
-        m.d.sync += held.eq(value)
-        value = held
-    return value
+
+def _floor(m: Module, best: Value, limit: Value, bits: int) -> Value:
+    """Least profit that a limit allows below the best, in halves of a unit."""
+    return total_of(m, [best], [Cat(Const(0, 1), limit)], bits + 1)
+
+
+def _under(total: Signal, floor: Signal) -> Value:
+    """Whether a signed number is less than another."""
+    top = len(floor) - 1
+    wide = (Const(0, signed(len(floor))) | total)[: top + 1]
+    return above(Cat(floor[:top], ~floor[top]), Cat(wide[:top], ~wide[top]))

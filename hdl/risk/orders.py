@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of own orders: what may still become of each."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.records import InKind
 from hdl.risk.rows import Rows
+from hdl.types import intent_layout
 
 __all__ = ["OrderState", "Orders", "order_layout"]
 
@@ -41,7 +42,9 @@ class Orders(wiring.Component):
     what can have happened: ACK and CANCELLING always; FILL of at most what is left; CANCEL of all
     that is left; REJECT of the whole of an order that nothing was heard of.
 
-    Findings belong to stage 2 of the gate; one token a cycle.
+    Findings belong to stage 2 of the gate; one token a cycle. Orders that are accepted are two clocks
+    apart, and behind a report comes neither report nor order; but a report may stand directly behind
+    an order, and be about it.
 
     Parameters
     ----------
@@ -52,12 +55,10 @@ class Orders(wiring.Component):
     -------
     tag : In(8)
         Slot a report names, of the token in stage 0 with the next clock.
-    kind, side, symbol, qty : In
-        Of the token in stage 2.
+    intent1, intent2 : In(intent_layout)
+        Tokens in stages 1 and 2.
     report : In(1)
-        It is a report.
-    tag2 : In(8)
-        Slot it names.
+        The one in stage 2 is a report.
     order, accept : In(1), value : In
         It is an order; it is accepted; what it is worth.
     adopt : In(1)
@@ -66,8 +67,8 @@ class Orders(wiring.Component):
         Slot an accepted order takes.
     full : Out(1)
         It is not free.
-    true, done : Out(1)
-        The report is true; with it the order ends.
+    true, ends, done : Out(1)
+        The report is true; its order ends if it is true; it ends.
     freed_value : Out
         Value that was counted for it.
     init_done : Out(1)
@@ -79,20 +80,15 @@ class Orders(wiring.Component):
         super().__init__(
             {
                 "tag": In(8),
-                "kind": In(5),
-                "side": In(1),
-                "symbol": In(8),
-                "qty": In(config.qty_bits),
+                "intent1": In(intent_layout(config)),
+                "intent2": In(intent_layout(config)),
                 "report": In(1),
-                "tag2": In(8),
                 "order": In(1),
                 "accept": In(1),
                 "value": In(config.notional_bits),
                 "adopt": In(1),
                 "next_slot": Out(8),
-                "full": Out(1),
-                "true": Out(1),
-                "done": Out(1),
+                **dict.fromkeys(("full", "true", "ends", "done"), Out(1)),
                 "freed_value": Out(config.notional_bits),
                 "init_done": Out(1),
             }
@@ -101,74 +97,99 @@ class Orders(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self.config
-        slots, bits = config.own_orders, config.slot_bits
-        layout = order_layout(config)
-        m.submodules.rows = rows = Rows(layout, slots)
-        order = rows.row2
-        slot = Signal(bits)
+        bits = config.slot_bits
+        m.submodules.rows = rows = Rows(order_layout(config), config.own_orders)
+        one, two = self.intent1, self.intent2
+        accept3, slot, tag2 = Signal(), Signal(bits), Signal(bits)
         m.d.comb += [
             rows.index.eq(self.tag[:bits]),
             self.next_slot.eq(slot),
             self.init_done.eq(rows.init_done),
         ]
-
-        # Which slots are taken, and of which symbol: all of one symbol are freed at once.
-        taken = Signal(slots)
-        owners = [Signal(8, name=f"owner{at}") for at in range(slots)]
-        for at, owner in enumerate(owners):
-            with m.If(self.accept & (slot == at)):
-                m.d.sync += [taken[at].eq(1), owner.eq(self.symbol)]
-            with m.Elif(
-                (self.adopt & (owner == self.symbol)) | (self.done & (self.tag2[:bits] == at))
-            ):
-                m.d.sync += taken[at].eq(0)
-        m.d.comb += self.full.eq(taken.bit_select(slot, 1))
-        with m.If(self.accept):
+        m.d.sync += [accept3.eq(self.accept), tag2.eq(one.tag[:bits])]
+        with m.If(accept3):
             m.d.sync += slot.eq(slot + 1)
 
-        # Whether a report is true.
-        whole, within = self.qty == order.left, self.qty <= order.left
-        ours = (
-            taken.bit_select(self.tag2[:bits], 1)
-            & ~self.tag2[bits:].any()
-            & (order.symbol == self.symbol)
-            & (order.side == self.side)
-        )
-        harmless = (self.kind == InKind.ACK) | (self.kind == InKind.CANCELLING)
-        possible = Signal()
-        m.d.comb += possible.eq(
-            Cat(
-                harmless,
-                (self.kind == InKind.FILL) & within,
-                (self.kind == InKind.CANCEL) & whole,
-                (self.kind == InKind.REJECT) & whole & (order.state == OrderState.PENDING),
-            ).any()
-        )
-        m.d.comb += [
-            self.true.eq(self.report & ours & possible),
-            self.done.eq(self.true & whole & ~harmless),
-            self.freed_value.eq(order.value),
-        ]
+        taken = self._taken(m, slot, accept3, tag2)
+        self._judge(m, rows, taken, slot, accept3)
 
-        # What it is then.
-        new = rows.new2
+        # What the order of the slot is then.
+        new, order = rows.new2, rows.row2
+        harmless, passing, pending = Signal(), Signal(), Signal()
+        m.d.sync += [
+            harmless.eq((one.kind == InKind.ACK) | (one.kind == InKind.CANCELLING)),
+            passing.eq(one.kind == InKind.CANCELLING),
+        ]
         m.d.comb += [
+            pending.eq(order.state == OrderState.PENDING),
+            self.freed_value.eq(order.value),
             rows.write2.eq(self.accept | self.true),
             rows.write_index2.eq(Mux(self.order, slot, rows.index2)),
-            new.symbol.eq(self.symbol),
-            new.side.eq(self.side),
-            new.state.eq(order.state),
-            new.left.eq(order.left - Mux(harmless, 0, self.qty)),
+            new.symbol.eq(two.symbol),
+            new.side.eq(two.side),
+            new.state.eq(
+                Mux(passing, OrderState.CANCELLING, Mux(pending, OrderState.OPEN, order.state))
+            ),
+            new.left.eq(Mux(harmless, order.left, order.left - two.qty)),
             new.value.eq(order.value),
         ]
         with m.If(self.order):
             m.d.comb += [
                 new.state.eq(OrderState.PENDING),
-                new.left.eq(self.qty),
+                new.left.eq(two.qty),
                 new.value.eq(self.value),
             ]
-        with m.Elif(self.kind == InKind.CANCELLING):
-            m.d.comb += new.state.eq(OrderState.CANCELLING)
-        with m.Elif(order.state == OrderState.PENDING):
-            m.d.comb += new.state.eq(OrderState.OPEN)
         return m
+
+    def _taken(self, m: Module, slot: Signal, accept3: Signal, tag2: Signal) -> Signal:
+        """Which slots are taken, and of which symbol: all of one symbol are freed at once."""
+        one, two, slots = self.intent1, self.intent2, self.config.own_orders
+        taken = Signal(slots)
+        owners = [Signal(8, name=f"owner{at}") for at in range(slots)]
+        symbol3, alike = Signal(8), Signal()
+        m.d.sync += [symbol3.eq(two.symbol), alike.eq(one.symbol == two.symbol)]
+        for at, owner in enumerate(owners):
+            takes, frees = accept3 & (slot == at), Signal(name=f"frees{at}")
+            mine = Mux(takes, alike, owner == two.symbol)
+            m.d.comb += frees.eq((self.adopt & mine) | (self.done & (tag2 == at)))
+            m.d.sync += taken[at].eq((taken[at] | takes) & ~frees)
+            with m.If(takes):
+                m.d.sync += owner.eq(symbol3)
+        # The order two clocks ahead is in stage 3.
+        m.d.sync += self.full.eq(taken.bit_select((slot + accept3)[: len(slot)], 1))
+        return taken
+
+    def _judge(self, m: Module, rows: Rows, taken: Signal, slot: Signal, accept3: Signal) -> None:
+        """Stage 1: whether a report is true of the order in its slot, or of the one before it."""
+        one, two, bits, order = self.intent1, self.intent2, self.config.slot_bits, rows.row1
+        harmless = (one.kind == InKind.ACK) | (one.kind == InKind.CANCELLING)
+
+        def can_be(left: Value, pending: Value) -> Value:
+            whole = one.qty == left
+            return Cat(
+                harmless,
+                (one.kind == InKind.FILL) & (one.qty <= left),
+                (one.kind == InKind.CANCEL) & whole,
+                (one.kind == InKind.REJECT) & whole & pending,
+            ).any()
+
+        known, tag = ~one.tag[bits:].any(), one.tag[:bits]
+        true, ends, next_true, next_ends, next_ours = (
+            Signal(name=name) for name in ("true2", "ends2", "next_true", "next_ends", "next_ours")
+        )
+        held = taken.bit_select(tag, 1) | (accept3 & (slot == tag))
+        ours = held & known & (order.symbol == one.symbol) & (order.side == one.side)
+        alike = (two.symbol == one.symbol) & (two.side == one.side)
+        m.d.sync += [
+            true.eq(ours & can_be(order.left, order.state == OrderState.PENDING)),
+            ends.eq((one.qty == order.left) & ~harmless),
+            next_ours.eq(self.order & known & (slot == tag)),
+            next_true.eq(alike & can_be(two.qty, Const(1, 1))),
+            next_ends.eq((one.qty == two.qty) & ~harmless),
+        ]
+        behind = accept3 & next_ours
+        m.d.comb += [
+            self.true.eq(self.report & Mux(behind, next_true, true)),
+            self.ends.eq(self.report & Mux(behind, next_ends, ends)),
+            self.done.eq(self.true & self.ends),
+        ]

@@ -7,18 +7,20 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.risk.limits import limit_layout
-from hdl.risk.product import Product
+from hdl.risk.product import Product, partials
+from hdl.risk.sums import above, total_of
 from hdl.types import intent_layout
 
 __all__ = ["MILLION", "Price"]
 
 MILLION = 1_000_000
 _FACTOR = 21  # bits of a million plus a share of it
+_ODD_MILLION = Const(MILLION >> 6, 14)
 
 
 def beyond(distance: Value, limit: Value) -> Value:
     """Whether a signed distance is over a limit, either way."""
-    return (distance > limit) | (-distance > limit)
+    return (distance > limit) | ((distance + limit)[-1])
 
 
 class Price(wiring.Component):
@@ -81,28 +83,30 @@ class Price(wiring.Component):
             ),
         ]
 
-        # In shares: price x million against reference x (million +- share).
-        m.submodules.scaled = scaled = Product(32, 20)
-        m.d.comb += [scaled.a.eq(order.price), scaled.b.eq(MILLION)]
+        # In shares: price x million against reference x (million +- share), as the sign of what is
+        # between. A million is 2^6 x 15,625.
+        scaled = [
+            Cat(Const(0, 6), word) for word in partials(m, order.price, _ODD_MILLION, "scaled")
+        ]
         for name, reference, share, twice in (
             ("mid", order.mid2, self.ahead.collar_ppm, 1),
             ("last", order.last_price, self.ahead.last_ppm, 0),
         ):
-            bounds = []
+            price = [Cat(Const(0, twice), word) for word in scaled]
+            off = []
             for side, factor in (
                 ("low", Mux(share > MILLION, 0, MILLION - share)),
                 ("high", MILLION + share),
             ):
                 scale = Signal(_FACTOR, name=f"{name}_{side}_scale")
                 m.d.sync += scale.eq(factor)
-                m.submodules[f"{name}_{side}"] = bound = Product(len(reference), _FACTOR)
-                m.d.comb += [bound.a.eq(reference), bound.b.eq(scale)]
-                bounds.append(bound.o)
-            off = Signal(name=f"{name}_off")
-            price = Cat(Const(0, twice), scaled.o)
-            m.d.comb += off.eq((price < bounds[0]) | (price > bounds[1]))
+                bound = partials(m, reference, scale, f"{name}_{side}")
+                less, more = (price, bound) if side == "low" else (bound, price)
+                between = Signal(name=f"{name}_{side}_off")
+                m.d.sync += between.eq(total_of(m, less, more, len(reference) + _FACTOR + 2)[-1])
+                off.append(between)
             m.d.comb += (self.collar_ppm if twice else self.collar_last_ppm).eq(
-                off if twice else off | ~known2
+                Cat(off).any() if twice else Cat(off).any() | ~known2
             )
 
         # The step.
@@ -116,6 +120,6 @@ class Price(wiring.Component):
         m.d.comb += [
             steps.a.eq(order.price),
             steps.b.eq(inverse),
-            self.tick.eq(uneven | (steps.o > self.limits2.tick_bound)),
+            self.tick.eq(uneven | above(steps.o, self.limits2.tick_bound)),
         ]
         return m

@@ -1,17 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """A product in two clocks, of parts that fit a multiplier of the fabric."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.risk.sums import total_of
+from hdl.risk.sums import pack, total_of
 
-__all__ = ["LATENCY", "Product"]
+__all__ = ["LATENCY", "PART", "Product", "partials"]
 
 LATENCY = 2
 #: Unsigned bits a multiplier takes on each side.
 PART = 17
+
+
+def partials(m: Module, a: Value, b: Value, name: str, bits: int | None = None) -> list[Value]:
+    """Words whose sum is a product of unsigned numbers, modulo 2^bits if given; a cycle later."""
+    most = len(a) + len(b) if bits is None else bits
+    parts = []
+    for low_a in range(0, min(len(a), most), PART):
+        for low_b in range(0, min(len(b), most - low_a), PART):
+            x, y = a[low_a : low_a + PART], b[low_b : low_b + PART]
+            part = Signal(len(x) + len(y), name=f"{name}_{low_a}_{low_b}")
+            m.d.sync += part.eq(x * y)
+            parts.append((low_a + low_b, part[: most - low_a - low_b]))
+    return pack(parts)
 
 
 class Product(wiring.Component):
@@ -40,12 +53,6 @@ class Product(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        terms = []
-        for low_a in range(0, min(len(self.a), self.bits), PART):
-            for low_b in range(0, min(len(self.b), self.bits - low_a), PART):
-                a, b = self.a[low_a : low_a + PART], self.b[low_b : low_b + PART]
-                part = Signal(len(a) + len(b), name=f"part_{low_a}_{low_b}")
-                m.d.sync += part.eq(a * b)
-                terms.append(Cat(Const(0, low_a + low_b), part)[: self.bits])
-        m.d.sync += self.o.eq(total_of(m, terms, [], self.bits))
+        words = partials(m, self.a, self.b, "part", self.bits)
+        m.d.sync += self.o.eq(total_of(m, words, [], self.bits))
         return m

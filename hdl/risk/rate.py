@@ -12,20 +12,21 @@ class Rate(wiring.Component):
     """Generic cell rate algorithm (ITU-T I.371): a token bucket without division.
 
     `due` is the time at which the bucket would be full again. A message conforms while it is at
-    most `burst_us` ahead; each accepted message moves it on by `interval_us`. The check is
-    combinational but for `ahead_us` and `after_us`, which are made a cycle before; where `due` is
-    kept is the owner's matter.
+    most `burst_us` ahead; each accepted message moves it on by `interval_us`. Where `due` is kept
+    is the owner's matter; it must not change in the cycle after it was judged by.
+
+    Latency is 2 cycles, throughput one message a cycle.
 
     Members
     -------
     now_us : In(64), interval_us, burst_us : In(32)
-        Stream time and limits one cycle before the check; an interval of 0 refuses.
+        Stream time and limits; an interval of 0 refuses.
     due_us : In(64)
-        Time at which the bucket is full again.
+        Time at which the bucket is full again, one cycle later.
     refuse : Out(1)
-        A message now would be too many.
+        The message is one too many, two cycles later.
     next_us : Out(64)
-        `due_us` once a message is sent.
+        `due_us` once the message is sent, two cycles later.
     """
 
     now_us: In(64)
@@ -37,18 +38,21 @@ class Rate(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        now_us, ahead_us, after_us = Signal(64), Signal(65), Signal(65)
-        interval_us, late = Signal(32), Signal()
+        now1, ahead1 = Signal(64), Signal(65)
+        after1, after2 = Signal(65), Signal(65)
+        interval1, interval2 = Signal(32), Signal(32)
+        due2, late2 = Signal(64), Signal()
         m.d.sync += [
-            now_us.eq(self.now_us),
-            interval_us.eq(self.interval_us),
-            ahead_us.eq(self.now_us + self.burst_us),
-            after_us.eq(self.now_us + self.interval_us),
+            now1.eq(self.now_us),
+            ahead1.eq(self.now_us + self.burst_us),
+            after1.eq(self.now_us + self.interval_us),
+            interval1.eq(self.interval_us),
+            self.refuse.eq((interval1 == 0) | (ahead1 < self.due_us)),
+            late2.eq(self.due_us > now1),
+            due2.eq(self.due_us),
+            after2.eq(after1),
+            interval2.eq(interval1),
         ]
-        m.d.comb += late.eq(self.due_us > now_us)
-        following = Mux(late, self.due_us + interval_us, after_us)
-        m.d.comb += [
-            self.refuse.eq((interval_us == 0) | (ahead_us < self.due_us)),
-            self.next_us.eq(Mux(following[64], (1 << 64) - 1, following)),
-        ]
+        following = Mux(late2, due2 + interval2, after2)
+        m.d.comb += self.next_us.eq(Mux(following[64], (1 << 64) - 1, following))
         return m

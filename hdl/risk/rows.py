@@ -14,14 +14,15 @@ FEW = 32
 
 
 class Rows(wiring.Component):
-    """One row of state for each symbol or slot, read and written by every token in passing.
+    """One row of state for each symbol or slot, read and written by tokens in passing.
 
     ::
 
-        -1 address   0 row leaves the memory   1 `row1`   2 `row2`; what is written
+        -1 address   0 row leaves the memory   1 `row1`   2 `row2`; what it becomes
+         3 that is written, from a register
 
     `row2` holds all that tokens before this one have written; `row1` all but what the token
-    directly before it writes in this very clock.
+    directly before it, in stage 2 now, is about to write.
 
     Parameters
     ----------
@@ -62,34 +63,48 @@ class Rows(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        style = "distributed" if self.depth <= FEW else "block"
-        # A row read in the clock of its write is the one in `three`.
-        m.submodules.rows = rows = SweptMemory(self.layout, self.depth, forwarded=True, style=style)
-        # What is written is taken up from registers: nothing late is a choice of whole rows.
+        few = self.depth <= FEW
+        # A row read in the clock of its write is taken from the register it is written from.
+        m.submodules.rows = rows = SweptMemory(
+            self.layout,
+            self.depth,
+            forwarded=True,
+            style="distributed" if few else "block",
+            at_once=few,
+        )
         index0, index1 = Signal.like(self.index), Signal.like(self.index)
         written = data.StructLayout({"write": 1, "index": len(self.index), "row": self.layout})
         three = Signal(written, name="written3")
         row1, row2 = Signal(self.layout, name="held1"), Signal(self.layout, name="held2")
-        again1, again2 = Signal(), Signal()
+        row0 = Signal(self.layout)
+        again0, again1, again2 = Signal(), Signal(), Signal()
         m.d.comb += [
-            rows.read_addr.eq(self.index),
-            rows.write_en.eq(self.write2),
-            rows.write_addr.eq(self.write_index2),
-            rows.write_data.eq(self.new2),
+            rows.read_addr.eq(index0 if few else self.index),
+            rows.write_en.eq(three.write),
+            rows.write_addr.eq(three.index),
+            rows.write_data.eq(three.row),
             self.init_done.eq(rows.done),
+            row0.eq(Mux(three.write & again0, three.row, rows.read_data)),
             self.row1.eq(Mux(three.write & again1, three.row, row1)),
             self.row2.eq(Mux(three.write & again2, three.row, row2)),
         ]
+        if not few:
+            # The memory was read in the clock of a write that was in `three` then.
+            four, again = Signal(written, name="written4"), Signal()
+            m.d.sync += [four.eq(three), again.eq(three.index == self.index)]
+            with m.If(~(three.write & again0) & four.write & again):
+                m.d.comb += row0.eq(four.row)
         m.d.sync += [
             index0.eq(self.index),
             index1.eq(index0),
             self.index2.eq(index1),
-            three.write.eq(self.write2),
+            three.write.eq(self.write2 & rows.done),
             three.index.eq(self.write_index2),
             three.row.eq(self.new2),
+            again0.eq(self.write_index2 == self.index),
             again1.eq(self.write_index2 == index0),
             again2.eq(self.write_index2 == index1),
-            row1.eq(Mux(three.write & (three.index == index0), three.row, rows.read_data)),
+            row1.eq(row0),
             row2.eq(self.row1),
         ]
         return m

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.config import BuildConfig
 from hdl.risk.limits import limit_layout
 from hdl.risk.product import Product
+from hdl.risk.sums import above
 from hdl.types import intent_layout
 
 __all__ = ["Size"]
@@ -60,7 +61,7 @@ class Size(wiring.Component):
         m.submodules.products = products = Product(32, bits)
         m.submodules.values = values = Product(32, bits)
         m.submodules.steps = steps = Product(bits, bits, bits)
-        qty1, uneven = Signal(bits), Signal()
+        qty1, uneven, unbound = Signal(bits), Signal(), Signal()
         inverse, lot_value = Signal(bits), Signal(32)
         m.d.comb += [
             products.a.eq(self.i.price),
@@ -77,10 +78,12 @@ class Size(wiring.Component):
             self.quantity.eq((qty1 == 0) | (qty1 > limits.max_qty)),
             self.minimum.eq(qty1 < limits.min_qty),
             uneven.eq((qty1 & limits.qty_mask).any()),
+            unbound.eq(limits.qty_bound[bits:].any()),
         ]
+        bound = self.limits2.qty_bound[:bits]
         m.d.comb += [
-            self.step.eq(uneven | (steps.o > self.limits2.qty_bound)),
-            self.notional.eq(products.o > self.limits2.max_notional),
+            self.step.eq(uneven | (~unbound & above(steps.o, bound))),
+            self.notional.eq(above(products.o, self.limits2.max_notional)),
             self.tick_lots.eq(products.o),
             self.value.eq(values.o),
         ]

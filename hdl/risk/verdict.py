@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.records import NO_REASON, Reason
 
-__all__ = ["BITS", "EXITS_PASS", "WAIVABLE", "Verdict", "first_reason"]
+__all__ = ["BITS", "EXITS_PASS", "UNSETTLED", "WAIVABLE", "Verdict", "first_reason"]
 
 #: Bits of a verdict.
 BITS = 64
@@ -47,6 +47,18 @@ _NEVER_WAIVED = frozenset(
 WAIVABLE = frozenset(reason for reason in Reason if reason > Reason.BOOK) - _NEVER_WAIVED
 
 
+#: Controls on what orders and records before this one came to.
+UNSETTLED = frozenset(
+    {
+        *(Reason.REDUCE_ONLY, Reason.POSITION, Reason.RATE, Reason.DUPLICATE, Reason.SELF_TRADE),
+        *(Reason.RATE_SYMBOL, Reason.WINDOW_QTY, Reason.WINDOW_NOTIONAL, Reason.DRIFT),
+        *(Reason.REPEAT, Reason.ORDER_TRADE, Reason.GROSS, Reason.NET, Reason.OPEN_ORDERS),
+        *(Reason.CREDIT, Reason.CREDIT_STALE, Reason.VOLATILITY, Reason.WATCHDOG),
+        *(Reason.OWN_ORDERS, Reason.REPORT, Reason.RECONCILE),
+    }
+)
+
+
 class Verdict(wiring.Component):
     """Collect the findings of all controls. Combinational.
 
@@ -58,6 +70,8 @@ class Verdict(wiring.Component):
         Bit n: control n is not judged.
     exits : In(1)
         The order can only reduce a position, or is refused for that.
+    crowded : In(1)
+        Something stood one clock before it, and is not settled.
     verdict : Out(64)
         What refuses it.
     """
@@ -65,6 +79,7 @@ class Verdict(wiring.Component):
     found: In(BITS)
     waived: In(BITS)
     exits: In(1)
+    crowded: In(1)
     verdict: Out(BITS)
 
     def elaborate(self, _platform: object) -> Module:
@@ -76,6 +91,8 @@ class Verdict(wiring.Component):
                 refuses = refuses & ~self.waived[at]
             if reason in EXITS_PASS:
                 refuses = refuses & ~self.exits
+            if reason in UNSETTLED:
+                refuses = refuses & ~self.crowded
             m.d.comb += self.verdict[at].eq(refuses)
         return m
 

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controls on what a symbol's orders add up to over a short time."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.risk.limits import limit_layout
-from hdl.risk.price import beyond
 from hdl.risk.rate import Rate
 from hdl.risk.rows import Rows
-from hdl.risk.sums import over
+from hdl.risk.sums import beyond_room, total_of
 from hdl.types import intent_layout
 
 __all__ = ["Window", "window_layout"]
@@ -42,7 +41,7 @@ class Window(wiring.Component):
     """Totals of two buckets, drift of the price, the same order again, rate, repetitions.
 
     Only accepted orders and re-arming change what is kept, and orders are two clocks apart (the
-    gate refuses one that is not), so most of it is read a clock before the verdict.
+    gate refuses one that is not), so all of it is read a clock before the verdict.
 
     Findings belong to stage 2 of the gate; one token a cycle.
 
@@ -59,8 +58,8 @@ class Window(wiring.Component):
         Token in stage 0.
     risk_window : In(5)
         Register.
-    limits1, limits2 : In(limit_layout)
-        Limits of the tokens in stages 1 and 2.
+    limits0, limits1, limits2 : In(limit_layout)
+        Limits of the tokens in stages 0, 1 and 2.
     intent1, intent2 : In(intent_layout)
         These tokens.
     notional : In
@@ -80,8 +79,7 @@ class Window(wiring.Component):
                 "symbol": In(8),
                 "i": In(intent_layout(config)),
                 "risk_window": In(5),
-                "limits1": In(limit_layout()),
-                "limits2": In(limit_layout()),
+                **{f"limits{n}": In(limit_layout()) for n in (0, 1, 2)},
                 "intent1": In(intent_layout(config)),
                 "intent2": In(intent_layout(config)),
                 "notional": In(config.notional_bits),
@@ -98,86 +96,40 @@ class Window(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.rows = rows = Rows(window_layout(self.config), self.config.symbols)
-        row1, row2, new = rows.row1, rows.row2, rows.new2
-        one, two, limits = self.intent1, self.intent2, self.limits2
+        now, new, two = rows.row2, rows.new2, self.intent2
         m.d.comb += [
             rows.index.eq(self.symbol[: len(rows.index)]),
             rows.write2.eq(self.accept | self.rearm),
             rows.write_index2.eq(rows.index2),
-            new.eq(row2),
+            new.eq(now),
             self.init_done.eq(rows.init_done),
         ]
-
-        # Buckets: what is kept of the order's own bucket and of the one before it.
-        bucket1, bucket2 = Signal(64), Signal(64)
-        kept = {
-            name: Signal(64, name=name)
-            for name in ("qty", "notional", "qty_before", "notional_before")
-        }
-        newer = bucket1 - row1.bucket
-        same, next_one = newer[:64] == 0, newer[:64] == 1
-        m.d.sync += [bucket1.eq(self.i.now_us >> self.risk_window), bucket2.eq(bucket1)]
-        for name in ("qty", "notional"):
-            before = f"{name}_before"
-            m.d.sync += [
-                kept[name].eq(Mux(same, row1[name], 0)),
-                kept[before].eq(Mux(same, row1[before], Mux(next_one, row1[name], 0))),
-            ]
-        notional = self.notional
-        m.d.comb += [
-            self.qty_total.eq(
-                over(m, [kept["qty"], kept["qty_before"], two.qty], limits.window_qty, 66)
-            ),
-            self.notional_total.eq(
-                over(
-                    m,
-                    [kept["notional"], kept["notional_before"], notional],
-                    limits.window_notional,
-                    max(66, len(notional) + 1),
-                )
-            ),
-        ]
-
-        # Drift from the first price of a window; the last order of the side.
-        since_first, since_last = Signal(64), Signal(64)
-        moved, known, equal = Signal(signed(33)), Signal(), Signal()
-        last = row1.last[one.side]
-        m.d.sync += [
-            since_first.eq(one.now_us - row1.first_us),
-            since_last.eq(one.now_us - last.time_us),
-            moved.eq(one.price - row1.first_price),
-            known.eq(row1.drifting),
-            equal.eq(last.known & (last.price == one.price) & (last.qty == one.qty)),
-        ]
-        drifting = known & (since_first <= limits.drift_us)
-        m.d.comb += [
-            self.drift.eq(drifting & beyond(moved, limits.drift_ticks)),
-            self.duplicate.eq(equal & (since_last < limits.duplicate_us)),
-            self.repeat.eq(row2.repeats >= limits.max_repeats),
-        ]
+        bucket, kept = self._totals(m, rows.row1)
+        drifting = self._last_orders(m, rows.row1)
 
         # The symbol's own message rate.
         m.submodules.rate_of = rate = Rate()
         m.d.comb += [
-            rate.now_us.eq(one.now_us),
-            rate.interval_us.eq(self.limits1.interval_us),
-            rate.burst_us.eq(self.limits1.burst_us),
-            rate.due_us.eq(row2.due_us),
+            rate.now_us.eq(self.i.now_us),
+            rate.interval_us.eq(self.limits0.interval_us),
+            rate.burst_us.eq(self.limits0.burst_us),
+            rate.due_us.eq(rows.row1.due_us),
             self.rate.eq(rate.refuse),
         ]
+        m.d.sync += self.repeat.eq(rows.row1.repeats >= self.limits1.max_repeats)
 
         with m.If(self.rearm):
             m.d.comb += new.repeats.eq(0)
         with m.If(self.order):
             m.d.comb += [
-                new.bucket.eq(bucket2),
+                new.bucket.eq(bucket),
                 new.qty.eq(_capped(kept["qty"] + two.qty)),
-                new.notional.eq(_capped(kept["notional"] + notional)),
+                new.notional.eq(_capped(kept["notional"] + self.notional)),
                 new.qty_before.eq(kept["qty_before"]),
                 new.notional_before.eq(kept["notional_before"]),
                 new.drifting.eq(1),
                 new.due_us.eq(rate.next_us),
-                new.repeats.eq(row2.repeats + (row2.repeats != 0xFFFF)),
+                new.repeats.eq(now.repeats + (now.repeats != 0xFFFF)),
                 new.last[two.side].known.eq(1),
                 new.last[two.side].price.eq(two.price),
                 new.last[two.side].qty.eq(two.qty),
@@ -186,6 +138,76 @@ class Window(wiring.Component):
             with m.If(~drifting):
                 m.d.comb += [new.first_price.eq(two.price), new.first_us.eq(two.now_us)]
         return m
+
+    def _totals(self, m: Module, row: data.View) -> tuple[Signal, dict[str, Signal]]:
+        """Buckets: what is kept of the order's own bucket and of the one before it."""
+        limits = self.limits1
+        bucket1, bucket2 = Signal(64), Signal(64)
+        kept = {
+            name: Signal(64, name=name)
+            for name in ("qty", "notional", "qty_before", "notional_before")
+        }
+        same, next_one = bucket1 == row.bucket, _follows(row.bucket, bucket1)
+        m.d.sync += [bucket1.eq(self.i.now_us >> self.risk_window), bucket2.eq(bucket1)]
+        for name in ("qty", "notional"):
+            before = f"{name}_before"
+            m.d.sync += [
+                kept[name].eq(Mux(same, row[name], 0)),
+                kept[before].eq(Mux(same, row[before], Mux(next_one, row[name], 0))),
+            ]
+
+        # What is left below the limits, whichever bucket it is.
+        lots_left, left = Signal(signed(66)), Signal(signed(67))
+        m.d.sync += lots_left.eq(self.limits0.window_qty - self.i.qty)
+        for name, room, bits in (("qty", lots_left, 68), ("notional", limits.window_notional, 67)):
+            after = [
+                total_of(m, [room], [row[name], row[f"{name}_before"]], bits),
+                total_of(m, [room], [row[name]], bits),
+                (room | Const(0, signed(bits)))[:bits].as_signed(),
+            ]
+            chosen = Mux(same, after[0], Mux(next_one, after[1], after[2]))
+            if name == "qty":
+                m.d.sync += self.qty_total.eq(chosen[-1])
+            else:
+                m.d.sync += left.eq(chosen)
+        m.d.comb += self.notional_total.eq(beyond_room(self.notional, left))
+        return bucket2, kept
+
+    def _last_orders(self, m: Module, row: data.View) -> Signal:
+        """Drift from the first price of a window; the last order of the side."""
+        one = self.intent1
+        low, high = Signal(signed(34)), Signal(signed(34))
+        drift_from, duplicate_from = Signal(signed(65)), Signal(signed(65))
+        drifting, far = Signal(), Signal()
+        last = row.last[one.side]
+        m.d.sync += [
+            low.eq(self.i.price - self.limits0.drift_ticks),
+            high.eq(self.i.price + self.limits0.drift_ticks),
+            drift_from.eq(self.i.now_us - self.limits0.drift_us),
+            duplicate_from.eq(self.i.now_us - self.limits0.duplicate_us),
+            drifting.eq(row.drifting & (row.first_us >= drift_from)),
+            far.eq((row.first_price < low) | (row.first_price > high)),
+            self.duplicate.eq(
+                last.known
+                & (last.price == one.price)
+                & (last.qty == one.qty)
+                & (last.time_us > duplicate_from)
+            ),
+        ]
+        m.d.comb += self.drift.eq(drifting & far)
+        return drifting
+
+
+def _follows(before: Value, after: Value) -> Value:
+    """Whether a number is the other and one, without a chain of carries.
+
+    before + ~after is -2 then; two numbers add up to one that is known when in each place their sum
+    without carries, and the carry that has to come from the place below, agree with it.
+    """
+    a, b = before, ~after
+    known = Const((1 << len(before)) - 2, len(before))
+    carries = (a & b) | ((a | b) & ~known)
+    return (a ^ b ^ known) == Cat(Const(0, 1), carries)[: len(before)]
 
 
 def _capped(total: Value) -> Value:

@@ -141,6 +141,9 @@ class _Registers(Elaboratable):
                     span = slice(bit * part, (bit + 1) * part)
                     m.d.sync += row[span].eq(Mux(mine & en[bit], new[span], row[span]))
         for port in self.mem.read_ports:
+            if port.domain == "comb":
+                m.d.comb += Value.cast(port.data).eq(pick(m, rows, port.addr, "read"))
+                continue
             shown = Signal(len(Value.cast(port.data)), name="read", attrs={"arbitrary": 1})
             m.d.comb += Value.cast(port.data).eq(shown)
             collides = Value.cast(0)

@@ -17,7 +17,7 @@ from amaranth.lib import wiring
 from hdl.link.emit import Emit
 from hdl.records import IN_RECORD, InFlag, InKind
 from hdl.regs.bank import Bank
-from hdl.risk.gate import AHEAD, Gate
+from hdl.risk.gate import AHEAD, MOVING, Gate
 from hdl.risk.losses import LATENCY, Losses
 from hdl.top import CORE_PORTS
 from hdl.types import intent_layout
@@ -49,7 +49,8 @@ class GateBench(wiring.Component):
         cycle = Signal(64)
         m.d.sync += cycle.eq(cycle + 1)
 
-        # Records to tokens; after a book event there is a clock without one, or the order again.
+        # Records to tokens; after a book event there is a clock without one, or the order again,
+        # and as behind admission after a record that changes what an order is judged by.
         record = Signal(IN_RECORD.layout())
         valid, event, again, pause, now_us = Signal(), Signal(), Signal(), Signal(), Signal(64)
         ready = emit.room & gate.init_done & losses.init_done & ~pause
@@ -60,7 +61,7 @@ class GateBench(wiring.Component):
             event.eq(valid & ((record.kind == ORDER) | (record.kind == EVENT))),
         ]
         m.d.sync += [
-            pause.eq(event | again),
+            pause.eq(event | again | (valid & Cat(record.kind == kind for kind in MOVING).any())),
             again.eq(event & (record.kind == ORDER) & ((record.flags & AGAIN) != 0)),
         ]
         quote = Signal(IN_RECORD.layout())

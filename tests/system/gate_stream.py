@@ -36,14 +36,6 @@ U32, U64 = (1 << 32) - 1, (1 << 64) - 1
 SYMBOLS, QTY_BITS, OWN_ORDERS = 4, 48, 8
 MIDDLE = 1000
 
-#: Controls that see an order two clocks later; of a crowded order they may say anything.
-_SETTLING = sum(
-    1 << reason
-    for reason in (
-        *(Reason.WINDOW_QTY, Reason.WINDOW_NOTIONAL, Reason.DRIFT, Reason.DUPLICATE),
-        Reason.VOLATILITY,
-    )
-)
 #: Limits and settings that let everything through.
 OPEN_LIMITS = dict.fromkeys(LIMIT_BITS, 0) | {
     **dict.fromkeys(("max_qty", "max_notional", "window_qty", "window_notional"), U64),
@@ -273,8 +265,7 @@ class Stream:
             rng.choice((1, 1, 2, 4, 5, 0)) if Reason.STRATEGY in focus else 1 << rng.randrange(8)
         )
         age = rng.randrange(256)
-        waived = self.model.symbols[symbol].limits["waive"]
-        again = Reason.CROWDED in focus and not _SETTLING & ~waived and rng.random() < 0.3
+        again = Reason.CROWDED in focus and rng.random() < 0.3
         flags = sell | REDUCE_ONLY * reduce_only | VALID * valid | AGAIN * bool(again)
         order = Order(
             *(symbol, bool(sell), price, qty, bid, ask, last if known else None, self.now_us, age),
