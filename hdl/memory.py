@@ -74,7 +74,8 @@ class SweptMemory(wiring.Component):
     ) -> None:
         self.shape, self.depth, self.clear = shape, depth, clear
         self.early, self.at_once = early, at_once
-        self.attrs = block_ram(forwarded) | {"ram_style": style}
+        # A read at once has no clock in which it could meet a write.
+        self.attrs = block_ram(forwarded and not at_once) | {"ram_style": style}
         addr_bits = (depth - 1).bit_length()
         super().__init__(
             {

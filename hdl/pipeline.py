@@ -329,14 +329,13 @@ class Pipeline(wiring.Component):
         ahead, profit = book.o.p, losses.o
         for at in range(to_gate - AHEAD):
             later = Signal(gate.ahead.shape(), name=f"ahead{at}")
-            m.d.sync += [later.symbol.eq(ahead.symbol), later.tag.eq(ahead.tag)]
+            m.d.sync += [later[name].eq(ahead[name]) for name, _ in later.shape()]
             ahead = later
         for at in range(to_gate + 2 - LATENCY):
             late_profit = Signal.like(profit, name=f"profit{at}")
             m.d.sync += late_profit.eq(profit)
             profit = late_profit
         m.d.comb += [
-            gate.ahead.symbol.eq(ahead.symbol),
-            gate.ahead.tag.eq(ahead.tag),
+            *(gate.ahead[name].eq(ahead[name]) for name, _ in gate.ahead.shape()),
             gate.losses.eq(profit),
         ]

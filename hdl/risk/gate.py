@@ -18,13 +18,13 @@ from hdl.risk.price import Price
 from hdl.risk.rate import Rate
 from hdl.risk.registers import COUNTERS, SETTINGS
 from hdl.risk.size import Size
-from hdl.risk.verdict import BITS, Verdict, first_reason
+from hdl.risk.verdict import Verdict, first_reason
 from hdl.risk.window import Window
 from hdl.types import count_layout, decision_layout, flow, intent_layout
 
 __all__ = ["AHEAD", "MOVING", "Gate", "settings_layout"]
 
-#: Clocks by which symbol and tag of a token are told before it.
+#: Clocks by which symbol, tag and stream time of a token are told before it.
 AHEAD = 2
 _REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT, InKind.CANCELLING)
 #: Records that change what an order is judged by; behind each is a clock without a record.
@@ -62,7 +62,7 @@ class Gate(wiring.Component):
 
     Members
     -------
-    ahead : In(symbol, tag)
+    ahead : In(symbol, tag, now_us)
         Of the token that is on `i` `AHEAD` cycles later.
     i : In(flow(intent_layout))
         Orders wanted, reports of own orders, and the host's other records.
@@ -94,7 +94,7 @@ class Gate(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "ahead": In(data.StructLayout({"symbol": 8, "tag": 8})),
+                "ahead": In(data.StructLayout({"symbol": 8, "tag": 8, "now_us": 64})),
                 "i": In(flow(intent_layout(config))),
                 "losses": In(losses_layout(config)),
                 "o": Out(flow(decision_layout(config))),
@@ -135,7 +135,7 @@ class Gate(wiring.Component):
         # The token on its way, and its limits.
         one, two = (Signal(intent_layout(config), name=f"intent{n}") for n in (1, 2))
         valid1, valid2 = Signal(), Signal()
-        symbol, tag = Signal(8), Signal(8)
+        symbol, tag, ahead_us = Signal(8), Signal(8), Signal(64)
         limits0, limits1, limits2 = (
             Signal(in_force_layout(), name=f"limits{n}") for n in (0, 1, 2)
         )
@@ -146,6 +146,7 @@ class Gate(wiring.Component):
             two.eq(one),
             symbol.eq(self.ahead.symbol),
             tag.eq(self.ahead.tag),
+            ahead_us.eq(self.ahead.now_us),
             limits0.eq(limits.limits),
             limits1.eq(limits0),
             limits2.eq(limits1),
@@ -167,7 +168,7 @@ class Gate(wiring.Component):
 
         order, accept, report, moves = Signal(), Signal(), Signal(), Signal()
         adopt, untrue, reconcile, exits = Signal(), Signal(), Signal(), Signal()
-        order3, accept3, crowded = Signal(), Signal(), Signal()
+        order3, accept3, crowded, exits1 = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             order.eq(valid2 & two.wanted),
             accept.eq(order & ~judge.verdict.any()),
@@ -181,18 +182,20 @@ class Gate(wiring.Component):
             order3.eq(order),
             accept3.eq(accept),
             crowded.eq(moves),
-            exits.eq(
-                one.reduce_only
-                | (settings.mode == Mode.REDUCE_ONLY)
-                | (limits1.limits.mode == Mode.REDUCE_ONLY)
-            ),
+            exits.eq(exits1),
         ]
+        m.d.comb += exits1.eq(
+            one.reduce_only
+            | (settings.mode == Mode.REDUCE_ONLY)
+            | (limits1.limits.mode == Mode.REDUCE_ONLY)
+        )
         self._connect(m, limits0, limits1, limits2, one, two, symbol, tag)
         for block in (price, size):
             m.d.comb += block.ahead.eq(limits.limits.limits)
         m.d.comb += [
             checks.valid1.eq(valid1),
             orders.report.eq(report),
+            window.ahead_us.eq(ahead_us),
             window.rearm.eq(is_kind(InKind.REARM) & ~two.wanted),
             credit.credit_record.eq(is_kind(InKind.CREDIT) & ~two.wanted),
             credit.exits.eq(exits),
@@ -233,10 +236,11 @@ class Gate(wiring.Component):
             Reason.WATCHDOG: kill.late & exposure.exposes,
             Reason.CROWDED: crowded,
         }
-        waived2 = Signal(BITS)
-        m.d.sync += waived2.eq(limits1.limits.waive)
-        m.d.comb += [judge.waived.eq(waived2), judge.exits.eq(exits)]
-        m.d.comb += judge.crowded.eq(crowded)
+        m.d.comb += [
+            judge.waived1.eq(limits1.limits.waive),
+            judge.exits1.eq(exits1),
+            judge.crowded1.eq(moves),
+        ]
         for reason in Reason:
             m.d.comb += judge.found[int(reason)].eq(found[reason])
 
@@ -381,7 +385,8 @@ class Gate(wiring.Component):
         kill, orders = parts.kill_latch, parts.orders
         differs = reconcile & ~two.adopt & parts.exposure.apart
         kills = kill.sets & kill.loss
-        cause, entry = Signal(4), Signal()
+        cause, entry, may_tell = Signal(4), Signal(), Signal()
+        is_report = Cat(two.kind == kind for kind in (*_REPORTS, InKind.RECONCILE)).any()
         m.d.comb += [
             cause.eq(
                 Mux(
@@ -395,7 +400,8 @@ class Gate(wiring.Component):
                 )
             ),
             entry.eq(valid2 & (Cat(two.wanted, two.has_view).any() | cause.any())),
-            kill.told.eq(kill.pending & self.room & ~entry),
+            kill.told.eq(kill.pending & self.room & ~may_tell),
+            may_tell.eq(valid2 & (two.wanted | two.has_view | two.book | is_report)),
         ]
         m.d.sync += self.counts.reconcile_faults.eq(differs)
         for name in decision.shape().members:

@@ -57,7 +57,8 @@ class Holdings(wiring.Component):
         0 address   0 to 3 price times quantity   3 position and cash   4 products begin
         5 half of their sums   7 what they come to   8 to 10 value of all positions
 
-    A token directly behind one that changes its symbol sees it changed.
+    No token that needs a position stands directly behind one that changes it
+    (`hdl.link.admission`), so rows are as they were read a cycle before.
     Latency is `LATENCY` cycles for `o`, throughput one token a cycle.
 
     Parameters
@@ -190,17 +191,20 @@ class Holdings(wiring.Component):
             lots.eq(Mux(facts[2].side, -facts[2].qty, facts[2].qty)),
         ]
         pays = ~fill.side
-        full = Signal(signed(config.notional_bits + 1))
-        m.d.comb += full.eq(add(paid, Const(0, 1), len(full), pays))
 
-        # 3: a buy pays; a position taken over was paid for at its price.
-        now, new = rows.row2, rows.new2
-        bits = fill.qty | Const(0, position_bits)
-        held = now.position.as_unsigned()
+        # 3: a buy pays; a position taken over was paid for at its price, and nothing was before it.
+        now, new, before = Signal(row, name="now3"), rows.new2, rows.row1
+        bits = facts[2].qty | Const(0, position_bits)
+        held = before.position.as_unsigned()
         opposite = (held ^ bits) == Cat(Const(0, 1), held | bits)[:position_bits]
         flat, trip = Signal(), Signal(signed(cash_bits))
+        m.d.sync += [
+            now.eq(before),
+            flat.eq(Mux(facts[2].side, held == bits, opposite) & ~facts[2].adopt),
+        ]
+        with m.If(facts[2].adopt):
+            m.d.sync += now.eq(0)
         m.d.comb += [
-            flat.eq(Mux(fill.side, held == bits, opposite)),
             trip.eq(bounded(add(now.trip, paid, cash_bits + 1, pays).as_signed(), cash_bits)),
             rows.index.eq(token.symbol[: len(rows.index)]),
             rows.write2.eq(fill.fill | fill.adopt),
@@ -209,8 +213,6 @@ class Holdings(wiring.Component):
             new.cash.eq(bounded(add(now.cash, paid, cash_bits + 1, pays).as_signed(), cash_bits)),
             new.trip.eq(Mux(flat, 0, trip)),
         ]
-        with m.If(fill.adopt):
-            m.d.comb += [new.position.eq(lots), new.cash.eq(full), new.trip.eq(full)]
 
         # 4: after it. A round trip ends when the position is flat.
         wrote, new4, now4 = Signal(), Signal(row), Signal(row)

@@ -10,7 +10,7 @@ from hdl.risk.data import bbo_valid
 from hdl.risk.holdings import LATENCY as HELD
 from hdl.risk.holdings import TICK_VALUE, Holdings, holdings_layout, later, signed_partials
 from hdl.risk.rows import Rows
-from hdl.risk.sums import above, halves, total_of
+from hdl.risk.sums import below, halves, total_of
 from hdl.types import flow, token_layout, view_layout
 
 __all__ = ["BUCKETS", "LATENCY", "Losses", "losses_layout"]
@@ -190,7 +190,7 @@ class Losses(wiring.Component):
             day_floor.eq(_floor(m, base, self.max_day_loss, bits)),
             best_floor.eq(_floor(m, best_now, self.max_drawdown, bits)),
         ]
-        below = []
+        under = []
         for at in range(BUCKETS):
             number = Signal(62, name=f"bucket{at}")
             floor = Signal(signed(bits + 1), name=f"floor{at}")
@@ -204,7 +204,7 @@ class Losses(wiring.Component):
             ]
             _, high = self._best(m, f"high{at}", total, total5, mine, ~own)
             m.d.sync += floor.eq(_floor(m, high, self.max_window_loss, bits))
-            below.append(inside & _under(total, floor))
+            under.append(inside & below(total, floor))
             with m.If(mine):
                 m.d.sync += [used.eq(1), number.eq(four.bucket)]
             with m.If(three.day):
@@ -212,7 +212,7 @@ class Losses(wiring.Component):
         with m.If(three.day):
             m.d.sync += [base.eq(total), best.eq(total)]
         m.d.sync += self.o.over.eq(
-            Cat(_under(total, day_floor), Cat(below).any(), _under(total, best_floor))
+            Cat(below(total, day_floor), Cat(under).any(), below(total, best_floor))
         )
 
     def _best(
@@ -222,7 +222,7 @@ class Losses(wiring.Component):
         best, rises = Signal.like(total, name=name), Signal(name=f"{name}_rises")
         now = Signal.like(total, name=f"{name}_now")
         m.d.comb += now.eq(Mux(rises, total5, best))
-        m.d.sync += [rises.eq(counts & (first | (total > best))), best.eq(now)]
+        m.d.sync += [rises.eq(counts & (first | below(best, total))), best.eq(now)]
         return best, now
 
 
@@ -230,9 +230,3 @@ def _floor(m: Module, best: Value, limit: Value, bits: int) -> Value:
     """Least profit that a limit allows below the best, in halves of a unit."""
     return total_of(m, [best], [Cat(Const(0, 1), limit)], bits + 1)
 
-
-def _under(total: Signal, floor: Signal) -> Value:
-    """Whether a signed number is less than another."""
-    top = len(floor) - 1
-    wide = (Const(0, signed(len(floor))) | total)[: top + 1]
-    return above(Cat(floor[:top], ~floor[top]), Cat(wide[:top], ~wide[top]))

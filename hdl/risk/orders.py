@@ -110,7 +110,9 @@ class Orders(wiring.Component):
         with m.If(accept3):
             m.d.sync += slot.eq(slot + 1)
 
-        taken = self._taken(m, slot, accept3, tag2)
+        slots = config.own_orders
+        taken, owners = Signal(slots), [Signal(8, name=f"owner{at}") for at in range(slots)]
+        self._take(m, taken, owners, slot, accept3, tag2)
         self._judge(m, rows, taken, slot, accept3)
 
         # What the order of the slot is then.
@@ -141,11 +143,17 @@ class Orders(wiring.Component):
             ]
         return m
 
-    def _taken(self, m: Module, slot: Signal, accept3: Signal, tag2: Signal) -> Signal:
+    def _take(
+        self,
+        m: Module,
+        taken: Signal,
+        owners: list[Signal],
+        slot: Signal,
+        accept3: Signal,
+        tag2: Signal,
+    ) -> None:
         """Which slots are taken, and of which symbol: all of one symbol are freed at once."""
-        one, two, slots = self.intent1, self.intent2, self.config.own_orders
-        taken = Signal(slots)
-        owners = [Signal(8, name=f"owner{at}") for at in range(slots)]
+        one, two = self.intent1, self.intent2
         symbol3, alike = Signal(8), Signal()
         m.d.sync += [symbol3.eq(two.symbol), alike.eq(one.symbol == two.symbol)]
         for at, owner in enumerate(owners):
@@ -157,7 +165,6 @@ class Orders(wiring.Component):
                 m.d.sync += owner.eq(symbol3)
         # The order two clocks ahead is in stage 3.
         m.d.sync += self.full.eq(taken.bit_select((slot + accept3)[: len(slot)], 1))
-        return taken
 
     def _judge(self, m: Module, rows: Rows, taken: Signal, slot: Signal, accept3: Signal) -> None:
         """Stage 1: whether a report is true of the order in its slot, or of the one before it."""

@@ -37,6 +37,10 @@ class Rows(wiring.Component):
         Row of the token that is in stage 0 with the next clock.
     row1, row2 : Out(layout)
         Row of the tokens in stages 1 and 2.
+    stored0 : Out(layout)
+        Row of the token in stage 0, without what the one in stage 3 writes.
+    same0, same1 : Out(1)
+        The token in stage 3 writes the row of the one in stage 0, in stage 1.
     index2 : Out
         Number of the row in stage 2.
     write2 : In(1), write_index2 : In, new2 : In(layout)
@@ -51,7 +55,10 @@ class Rows(wiring.Component):
         super().__init__(
             {
                 "index": In(bits),
+                "stored0": Out(layout),
                 "row1": Out(layout),
+                "same0": Out(1),
+                "same1": Out(1),
                 "row2": Out(layout),
                 "index2": Out(bits),
                 "write2": In(1),
@@ -76,7 +83,7 @@ class Rows(wiring.Component):
         written = data.StructLayout({"write": 1, "index": len(self.index), "row": self.layout})
         three = Signal(written, name="written3")
         row1, row2 = Signal(self.layout, name="held1"), Signal(self.layout, name="held2")
-        row0 = Signal(self.layout)
+        # Whether what is in `three` is the row of the token in this stage.
         again0, again1, again2 = Signal(), Signal(), Signal()
         m.d.comb += [
             rows.read_addr.eq(index0 if few else self.index),
@@ -84,27 +91,30 @@ class Rows(wiring.Component):
             rows.write_addr.eq(three.index),
             rows.write_data.eq(three.row),
             self.init_done.eq(rows.done),
-            row0.eq(Mux(three.write & again0, three.row, rows.read_data)),
-            self.row1.eq(Mux(three.write & again1, three.row, row1)),
-            self.row2.eq(Mux(three.write & again2, three.row, row2)),
+            self.stored0.eq(rows.read_data),
+            self.row1.eq(Mux(again1, three.row, row1)),
+            self.row2.eq(Mux(again2, three.row, row2)),
+            self.same0.eq(again0),
+            self.same1.eq(again1),
         ]
         if not few:
             # The memory was read in the clock of a write that was in `three` then.
-            four, again = Signal(written, name="written4"), Signal()
-            m.d.sync += [four.eq(three), again.eq(three.index == self.index)]
-            with m.If(~(three.write & again0) & four.write & again):
-                m.d.comb += row0.eq(four.row)
+            four, again = Signal(self.layout, name="held4"), Signal()
+            m.d.sync += [four.eq(three.row), again.eq(three.write & (three.index == self.index))]
+            with m.If(again):
+                m.d.comb += self.stored0.eq(four)
+        write = self.write2 & rows.done
         m.d.sync += [
             index0.eq(self.index),
             index1.eq(index0),
             self.index2.eq(index1),
-            three.write.eq(self.write2 & rows.done),
+            three.write.eq(write),
             three.index.eq(self.write_index2),
             three.row.eq(self.new2),
-            again0.eq(self.write_index2 == self.index),
-            again1.eq(self.write_index2 == index0),
-            again2.eq(self.write_index2 == index1),
-            row1.eq(row0),
+            again0.eq(write & (self.write_index2 == self.index)),
+            again1.eq(write & (self.write_index2 == index0)),
+            again2.eq(write & (self.write_index2 == index1)),
+            row1.eq(Mux(again0, three.row, self.stored0)),
             row2.eq(self.row1),
         ]
         return m

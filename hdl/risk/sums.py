@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike, signed
 
-__all__ = ["above", "add", "beyond_room", "bounded", "halves", "over", "pack", "total_of"]
+__all__ = ["above", "add", "below", "beyond_room", "bounded", "halves", "over", "pack", "total_of"]
 
 #: Carry chains of more bits are made of two that run side by side.
-LONG = 48
+LONG = 72
 
 
 def add(a: Value, b: Value, bits: int, one: ValueLike = 0) -> Value:
@@ -32,9 +32,16 @@ def add(a: Value, b: Value, bits: int, one: ValueLike = 0) -> Value:
 def above(a: Value, b: Value) -> Value:
     """Whether one unsigned number is greater than another."""
     half = max(len(a), len(b)) // 2
-    if half < LONG // 2:
+    if half < 20:
         return a > b
     return (a[half:] > b[half:]) | ((a[half:] >= b[half:]) & (a[:half] > b[:half]))
+
+
+def below(a: Value, b: Value) -> Value:
+    """Whether a signed number is less than another."""
+    top = max(len(a), len(b)) - 1
+    a, b = ((Const(0, signed(top + 1)) | each)[: top + 1] for each in (a, b))
+    return above(Cat(b[:top], ~b[top]), Cat(a[:top], ~a[top]))
 
 
 def beyond_room(value: Value, room: Value) -> Value:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One bit a control: which may be waived, which exits pass, and what comes of all together."""
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -60,40 +60,40 @@ UNSETTLED = frozenset(
 
 
 class Verdict(wiring.Component):
-    """Collect the findings of all controls. Combinational.
+    """Collect the findings of all controls.
+
+    What an order is spared is told a cycle before its findings; all else is combinational.
 
     Members
     -------
+    waived1 : In(64)
+        Bit n: control n is not judged.
+    exits1 : In(1)
+        The order can only reduce a position, or is refused for that.
+    crowded1 : In(1)
+        Something stood one clock before it, and is not settled.
     found : In(64)
         Bit n: control n would refuse.
-    waived : In(64)
-        Bit n: control n is not judged.
-    exits : In(1)
-        The order can only reduce a position, or is refused for that.
-    crowded : In(1)
-        Something stood one clock before it, and is not settled.
     verdict : Out(64)
         What refuses it.
     """
 
+    waived1: In(BITS)
+    exits1: In(1)
+    crowded1: In(1)
     found: In(BITS)
-    waived: In(BITS)
-    exits: In(1)
-    crowded: In(1)
     verdict: Out(BITS)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         for reason in Reason:
             at = int(reason)
-            refuses = self.found[at]
-            if reason in WAIVABLE:
-                refuses = refuses & ~self.waived[at]
-            if reason in EXITS_PASS:
-                refuses = refuses & ~self.exits
-            if reason in UNSETTLED:
-                refuses = refuses & ~self.crowded
-            m.d.comb += self.verdict[at].eq(refuses)
+            causes = [self.waived1[at]] if reason in WAIVABLE else []
+            causes += [self.exits1] if reason in EXITS_PASS else []
+            causes += [self.crowded1] if reason in UNSETTLED else []
+            spared = Signal(name=f"spared_{reason.name.lower()}")
+            m.d.sync += spared.eq(Cat(causes).any())
+            m.d.comb += self.verdict[at].eq(self.found[at] & ~spared)
         return m
 
 

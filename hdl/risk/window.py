@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controls on what a symbol's orders add up to over a short time."""
 
+from collections.abc import Callable
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -54,6 +56,8 @@ class Window(wiring.Component):
     -------
     symbol : In(8)
         Symbol of the token in stage 0 with the next clock.
+    ahead_us : In(64)
+        Its stream time.
     i : In(intent_layout)
         Token in stage 0.
     risk_window : In(5)
@@ -77,6 +81,7 @@ class Window(wiring.Component):
         super().__init__(
             {
                 "symbol": In(8),
+                "ahead_us": In(64),
                 "i": In(intent_layout(config)),
                 "risk_window": In(5),
                 **{f"limits{n}": In(limit_layout()) for n in (0, 1, 2)},
@@ -104,7 +109,7 @@ class Window(wiring.Component):
             new.eq(now),
             self.init_done.eq(rows.init_done),
         ]
-        bucket, kept = self._totals(m, rows.row1)
+        bucket, kept = self._totals(m, rows)
         drifting = self._last_orders(m, rows.row1)
 
         # The symbol's own message rate.
@@ -139,16 +144,25 @@ class Window(wiring.Component):
                 m.d.comb += [new.first_price.eq(two.price), new.first_us.eq(two.now_us)]
         return m
 
-    def _totals(self, m: Module, row: data.View) -> tuple[Signal, dict[str, Signal]]:
+    def _totals(self, m: Module, rows: Rows) -> tuple[Signal, dict[str, Signal]]:
         """Buckets: what is kept of the order's own bucket and of the one before it."""
         limits = self.limits1
-        bucket1, bucket2 = Signal(64), Signal(64)
+        buckets = [Signal(64, name=f"bucket{n}") for n in range(4)]
+        m.d.sync += buckets[0].eq(self.ahead_us >> self.risk_window)
+        m.d.sync += [buckets[n].eq(buckets[n - 1]) for n in (1, 2, 3)]
         kept = {
             name: Signal(64, name=name)
             for name in ("qty", "notional", "qty_before", "notional_before")
         }
-        same, next_one = bucket1 == row.bucket, _follows(row.bucket, bucket1)
-        m.d.sync += [bucket1.eq(self.i.now_us >> self.risk_window), bucket2.eq(bucket1)]
+        # Against the row in memory, and against the orders that may be about to change it. A token
+        # that only starts the count of repetitions anew leaves the bucket as it is.
+        order3 = Signal()
+        m.d.sync += order3.eq(self.order)
+        same, next_one = (
+            self._compared(m, name, rows, buckets, order3, equal)
+            for name, equal in (("same", lambda a, b: a == b), ("next", _follows))
+        )
+        row = rows.row1
         for name in ("qty", "notional"):
             before = f"{name}_before"
             m.d.sync += [
@@ -171,7 +185,27 @@ class Window(wiring.Component):
             else:
                 m.d.sync += left.eq(chosen)
         m.d.comb += self.notional_total.eq(beyond_room(self.notional, left))
-        return bucket2, kept
+        return buckets[2], kept
+
+    def _compared(
+        self,
+        m: Module,
+        name: str,
+        rows: Rows,
+        buckets: list[Signal],
+        order3: Signal,
+        equal: Callable[[Value, Value], Value],
+    ) -> Value:
+        """What comparing the bucket of a token with that of its row gives in stage 1."""
+        stored, two = Signal(name=f"{name}_stored"), Signal(name=f"{name}_two")
+        own = buckets[0]
+        m.d.sync += [
+            stored.eq(
+                Mux(rows.same0 & order3, equal(buckets[3], own), equal(rows.stored0.bucket, own))
+            ),
+            two.eq(equal(buckets[2], own)),
+        ]
+        return Mux(rows.same1 & order3, two, stored)
 
     def _last_orders(self, m: Module, row: data.View) -> Signal:
         """Drift from the first price of a window; the last order of the side."""

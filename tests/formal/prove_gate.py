@@ -2,7 +2,7 @@
 """What the risk gate promises, for ever, of the RTL as it is.
 
 For any symbol s, any stream of orders, reports and the host's other records of any symbols with no
-pause between them, registers that change with each clock, limits committed at any time:
+pause between them but the clock that admission leaves behind a report, registers that change with each clock, limits committed at any time:
 
 1. `closed`: no order is accepted in mode 0 or 3, in a symbol's mode 0 or 3, while the kill latch is
    set, unpermitted, or when a control that cannot be waived refuses, whatever the blocks say that
@@ -27,9 +27,10 @@ from amaranth.lib import data
 
 from hdl.config import BuildConfig
 from hdl.records import InKind, Mode, Reason
-from hdl.risk.gate import Gate
+from hdl.risk.gate import MOVING, Gate
 from hdl.risk.kill import REARM_KEYS, Kill
 from hdl.risk.limits import in_force_layout, limit_layout
+from hdl.risk.orders import order_layout
 from hdl.risk.price import Price
 from hdl.risk.rate import Rate
 from hdl.risk.size import Size
@@ -55,6 +56,7 @@ def anything(m: Module) -> tuple[Gate, dict[str, Any], list[data.View], list[Sig
         valids[0].eq(AnySeq(1) & gate.init_done),
         gate.ahead.symbol.eq(tokens[0].symbol),
         gate.ahead.tag.eq(tokens[0].tag),
+        gate.ahead.now_us.eq(tokens[0].now_us),
         gate.i.valid.eq(valids[2]),
         gate.i.p.eq(tokens[2]),
         Assume(tokens[0].symbol < CONFIG.symbols),
@@ -83,7 +85,7 @@ def closed() -> Module:
         let_go(inside[name])
     two, valid2 = tokens[4], valids[4]
     order = valid2 & two.wanted
-    accepted = gate.counts.orders
+    accepted = inside["accept"]
 
     # Limits of s as the last commit wrote them, and as they were when a token's were read.
     s = AnyConst(1)
@@ -97,8 +99,8 @@ def closed() -> Module:
     mode = gate.settings.mode
     halted = (mode == Mode.HALTED) | (mode == 3)
     out = gate.o.p
-    was, verdict3 = Signal(), Signal(64)
-    m.d.sync += [was.eq(order), verdict3.eq(inside["judge"].verdict)]
+    was, took, verdict3 = Signal(), Signal(), Signal(64)
+    m.d.sync += [was.eq(order), took.eq(accepted), verdict3.eq(inside["judge"].verdict)]
     m.d.comb += [
         Assert(~(accepted & halted), "IN HALTED NOTHING PASSES"),
         Assert(~(accepted & (gate.kill_causes != 0)), "nor while the kill latch is set"),
@@ -114,7 +116,8 @@ def closed() -> Module:
         ),
         Assert(committed | ~(own & accepted), "nothing before a commit"),
         Assert(order | ~accepted, "nothing is accepted that did not come"),
-        Assert((accepted + gate.counts.refusals) == order, "accepted or refused, never both"),
+        Assert((gate.counts.orders + gate.counts.refusals) == was, "accepted or refused, not both"),
+        Assert(gate.counts.orders == took, "and counted as it was judged"),
         Assert(~was | (gate.o.valid & out.wanted), "A DECISION FOR EVERY ORDER, 3 cycles later"),
         Assert(was | ~(gate.o.valid & out.wanted), "and one for nothing else"),
         Assert(~was | (out.verdict == verdict3)),
@@ -201,37 +204,48 @@ def exposure() -> Module:
     for name in ("price", "size", "window", "checks", "credit", "rate", "limits", "kill"):
         let_go(inside[name])
     two, valid2 = tokens[4], valids[4]
-    accepted = gate.counts.orders
+    accepted = inside["accept"]
     parts = {name: open_up(inside[name]) for name in ("exposure", "orders")}
     rows = {name: open_up(part["rows"]) for name, part in parts.items()}
     memories = {name: open_up(part["rows"]) for name, part in rows.items()}
 
+    # What admission keeps (`tests/formal/prove_admission.py`): behind a record that changes what an
+    # order is judged by, a clock stays free.
+    moving = Cat(tokens[0].kind == kind for kind in MOVING).any() & valids[0]
+    moved = Signal()
+    m.d.sync += moved.eq(moving)
+    m.d.comb += Assume(~(moved & valids[0]))
+    for n in range(1, 5):
+        moves = Cat(tokens[n + 1].kind == kind for kind in MOVING).any() & valids[n + 1]
+        m.d.comb += Assert(~(moves & valids[n]))
+    m.d.comb += Assert(moved == (Cat(tokens[1].kind == kind for kind in MOVING).any() & valids[1]))
+
     # Rows: what a token has read is what is stored, but for what is being written.
+    settled: dict[str, list[Signal]] = {}
     for name, part in parts.items():
         row, way, memory = part["rows"], rows[name], memories[name]
         depth = CONFIG.symbols if name == "exposure" else CONFIG.own_orders
-        stored = cells(memory["rows"])
-        read = way["rows"].read_data
-        read_row = read.as_value() if isinstance(read, data.View) else read
         three = way["three"]
-        hit = three.write & (three.index == way["index0"])
+        settled[name] = [
+            Signal(row.layout.size, name=f"{name}_settled{at}") for at in range(depth)
+        ]
+        stored = cells(memory["rows"])
+        for at, cell in enumerate(settled[name]):
+            hit = three.write & (three.index == at)
+            m.d.comb += cell.eq(Mux(hit, three.row.as_value(), Value.cast(stored[at])))
         for at, shown, index in (
-            (0, Mux(hit, three.row.as_value(), read_row), way["index0"]),
             (1, row.row1.as_value(), way["index1"]),
             (2, row.row2.as_value(), row.index2),
         ):
             m.d.comb += Assert(
-                ~valids[2 + at] | (pick(m, stored, index, f"{name}{at}") == shown),
+                ~valids[2 + at] | (pick(m, settled[name], index, f"{name}{at}") == shown),
                 f"{name}: a token in stage {at} has the row as it is",
             )
         m.d.comb += [
-            Assert(
-                ~three.write | (pick(m, stored, three.index, name) == three.row.as_value()),
-                f"{name}: what was written is in memory",
-            ),
             Assert(gate.init_done | ~three.write),
-            Assert(~gate.init_done | (way["again1"] == (three.index == way["index1"]))),
-            Assert(~gate.init_done | (way["again2"] == (three.index == row.index2))),
+            Assert(way["again0"] == (three.write & (three.index == way["index0"]))),
+            Assert(way["again1"] == (three.write & (three.index == way["index1"]))),
+            Assert(way["again2"] == (three.write & (three.index == row.index2))),
             Assert(memory["swept"] <= depth),
             *(
                 Assert(gate.init_done | (memory["swept"] <= at) | (Value.cast(cell) == 0))
@@ -245,13 +259,21 @@ def exposure() -> Module:
     # Symbol s: the position, and all that is open of it.
     s = AnyConst(1)
     kept = Signal(inside["exposure"].row.shape())
-    m.d.comb += kept.eq(pick(m, cells(memories["exposure"]["rows"]), s, "kept"))
-    taken, owners = parts["orders"]["taken"], parts["orders"]["owners"]
-    slots = [Signal(parts["orders"]["layout"], name=f"slot{at}") for at in range(CONFIG.own_orders)]
+    m.d.comb += kept.eq(pick(m, settled["exposure"], s, "kept"))
+    # The order in stage 3 has its slot with the next clock.
+    table = parts["orders"]
+    next_slot, accept3, held = table["slot"], table["accept3"], table["taken"]
+    taken = Signal(CONFIG.own_orders)
+    m.d.comb += taken.eq(held | (accept3 << next_slot))
+    owners = [
+        Mux(accept3 & (next_slot == at), tokens[5].symbol, owner)
+        for at, owner in enumerate(table["owners"])
+    ]
+    slots = [Signal(order_layout(CONFIG), name=f"slot{at}") for at in range(CONFIG.own_orders)]
     open_lots = {side: Signal(8, name=f"open{side}") for side in (0, 1)}
     mine = []
-    for at, cell in enumerate(cells(memories["orders"]["rows"])):
-        m.d.comb += slots[at].eq(Value.cast(cell))
+    for at, cell in enumerate(settled["orders"]):
+        m.d.comb += slots[at].eq(cell)
         mine.append(taken[at] & (slots[at].symbol == s))
         m.d.comb += [
             Assert(~taken[at] | (slots[at].symbol == owners[at])),
@@ -291,7 +313,15 @@ def exposure() -> Module:
         Assert(
             ~(own & accepted & two.reduce_only) | exits, "and reduce-only is an exit in every mode"
         ),
-        Assert(~(valid2 & accepted) | ~taken.bit_select(inside["orders"].next_slot[:1], 1)),
+        Assert(~(valid2 & accepted) | ~taken.bit_select(next_slot, 1)),
+        Assert(~accept3 | ~held.bit_select(next_slot, 1)),
+        Assert(inside["accept3"] == accept3),
+        Assert(
+            inside["crowded"]
+            == (valids[5] & (tokens[5].wanted | Cat(tokens[5].kind == k for k in MOVING).any()))
+        ),
+        Assert(~accept3 | (valids[5] & tokens[5].wanted)),
+        Assert(gate.init_done | ~accept3),
         # The way of the tokens.
         Assert((inside["valid1"] == valids[3]) & (inside["valid2"] == valids[4])),
         Assert(~valids[3] | (inside["one"] == tokens[3])),
@@ -331,54 +361,66 @@ def bucket() -> Module:
     m = start()
     m.submodules.rate = rate = Rate()
     interval, burst = AnyConst(32), AnyConst(32)
-    now, before, accepted, due = Signal(64), Signal(64), Signal(), Signal(64)
-    nexts = AnySeq(64)
+    # Times of the messages on `i` and in stages 1 to 3.
+    now = [Signal(64, name=f"time{n}") for n in range(4)]
+    accepted, accepted3, due, after = Signal(), Signal(), Signal(64), Signal(64)
+    kept = Mux(accepted3, after, due)
     m.d.comb += [
-        rate.now_us.eq(nexts),
+        now[0].eq(AnySeq(64)),
+        rate.now_us.eq(now[0]),
         rate.interval_us.eq(interval),
         rate.burst_us.eq(burst),
-        rate.due_us.eq(due),
-        accepted.eq(AnySeq(1) & ~rate.refuse),
-        Assume(nexts >= now),  # stream time never goes back
-        Assume(nexts < 1 << 63),  # and ends in 292,000 years
+        rate.due_us.eq(kept),
+        # An order that stands directly behind one that is accepted is refused.
+        accepted.eq(AnySeq(1) & ~rate.refuse & ~accepted3),
+        Assume(now[0] >= now[1]),  # stream time never goes back
+        Assume(now[0] < 1 << 63),  # and ends in 292,000 years
     ]
-    m.d.sync += [now.eq(nexts), before.eq(now)]
-    with m.If(accepted):
-        m.d.sync += due.eq(rate.next_us)
+    m.d.sync += [
+        *(now[n].eq(now[n - 1]) for n in (1, 2, 3)),
+        accepted3.eq(accepted),
+        after.eq(rate.next_us),
+        due.eq(kept),
+    ]
 
     # A span that begins with any order: its time, and one interval for each order of it so far.
     inside = open_up(rate)
-    running, since, spent, started = Signal(), Signal(64), Signal(65), Signal()
-    m.d.sync += started.eq(1)
+    running, since, spent, started = Signal(), Signal(64), Signal(65), Signal(2)
+    m.d.sync += started.eq(started + ~started.all())
     begins = AnySeq(1) & accepted & ~running
     with m.If(begins):
-        m.d.sync += [running.eq(1), since.eq(now), spent.eq(interval)]
+        m.d.sync += [running.eq(1), since.eq(now[2]), spent.eq(interval)]
     with m.Elif(running & accepted):
         m.d.sync += spent.eq(spent + interval)
     many = Signal(4)
     m.d.sync += many.eq(many + (accepted & (many != 15)))
+    due2, once, twice = inside["due2"], started != 0, started >= 2
     m.d.comb += [
-        Assume(started | ~accepted),
+        Assume(twice | ~accepted),
         Assert(
-            ~(running & accepted) | (since + spent <= now + burst),
+            ~(running & accepted) | (since + spent <= now[2] + burst),
             "THE BUCKET: n - 1 intervals before the n-th order are at most the time and a burst",
         ),
         Assert(~accepted | (interval != 0), "an interval of 0 refuses everything"),
         Assert(
-            due <= before + burst + interval, "TOKENS ARE NEVER BELOW ZERO: due never runs away"
+            kept <= now[3] + burst + interval, "TOKENS ARE NEVER BELOW ZERO: due never runs away"
         ),
-        Assert(~accepted | (rate.next_us >= now + interval), "nor above the bucket"),
-        Assert(~running | (since + spent <= due)),
-        Assert(~running | (since <= before)),
-        Assert(before <= now),
-        Assert(now < 1 << 63),
-        Assert(~started | (inside["now_us"] == now)),
-        Assert(~started | (inside["interval_us"] == interval)),
-        Assert(~started | (inside["ahead_us"] == now + burst)),
-        Assert(~started | (inside["after_us"] == now + interval)),
-        Assert(started | ((due == 0) & ~running)),
-        Cover((many == 5) & (burst < 4 * interval) & (before - since < burst) & rate.refuse),
-        Cover(accepted & running & (due > now), "inside the burst"),
+        Assert(~accepted | (rate.next_us >= now[2] + interval), "nor above the bucket"),
+        Assert(~running | (since + spent <= kept)),
+        Assert(~running | (since <= now[3])),
+        Assert((now[3] <= now[2]) & (now[2] <= now[1]) & (now[1] < 1 << 63)),
+        Assert(~once | (inside["now1"] == now[1])),
+        Assert(~once | (inside["interval1"] == interval)),
+        Assert(~once | (inside["ahead1"] == now[1] + burst)),
+        Assert(~once | (inside["after1"] == now[1] + interval)),
+        Assert(~twice | (inside["interval2"] == interval)),
+        Assert(~twice | (inside["after2"] == now[2] + interval)),
+        Assert(~twice | (inside["late2"] == (due2 > now[2]))),
+        Assert(~twice | (rate.refuse == ((interval == 0) | (now[2] + burst < due2)))),
+        Assert(~twice | accepted3 | (due2 == kept)),
+        Assert(twice | ((kept == 0) & ~running & ~accepted3)),
+        Cover((many == 5) & (burst < 4 * interval) & (now[3] - since < burst) & rate.refuse),
+        Cover(accepted & running & (kept > now[2]), "inside the burst"),
     ]
     return m
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "formal"
 MODULES = (
     *("feed", "ingress", "sbe", "itch", "net", "side", "near", "ladder", "marks", "gate", "memory"),
-    *("emit", "signal", "strategy"),
+    *("emit", "signal", "strategy", "admission"),
 )
 TIMEOUT_S = 3600
 

@@ -127,6 +127,7 @@ class GateBench(wiring.Component):
             gate.i.p.eq(tokens[-1]),
             gate.ahead.symbol.eq(tokens[-1 - AHEAD].symbol),
             gate.ahead.tag.eq(tokens[-1 - AHEAD].tag),
+            gate.ahead.now_us.eq(tokens[-1 - AHEAD].now_us),
             gate.losses.eq(losses.o),
             gate.cycle.eq(cycle),
             gate.room.eq(emit.room),

@@ -21,7 +21,7 @@ def judged(interval_us, burst_us, times):
         ctx.set(dut.burst_us, burst_us)
         for now_us in times:
             ctx.set(dut.now_us, now_us)
-            await ctx.tick()
+            await ctx.tick().repeat(2)
             accept = not ctx.get(dut.refuse)
             passed.append(accept)
             if accept:
