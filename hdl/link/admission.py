@@ -19,9 +19,10 @@ IN_FLIGHT = 24
 class Admission(wiring.Component):
     """Pass records while `room`; between two of them, reset symbols.
 
-    `ready` is a function of the queues, of resets and of the record before, never of `valid`. Behind
-    a record that changes what an order is judged by, a clock stays free: the gate counts on it. A
-    reset waits for no queue, because it causes no output. The symbols to be reset are marked and looked at in turn,
+    `ready` is a function of the queues, of resets, of the record before and of the kind of this one,
+    never of `valid`. Behind a record that changes what an order is judged by, and between such a one
+    and the EVENT_END before it, a clock stays free: the gate counts on it. A reset waits for no
+    queue, because it causes no output. The symbols to be reset are marked and looked at in turn,
     one a cycle; each is sent as two records, a CLEAR of the bids and of the asks.
 
     Parameters
@@ -72,12 +73,13 @@ class Admission(wiring.Component):
         symbols = self.config.symbols
         marked, resetting = Signal(symbols), Signal()
         at, asks = Signal(range(symbols)), Signal()
-        here, moving = Signal(), Signal()
+        here, moves, moved, ended = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             here.eq(marked.bit_select(at, 1)),
             self.busy.eq(resetting | self.reset),
             self.own.eq(resetting & self.swept & here),
-            self.i.ready.eq(self.room & self.swept & ~self.busy & ~moving),
+            self.i.ready.eq(self.room & self.swept & ~self.busy & ~moved & ~(ended & moves)),
+            moves.eq(Cat(self.i.p.kind == kind for kind in MOVING).any()),
             self.o.valid.eq((self.i.valid & self.i.ready) | self.own),
             self.o.p.eq(self.i.p),
             self.counts.symbol_resets.eq(self.own & asks),
@@ -98,8 +100,7 @@ class Admission(wiring.Component):
             m.d.sync += marked.bit_select(self.reset_symbol[: len(at)], 1).eq(1)
         m.d.sync += [
             resetting.eq(self.reset | marked.any()),
-            moving.eq(
-                self.i.valid & self.i.ready & Cat(self.i.p.kind == kind for kind in MOVING).any()
-            ),
+            moved.eq(self.i.valid & self.i.ready & moves),
+            ended.eq(self.i.valid & self.i.ready & (self.i.p.kind == InKind.EVENT_END)),
         ]
         return m

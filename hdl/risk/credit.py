@@ -18,8 +18,8 @@ class Credit(wiring.Component):
 
     Findings belong to stage 2 of the gate: what is left below each limit is found in stage 1, without
     the order's value. What an accepted order makes of the totals is found in stage 2 as well and
-    chosen in stage 3. One token a cycle; no order stands directly behind one that is accepted, or
-    behind a record that changes what is kept here.
+    chosen in stage 3. One token a cycle; orders that are accepted and records that change what is
+    kept here are two clocks apart.
 
     Parameters
     ----------
@@ -71,29 +71,28 @@ class Credit(wiring.Component):
         m = Module()
         row, freed, value = self.row, self.freed_value, self.value
         side, bits = self.intent2.side, self.config.notional_bits + 8
+        adopt, one, both = self.adopt, Const(1, 1), Const(1, 1)
+        # More for an order, less for the end of one, and for all of a symbol.
         totals = (
-            ("buys", bits, value, row.buy_value, freed, ~side),
-            ("sells", bits, value, row.sell_value, freed, side),
-            ("both", bits + 1, value, row.buy_value + row.sell_value, freed, Const(1, 1)),
-            ("count", 16, Const(1, 1), row.buys + row.sells, Const(1, 1), Const(1, 1)),
+            ("buys", bits, value, [Mux(adopt, row.buy_value, freed)], ~side),
+            ("sells", bits, value, [Mux(adopt, row.sell_value, freed)], side),
+            (
+                *("both", bits + 1, value),
+                [Mux(adopt, row.buy_value, freed), Mux(adopt, row.sell_value, 0)],
+                both,
+            ),
+            ("count", 16, one, [Mux(adopt, row.buys, one), Mux(adopt, row.sells, 0)], both),
         )
         now = {
-            name: self._total(m, name, width, more, adopted, less, mine)
-            for name, width, more, adopted, less, mine in totals
+            name: self._total(m, name, width, more, less, mine)
+            for name, width, more, less, mine in totals
         }
         self._rooms(m, now)
         self._credit(m)
         return m
 
     def _total(
-        self,
-        m: Module,
-        name: str,
-        bits: int,
-        more: Value,
-        adopted: Value,
-        less: Value,
-        mine: Value,
+        self, m: Module, name: str, bits: int, more: Value, less: list[Value], mine: Value
     ) -> Value:
         """Something added up over all open orders, as all tokens up to stage 3 leave it."""
         total, after, moved = (
@@ -101,13 +100,10 @@ class Credit(wiring.Component):
             Signal(bits, name=f"{name}_after"),
             Signal(name=f"{name}_moved"),
         )
-        now = Signal(bits, name=f"{name}_now")
-        m.d.comb += now.eq(Mux(moved, after, total))
-        m.d.sync += [after.eq(now + more), moved.eq(self.accept & mine), total.eq(now)]
-        with m.If(self.adopt):
-            m.d.sync += total.eq(now - adopted)
-        with m.Elif(self.done & mine):
-            m.d.sync += total.eq(now - less)
+        now = Mux(moved, after, total)
+        m.d.sync += [after.eq(total + more), moved.eq(self.accept & mine), total.eq(now)]
+        with m.If(self.adopt | (self.done & mine)):
+            m.d.sync += total.eq(total_of(m, [total], less, bits))
         return now
 
     def _rooms(self, m: Module, now: dict[str, Value]) -> None:

@@ -9,7 +9,7 @@ from hdl.config import BuildConfig
 from hdl.records import InKind, ViewReason
 from hdl.risk.limits import limit_layout
 from hdl.risk.rows import Rows
-from hdl.risk.sums import over, total_of
+from hdl.risk.sums import above, below, over, total_of
 from hdl.types import intent_layout
 
 __all__ = ["Data", "bbo_valid", "pause_layout"]
@@ -94,9 +94,9 @@ class Data(wiring.Component):
             low.eq(self.i.mid2 - (limits0.pause_ticks << 1)),
             high.eq(self.i.mid2 + (limits0.pause_ticks << 1)),
             began.eq(self.i.now_us - limits0.pause_window_us),
-            within.eq(row1.known & (row1.since_us >= began)),
-            far.eq((row1.mid2 < low) | (row1.mid2 > high)),
-            paused.eq(one.now_us < row1.until_us),
+            within.eq(row1.known & ~below(row1.since_us, began)),
+            far.eq(below(row1.mid2, low) | below(high, row1.mid2)),
+            paused.eq(above(row1.until_us, one.now_us)),
             until_us.eq(one.now_us + limits1.pause_us),
             marks.eq(self.valid1 & one.book & bbo_valid(one.reasons)),
         ]

@@ -9,7 +9,7 @@ from hdl.config import BuildConfig
 from hdl.records import InKind
 from hdl.risk.limits import limit_layout
 from hdl.risk.rows import Rows
-from hdl.risk.sums import bounded, over, total_of
+from hdl.risk.sums import below, bounded, over, total_of
 from hdl.types import intent_layout
 
 __all__ = ["Exposure", "exposure_layout"]
@@ -47,8 +47,8 @@ class Exposure(wiring.Component):
     """Worst case, open orders and blocks of each symbol; what an order would make of them.
 
     Findings belong to stage 2 of the gate and are found in stage 1: of an order that stands
-    directly behind another they say nothing, and no order or report stands directly behind a report.
-    One token a cycle.
+    directly behind another they say nothing, and reports keep two clocks from both. One token a
+    cycle.
 
     Parameters
     ----------
@@ -144,8 +144,8 @@ class Exposure(wiring.Component):
             room.eq(self.limits0.max_position - self.i.qty),
             stated1.eq(Mux(self.i.side, -self.i.qty, self.i.qty)),
             stated2.eq(stated1),
-            self.exposes.eq(worst > flat),
-            self.position.eq(worst > room),
+            self.exposes.eq(below(flat, worst)),
+            self.position.eq(below(room, worst)),
             self.order_trade.eq(~over(m, [limits.trade_grace, now.earned], now.spent, COUNT + 2)),
             self.open_orders.eq(now.buys + now.sells >= limits.max_open),
             self.self_trade.eq(

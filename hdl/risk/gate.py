@@ -27,7 +27,8 @@ __all__ = ["AHEAD", "MOVING", "Gate", "settings_layout"]
 #: Clocks by which symbol, tag and stream time of a token are told before it.
 AHEAD = 2
 _REPORTS = (InKind.ACK, InKind.FILL, InKind.CANCEL, InKind.REJECT, InKind.CANCELLING)
-#: Records that change what an order is judged by; behind each is a clock without a record.
+#: Records that change what an order is judged by. Behind each is a clock without a record, and
+#: between it and an EVENT_END before it.
 MOVING = (*_REPORTS, InKind.RECONCILE, InKind.CREDIT, InKind.REARM)
 
 
@@ -48,10 +49,11 @@ class Gate(wiring.Component):
          3 decision; the state is that, if it was accepted
 
     An order two clocks behind another reads the state of stage 3 in its stage 1, so it is judged
-    with the other one counted. Orders come from events, which are two clocks apart, and behind a
-    record that changes state admission leaves a clock free (`hdl.link.admission`); an order that
-    comes closer is refused (CROWDED), and controls on what came before it are not judged. The queue
-    behind has room by admission: what is accepted here goes out.
+    with the other one counted. Orders come from events, which are two clocks apart, and admission
+    keeps records that change state two clocks from each other and from orders
+    (`hdl.link.admission`); an order that comes closer is refused (CROWDED), and controls on what
+    came before it are not judged. The queue behind has room by admission: what is accepted here
+    goes out.
 
     Latency is 3 cycles, throughput one token a cycle.
 
@@ -163,8 +165,11 @@ class Gate(wiring.Component):
         ]
 
         # What is in stage 2.
-        def is_kind(*kinds: InKind) -> Value:
-            return valid2 & Cat(two.kind == kind for kind in kinds).any()
+        def is_kind(*kinds: InKind) -> Signal:
+            found = Signal(name="is_" + "_".join(kind.name.lower() for kind in kinds))
+            kind1 = Cat(one.kind == kind for kind in kinds).any()
+            m.d.sync += found.eq(valid1 & kind1 & ~one.wanted)
+            return found
 
         order, accept, report, moves = Signal(), Signal(), Signal(), Signal()
         adopt, untrue, reconcile, exits = Signal(), Signal(), Signal(), Signal()
@@ -172,10 +177,10 @@ class Gate(wiring.Component):
         m.d.comb += [
             order.eq(valid2 & two.wanted),
             accept.eq(order & ~judge.verdict.any()),
-            report.eq(is_kind(*_REPORTS) & ~two.wanted),
+            report.eq(is_kind(*_REPORTS)),
             moves.eq(order | is_kind(*MOVING)),
             untrue.eq(report & ~orders.true),
-            reconcile.eq(is_kind(InKind.RECONCILE) & ~two.wanted),
+            reconcile.eq(is_kind(InKind.RECONCILE)),
             adopt.eq(reconcile & two.adopt),
         ]
         m.d.sync += [
@@ -196,8 +201,8 @@ class Gate(wiring.Component):
             checks.valid1.eq(valid1),
             orders.report.eq(report),
             window.ahead_us.eq(ahead_us),
-            window.rearm.eq(is_kind(InKind.REARM) & ~two.wanted),
-            credit.credit_record.eq(is_kind(InKind.CREDIT) & ~two.wanted),
+            window.rearm.eq(is_kind(InKind.REARM)),
+            credit.credit_record.eq(is_kind(InKind.CREDIT)),
             credit.exits.eq(exits),
             *(block.accept.eq(accept) for block in (exposure, orders, window, credit)),
             *(block.order.eq(order) for block in (exposure, orders, window)),
@@ -244,7 +249,7 @@ class Gate(wiring.Component):
         for reason in Reason:
             m.d.comb += judge.found[int(reason)].eq(found[reason])
 
-        self._decide(m, two, limits2, valid2, order, accept, untrue, reconcile)
+        self._decide(m, two, limits2, valid2, order, accept, report, untrue, reconcile)
         m.d.comb += [self.counts.orders.eq(accept3), self.counts.refusals.eq(order3 & ~accept3)]
         m.d.sync += [
             self.counts.report_faults.eq(untrue),
@@ -377,6 +382,7 @@ class Gate(wiring.Component):
         valid2: Value,
         order: Value,
         accept: Value,
+        report: Value,
         untrue: Value,
         reconcile: Value,
     ) -> None:
@@ -386,7 +392,6 @@ class Gate(wiring.Component):
         differs = reconcile & ~two.adopt & parts.exposure.apart
         kills = kill.sets & kill.loss
         cause, entry, may_tell = Signal(4), Signal(), Signal()
-        is_report = Cat(two.kind == kind for kind in (*_REPORTS, InKind.RECONCILE)).any()
         m.d.comb += [
             cause.eq(
                 Mux(
@@ -401,7 +406,7 @@ class Gate(wiring.Component):
             ),
             entry.eq(valid2 & (Cat(two.wanted, two.has_view).any() | cause.any())),
             kill.told.eq(kill.pending & self.room & ~may_tell),
-            may_tell.eq(valid2 & (two.wanted | two.has_view | two.book | is_report)),
+            may_tell.eq(report | reconcile | (valid2 & (two.wanted | two.has_view | two.book))),
         ]
         m.d.sync += self.counts.reconcile_faults.eq(differs)
         for name in decision.shape().members:

@@ -58,7 +58,7 @@ class Holdings(wiring.Component):
         5 half of their sums   7 what they come to   8 to 10 value of all positions
 
     No token that needs a position stands directly behind one that changes it
-    (`hdl.link.admission`), so rows are as they were read a cycle before.
+    (`hdl.link.admission`).
     Latency is `LATENCY` cycles for `o`, throughput one token a cycle.
 
     Parameters

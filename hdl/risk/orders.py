@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of own orders: what may still become of each."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,9 +42,8 @@ class Orders(wiring.Component):
     what can have happened: ACK and CANCELLING always; FILL of at most what is left; CANCEL of all
     that is left; REJECT of the whole of an order that nothing was heard of.
 
-    Findings belong to stage 2 of the gate; one token a cycle. Orders that are accepted are two clocks
-    apart, and behind a report comes neither report nor order; but a report may stand directly behind
-    an order, and be about it.
+    Findings belong to stage 2 of the gate; one token a cycle. Orders that are accepted and reports
+    are two clocks apart.
 
     Parameters
     ----------
@@ -101,6 +100,7 @@ class Orders(wiring.Component):
         m.submodules.rows = rows = Rows(order_layout(config), config.own_orders)
         one, two = self.intent1, self.intent2
         accept3, slot, tag2 = Signal(), Signal(bits), Signal(bits)
+        after = Signal(bits, init=1)
         m.d.comb += [
             rows.index.eq(self.tag[:bits]),
             self.next_slot.eq(slot),
@@ -108,11 +108,13 @@ class Orders(wiring.Component):
         ]
         m.d.sync += [accept3.eq(self.accept), tag2.eq(one.tag[:bits])]
         with m.If(accept3):
-            m.d.sync += slot.eq(slot + 1)
+            m.d.sync += [slot.eq(after), after.eq(after + 1)]
 
         slots = config.own_orders
         taken, owners = Signal(slots), [Signal(8, name=f"owner{at}") for at in range(slots)]
         self._take(m, taken, owners, slot, accept3, tag2)
+        # The order two clocks ahead is in stage 3.
+        m.d.sync += self.full.eq(taken.bit_select(Mux(accept3, after, slot), 1))
         self._judge(m, rows, taken, slot, accept3)
 
         # What the order of the slot is then.
@@ -153,50 +155,39 @@ class Orders(wiring.Component):
         tag2: Signal,
     ) -> None:
         """Which slots are taken, and of which symbol: all of one symbol are freed at once."""
-        one, two = self.intent1, self.intent2
-        symbol3, alike = Signal(8), Signal()
-        m.d.sync += [symbol3.eq(two.symbol), alike.eq(one.symbol == two.symbol)]
+        symbol3 = Signal(8)
+        m.d.sync += symbol3.eq(self.intent2.symbol)
         for at, owner in enumerate(owners):
             takes, frees = accept3 & (slot == at), Signal(name=f"frees{at}")
-            mine = Mux(takes, alike, owner == two.symbol)
+            mine = owner == self.intent2.symbol
             m.d.comb += frees.eq((self.adopt & mine) | (self.done & (tag2 == at)))
-            m.d.sync += taken[at].eq((taken[at] | takes) & ~frees)
+            m.d.sync += taken[at].eq((taken[at] & ~frees) | takes)
             with m.If(takes):
                 m.d.sync += owner.eq(symbol3)
-        # The order two clocks ahead is in stage 3.
-        m.d.sync += self.full.eq(taken.bit_select((slot + accept3)[: len(slot)], 1))
 
     def _judge(self, m: Module, rows: Rows, taken: Signal, slot: Signal, accept3: Signal) -> None:
-        """Stage 1: whether a report is true of the order in its slot, or of the one before it."""
-        one, two, bits, order = self.intent1, self.intent2, self.config.slot_bits, rows.row1
-        harmless = (one.kind == InKind.ACK) | (one.kind == InKind.CANCELLING)
-
-        def can_be(left: Value, pending: Value) -> Value:
-            whole = one.qty == left
-            return Cat(
-                harmless,
-                (one.kind == InKind.FILL) & (one.qty <= left),
-                (one.kind == InKind.CANCEL) & whole,
-                (one.kind == InKind.REJECT) & whole & pending,
-            ).any()
-
-        known, tag = ~one.tag[bits:].any(), one.tag[:bits]
-        true, ends, next_true, next_ends, next_ours = (
-            Signal(name=name) for name in ("true2", "ends2", "next_true", "next_ends", "next_ours")
-        )
+        """Stage 1: whether a report is true of the order in its slot."""
+        one, bits, order = self.intent1, self.config.slot_bits, rows.row1
+        kind, tag = one.kind, one.tag[:bits]
+        harmless = (kind == InKind.ACK) | (kind == InKind.CANCELLING)
+        whole = one.qty == order.left
+        possible = Cat(
+            harmless,
+            (kind == InKind.FILL) & (one.qty <= order.left),
+            (kind == InKind.CANCEL) & whole,
+            (kind == InKind.REJECT) & whole & (order.state == OrderState.PENDING),
+        ).any()
+        # The order two clocks ahead has its slot with the next clock.
         held = taken.bit_select(tag, 1) | (accept3 & (slot == tag))
-        ours = held & known & (order.symbol == one.symbol) & (order.side == one.side)
-        alike = (two.symbol == one.symbol) & (two.side == one.side)
+        ours = ~one.tag[bits:].any() & (order.symbol == one.symbol) & (order.side == one.side)
+        can_be, is_held, ends = Signal(), Signal(), Signal(name="ends2")
         m.d.sync += [
-            true.eq(ours & can_be(order.left, order.state == OrderState.PENDING)),
-            ends.eq((one.qty == order.left) & ~harmless),
-            next_ours.eq(self.order & known & (slot == tag)),
-            next_true.eq(alike & can_be(two.qty, Const(1, 1))),
-            next_ends.eq((one.qty == two.qty) & ~harmless),
+            can_be.eq(ours & possible),
+            is_held.eq(held),
+            ends.eq(whole & ~harmless),
         ]
-        behind = accept3 & next_ours
         m.d.comb += [
-            self.true.eq(self.report & Mux(behind, next_true, true)),
-            self.ends.eq(self.report & Mux(behind, next_ends, ends)),
-            self.done.eq(self.true & self.ends),
+            self.true.eq(self.report & can_be & is_held),
+            self.ends.eq(self.report & ends),
+            self.done.eq(self.true & ends),
         ]

@@ -5,6 +5,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.risk.sums import above
+
 __all__ = ["Rate"]
 
 
@@ -47,8 +49,8 @@ class Rate(wiring.Component):
             ahead1.eq(self.now_us + self.burst_us),
             after1.eq(self.now_us + self.interval_us),
             interval1.eq(self.interval_us),
-            self.refuse.eq((interval1 == 0) | (ahead1 < self.due_us)),
-            late2.eq(self.due_us > now1),
+            self.refuse.eq((interval1 == 0) | above(self.due_us, ahead1)),
+            late2.eq(above(self.due_us, now1)),
             due2.eq(self.due_us),
             after2.eq(after1),
             interval2.eq(interval1),

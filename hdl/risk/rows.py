@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""State by row that a token reads complete, however close behind another it comes."""
+"""State by row, read by a token two clocks before it is written anew."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -21,8 +21,8 @@ class Rows(wiring.Component):
         -1 address   0 row leaves the memory   1 `row1`   2 `row2`; what it becomes
          3 that is written, from a register
 
-    `row2` holds all that tokens before this one have written; `row1` all but what the token
-    directly before it, in stage 2 now, is about to write.
+    Tokens that write are two clocks apart, and so are those that need what is written: `row1` and
+    `row2` hold what all tokens but the one directly before this one have written.
 
     Parameters
     ----------
@@ -82,9 +82,9 @@ class Rows(wiring.Component):
         index0, index1 = Signal.like(self.index), Signal.like(self.index)
         written = data.StructLayout({"write": 1, "index": len(self.index), "row": self.layout})
         three = Signal(written, name="written3")
-        row1, row2 = Signal(self.layout, name="held1"), Signal(self.layout, name="held2")
+        row1 = Signal(self.layout, name="held1")
         # Whether what is in `three` is the row of the token in this stage.
-        again0, again1, again2 = Signal(), Signal(), Signal()
+        again0, again1 = Signal(), Signal()
         m.d.comb += [
             rows.read_addr.eq(index0 if few else self.index),
             rows.write_en.eq(three.write),
@@ -93,7 +93,6 @@ class Rows(wiring.Component):
             self.init_done.eq(rows.done),
             self.stored0.eq(rows.read_data),
             self.row1.eq(Mux(again1, three.row, row1)),
-            self.row2.eq(Mux(again2, three.row, row2)),
             self.same0.eq(again0),
             self.same1.eq(again1),
         ]
@@ -113,8 +112,7 @@ class Rows(wiring.Component):
             three.row.eq(self.new2),
             again0.eq(write & (self.write_index2 == self.index)),
             again1.eq(write & (self.write_index2 == index0)),
-            again2.eq(write & (self.write_index2 == index1)),
             row1.eq(Mux(again0, three.row, self.stored0)),
-            row2.eq(self.row1),
+            self.row2.eq(self.row1),
         ]
         return m

@@ -11,7 +11,7 @@ from hdl.config import BuildConfig
 from hdl.risk.limits import limit_layout
 from hdl.risk.rate import Rate
 from hdl.risk.rows import Rows
-from hdl.risk.sums import beyond_room, total_of
+from hdl.risk.sums import below, beyond_room, total_of
 from hdl.types import intent_layout
 
 __all__ = ["Window", "window_layout"]
@@ -212,23 +212,19 @@ class Window(wiring.Component):
         one = self.intent1
         low, high = Signal(signed(34)), Signal(signed(34))
         drift_from, duplicate_from = Signal(signed(65)), Signal(signed(65))
-        drifting, far = Signal(), Signal()
+        drifting, far, alike, soon = Signal(), Signal(), Signal(), Signal()
         last = row.last[one.side]
         m.d.sync += [
             low.eq(self.i.price - self.limits0.drift_ticks),
             high.eq(self.i.price + self.limits0.drift_ticks),
             drift_from.eq(self.i.now_us - self.limits0.drift_us),
             duplicate_from.eq(self.i.now_us - self.limits0.duplicate_us),
-            drifting.eq(row.drifting & (row.first_us >= drift_from)),
-            far.eq((row.first_price < low) | (row.first_price > high)),
-            self.duplicate.eq(
-                last.known
-                & (last.price == one.price)
-                & (last.qty == one.qty)
-                & (last.time_us > duplicate_from)
-            ),
+            drifting.eq(row.drifting & ~below(row.first_us, drift_from)),
+            far.eq(below(row.first_price, low) | below(high, row.first_price)),
+            alike.eq(last.known & (last.price == one.price) & (last.qty == one.qty)),
+            soon.eq(below(duplicate_from, last.time_us)),
         ]
-        m.d.comb += self.drift.eq(drifting & far)
+        m.d.comb += [self.drift.eq(drifting & far), self.duplicate.eq(alike & soon)]
         return drifting
 
 

@@ -3,7 +3,8 @@
 
 Whatever the link sends and whenever it does, queues full or not, resets at any time:
 
-1. Behind a record that changes what an order is judged by a clock stays free.
+1. Behind a record that changes what an order is judged by a clock stays free, and between such a
+   one and the EVENT_END before it.
 2. What is taken goes out in the same clock, and nothing else does but the fabric's own CLEARs.
 """
 
@@ -32,20 +33,22 @@ def spaced() -> Module:
         admission.reset_symbol.eq(AnySeq(32)),
     ]
     out = admission.o
-    moves, was, taken = Signal(), Signal(), Signal()
+    moves, was, taken, ended = Signal(), Signal(), Signal(), Signal()
     m.d.comb += [
         moves.eq(out.valid & ~admission.own & Cat(out.p.kind == kind for kind in MOVING).any()),
         taken.eq(admission.i.valid & admission.i.ready),
     ]
-    m.d.sync += was.eq(moves)
+    m.d.sync += [was.eq(moves), ended.eq(taken & (record.kind == InKind.EVENT_END))]
     m.d.comb += [
         Assert(~(was & out.valid), "A CLOCK STAYS FREE BEHIND A REPORT"),
+        Assert(~(ended & moves), "AND BEFORE IT, BEHIND AN ORDER"),
         Assert(~taken | (out.valid & ~admission.own & (out.p == record)), "what is taken goes out"),
         Assert(~(out.valid & ~admission.own) | taken, "and nothing else"),
         Assert(~admission.own | (out.p.kind == InKind.CLEAR)),
         Cover(was & admission.i.valid & admission.room & admission.swept & ~admission.busy),
         Cover(admission.own),
         Cover(taken & moves),
+        Cover(ended & taken),
     ]
     return m
 
