@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controls on what all symbols come to together: gross, net, open orders, credit."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -32,8 +32,8 @@ class Credit(wiring.Component):
         Tokens in stages 0, 1 and 2.
     value : In
         What an order in stage 2 is worth.
-    accept, exits, done, adopt, credit_record : In(1)
-        It is an accepted order; that only reduces; ends an order; leaves nothing of its symbol
+    order, accept, exits, done, adopt, credit_record : In(1)
+        It is an order; an accepted one; that only reduces; ends an order; leaves nothing of its symbol
         open; states the credit.
     freed_value : In
         Value of the order that ends.
@@ -54,7 +54,7 @@ class Credit(wiring.Component):
             {
                 **{name: In(intent_layout(config)) for name in ("i", "intent1", "intent2")},
                 "value": In(config.notional_bits),
-                **dict.fromkeys(("accept", "exits", "done", "adopt", "credit_record"), In(1)),
+                **dict.fromkeys(("order", "accept", "exits", "done", "adopt", "credit_record"), In(1)),
                 "freed_value": In(config.notional_bits),
                 "row": In(exposure_layout(config)),
                 "held_gross": In(held),
@@ -83,28 +83,20 @@ class Credit(wiring.Component):
             ),
             ("count", 16, one, [Mux(adopt, row.buys, one), Mux(adopt, row.sells, 0)], both),
         )
-        now = {
-            name: self._total(m, name, width, more, less, mine)
-            for name, width, more, less, mine in totals
-        }
+        now = {}
+        for name, width, more, less, mine in totals:
+            total, after = Signal(width, name=name), Signal(width, name=f"{name}_after")
+            moved = Signal(name=f"{name}_moved")
+            # As all tokens up to stage 3 leave it.
+            now[name] = Mux(moved, after, total)
+            m.d.sync += [
+                after.eq(_changed(total, self.order, more, less)),
+                moved.eq(((self.accept | self.done) & mine) | adopt),
+                total.eq(now[name]),
+            ]
         self._rooms(m, now)
         self._credit(m)
         return m
-
-    def _total(
-        self, m: Module, name: str, bits: int, more: Value, less: list[Value], mine: Value
-    ) -> Value:
-        """Something added up over all open orders, as all tokens up to stage 3 leave it."""
-        total, after, moved = (
-            Signal(bits, name=name),
-            Signal(bits, name=f"{name}_after"),
-            Signal(name=f"{name}_moved"),
-        )
-        now = Mux(moved, after, total)
-        m.d.sync += [after.eq(total + more), moved.eq(self.accept & mine), total.eq(now)]
-        with m.If(self.adopt | (self.done & mine)):
-            m.d.sync += total.eq(total_of(m, [total], less, bits))
-        return now
 
     def _rooms(self, m: Module, now: dict[str, Value]) -> None:
         """What open orders leave of the limits, and whether the order goes beyond it."""
@@ -152,3 +144,16 @@ class Credit(wiring.Component):
                 since_us.eq(self.intent2.now_us),
                 known.eq(1),
             ]
+
+
+def _changed(total: Value, order: Value, more: Value, less: list[Value]) -> Value:
+    """A total with what an order adds, or without one or two numbers that others take."""
+    bits = len(total)
+    more, *less = ((each | Const(0, bits))[:bits] for each in (more, *less))
+    # To subtract is to add the complement and one.
+    words = [total, Mux(order, more, ~less[0])] + [Mux(order, 0, ~each) for each in less[1:]]
+    if len(words) == 2:
+        return add(words[0], words[1], bits, ~order)
+    a, b, c = words
+    carries = (a & b) | (a & c) | (b & c)
+    return add(a ^ b ^ c, Cat(~order, carries[: bits - 1]), bits, ~order)

@@ -205,7 +205,7 @@ class Gate(wiring.Component):
             credit.credit_record.eq(is_kind(InKind.CREDIT)),
             credit.exits.eq(exits),
             *(block.accept.eq(accept) for block in (exposure, orders, window, credit)),
-            *(block.order.eq(order) for block in (exposure, orders, window)),
+            *(block.order.eq(order) for block in (exposure, orders, window, credit)),
             *(block.adopt.eq(adopt) for block in (exposure, orders, credit)),
             exposure.true.eq(orders.true),
             exposure.ends.eq(orders.ends),

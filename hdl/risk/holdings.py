@@ -190,7 +190,7 @@ class Holdings(wiring.Component):
             paid.eq(Mux(bought, ~Cat(amount, Const(0, 1)), amount).as_signed()),
             lots.eq(Mux(facts[2].side, -facts[2].qty, facts[2].qty)),
         ]
-        pays = ~fill.side
+        pays = Signal()
 
         # 3: a buy pays; a position taken over was paid for at its price, and nothing was before it.
         now, new, before = Signal(row, name="now3"), rows.new2, rows.row1
@@ -200,6 +200,7 @@ class Holdings(wiring.Component):
         flat, trip = Signal(), Signal(signed(cash_bits))
         m.d.sync += [
             now.eq(before),
+            pays.eq(bought),
             flat.eq(Mux(facts[2].side, held == bits, opposite) & ~facts[2].adopt),
         ]
         with m.If(facts[2].adopt):

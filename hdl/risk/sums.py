@@ -30,11 +30,18 @@ def add(a: Value, b: Value, bits: int, one: ValueLike = 0) -> Value:
 
 
 def above(a: Value, b: Value) -> Value:
-    """Whether one unsigned number is greater than another."""
-    half = max(len(a), len(b)) // 2
+    """Whether one unsigned number is greater than another.
+
+    As the borrows of differences: made of a comparison, both halves and whether they are equal
+    would come out of one chain with a tree of gates behind it.
+    """
+    bits = max(len(a), len(b))
+    half = bits // 2
     if half < 20:
-        return a > b
-    return (a[half:] > b[half:]) | ((a[half:] >= b[half:]) & (a[:half] > b[:half]))
+        return (b - a)[bits]
+    a, b = ((Const(0, bits) | each)[:bits] for each in (a, b))
+    more, less = (b[half:] - a[half:])[bits - half], (a[half:] - b[half:])[bits - half]
+    return more | (~less & (b[:half] - a[:half])[half])
 
 
 def below(a: Value, b: Value) -> Value:

@@ -11,7 +11,7 @@ from hdl.config import BuildConfig
 from hdl.risk.limits import limit_layout
 from hdl.risk.rate import Rate
 from hdl.risk.rows import Rows
-from hdl.risk.sums import below, beyond_room, total_of
+from hdl.risk.sums import add, below, beyond_room, total_of
 from hdl.types import intent_layout
 
 __all__ = ["Window", "window_layout"]
@@ -123,13 +123,14 @@ class Window(wiring.Component):
         ]
         m.d.sync += self.repeat.eq(rows.row1.repeats >= self.limits1.max_repeats)
 
+        notional_bits = max(64, len(self.notional)) + 1
         with m.If(self.rearm):
             m.d.comb += new.repeats.eq(0)
         with m.If(self.order):
             m.d.comb += [
                 new.bucket.eq(bucket),
-                new.qty.eq(_capped(kept["qty"] + two.qty)),
-                new.notional.eq(_capped(kept["notional"] + self.notional)),
+                new.qty.eq(_capped(add(kept["qty"], two.qty, 65))),
+                new.notional.eq(_capped(add(kept["notional"], self.notional, notional_bits))),
                 new.qty_before.eq(kept["qty_before"]),
                 new.notional_before.eq(kept["notional_before"]),
                 new.drifting.eq(1),
