@@ -19,10 +19,10 @@ IN_FLIGHT = 24
 class Admission(wiring.Component):
     """Pass records while `room`; between two of them, reset symbols.
 
-    `ready` is a function of the queues, of resets, of the record before and of the kind of this one,
-    never of `valid`. Behind a record that changes what an order is judged by, and between such a one
-    and the EVENT_END before it, a clock stays free: the gate counts on it. A reset waits for no
-    queue, because it causes no output. The symbols to be reset are marked and looked at in turn,
+    `ready` is a function of the queues, of resets, of the record before and of the kind of this
+    one, never of `valid`. Behind a record that changes what an order is judged by, and between such
+    a one and the EVENT_END before it, a clock stays free: the gate counts on it. A reset waits for
+    no queue, because it causes no output. The symbols to be reset are marked and looked at in turn,
     one a cycle; each is sent as two records, a CLEAR of the bids and of the asks.
 
     Parameters

@@ -16,10 +16,10 @@ __all__ = ["Credit"]
 class Credit(wiring.Component):
     """Value of everything open and held, over all symbols, and what may still be spent.
 
-    Findings belong to stage 2 of the gate: what is left below each limit is found in stage 1, without
-    the order's value. What an accepted order makes of the totals is found in stage 2 as well and
-    chosen in stage 3. One token a cycle; orders that are accepted and records that change what is
-    kept here are two clocks apart.
+    Findings belong to stage 2 of the gate: what is left below each limit is found in stage 1,
+    without the order's value. What an accepted order makes of the totals is found in stage 2 as
+    well and chosen in stage 3. One token a cycle; orders that are accepted and records that change
+    what is kept here are two clocks apart.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ class Credit(wiring.Component):
     value : In
         What an order in stage 2 is worth.
     order, accept, exits, done, adopt, credit_record : In(1)
-        It is an order; an accepted one; that only reduces; ends an order; leaves nothing of its symbol
-        open; states the credit.
+        It is an order; an accepted one; that only reduces; ends an order; leaves nothing of its
+        symbol open; states the credit.
     freed_value : In
         Value of the order that ends.
     row : In(exposure_layout)
@@ -54,7 +54,9 @@ class Credit(wiring.Component):
             {
                 **{name: In(intent_layout(config)) for name in ("i", "intent1", "intent2")},
                 "value": In(config.notional_bits),
-                **dict.fromkeys(("order", "accept", "exits", "done", "adopt", "credit_record"), In(1)),
+                **dict.fromkeys(
+                    ("order", "accept", "exits", "done", "adopt", "credit_record"), In(1)
+                ),
                 "freed_value": In(config.notional_bits),
                 "row": In(exposure_layout(config)),
                 "held_gross": In(held),
@@ -109,9 +111,7 @@ class Credit(wiring.Component):
             below_net.eq(add(self.max_net, net, bits, ~self.i.side)),
             left_gross.eq(total_of(m, [below_gross], [now["both"]], bits)),
             left_net.eq(
-                total_of(
-                    m, [below_net], [Mux(self.intent1.side, now["sells"], now["buys"])], bits
-                )
+                total_of(m, [below_net], [Mux(self.intent1.side, now["sells"], now["buys"])], bits)
             ),
             self.open_orders.eq(now["count"] >= self.max_open_orders),
         ]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Profit and loss: holdings marked to the book's mid at every event, judged by their limits."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -121,7 +123,7 @@ class Losses(wiring.Component):
         ]
         return m
 
-    def _profit(self, m: Module, held: data.View) -> Signal:
+    def _profit(self, m: Module, held: Any) -> Signal:
         """0 to 2: profit of the symbol, in halves of a unit; in stage 3."""
         view = self.views.p
         bits = max(len(held.position) + 34, len(held.cash) + 2)
@@ -142,9 +144,7 @@ class Losses(wiring.Component):
         ]
         return profit
 
-    def _total(
-        self, m: Module, held: data.View, profit: Signal
-    ) -> tuple[Signal, list[Signal], Rows]:
+    def _total(self, m: Module, held: Any, profit: Signal) -> tuple[Signal, list[Signal], Rows]:
         """3: profit of all symbols; in stage 4. What kind of token it is, by stage."""
         view, bits = self.views.p, len(profit)
         fact = data.StructLayout(
@@ -229,4 +229,3 @@ class Losses(wiring.Component):
 def _floor(m: Module, best: Value, limit: Value, bits: int) -> Value:
     """Least profit that a limit allows below the best, in halves of a unit."""
     return total_of(m, [best], [Cat(Const(0, 1), limit)], bits + 1)
-

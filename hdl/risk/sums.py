@@ -17,10 +17,8 @@ def add(a: Value, b: Value, bits: int, one: ValueLike = 0) -> Value:
     A long one is three of half the length, and a choice.
     """
     a, b = ((Const(0, signed(bits)) | term)[:bits] for term in (a, b))
-    if isinstance(one, int) and not one:
-        total = a + b
-    else:
-        total = (Cat(one, a) + Cat(one, b))[1:]
+    no_one = isinstance(one, int) and not one
+    total = a + b if no_one else (Cat(one, a) + Cat(one, b))[1:]
     if bits <= LONG:
         return total[:bits]
     half = bits // 2

@@ -2,7 +2,8 @@
 """What the risk gate promises, for ever, of the RTL as it is.
 
 For any symbol s, any stream of orders, reports and the host's other records of any symbols with no
-pause between them but the clock that admission leaves behind a report, registers that change with each clock, limits committed at any time:
+pause between them but the clock that admission leaves beside a report, registers that change with
+each clock, limits committed at any time:
 
 1. `closed`: no order is accepted in mode 0 or 3, in a symbol's mode 0 or 3, while the kill latch is
    set, unpermitted, or when a control that cannot be waived refuses, whatever the blocks say that
@@ -227,9 +228,7 @@ def exposure() -> Module:
         row, way, memory = part["rows"], rows[name], memories[name]
         depth = CONFIG.symbols if name == "exposure" else CONFIG.own_orders
         three = way["three"]
-        settled[name] = [
-            Signal(row.layout.size, name=f"{name}_settled{at}") for at in range(depth)
-        ]
+        settled[name] = [Signal(row.layout.size, name=f"{name}_settled{at}") for at in range(depth)]
         stored = cells(memory["rows"])
         for at, cell in enumerate(settled[name]):
             hit = three.write & (three.index == at)

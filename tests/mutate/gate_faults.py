@@ -8,9 +8,11 @@ __all__ = ["GATE_FAULTS"]
 GATE, SIZE, PRICE = "hdl/risk/gate.py", "hdl/risk/size.py", "hdl/risk/price.py"
 EXPOSURE, ORDERS, RATE = "hdl/risk/exposure.py", "hdl/risk/orders.py", "hdl/risk/rate.py"
 KILL, WINDOW, CREDIT = "hdl/risk/kill.py", "hdl/risk/window.py", "hdl/risk/credit.py"
+HOLDINGS, ADMISSION = "hdl/risk/holdings.py", "hdl/link/admission.py"
 LOSSES, DATA, ROWS = "hdl/risk/losses.py", "hdl/risk/data.py", "hdl/risk/rows.py"
 EQUAL = "tests/system/test_gate.py::test_every_verdict_and_alert_is_the_references"
 CLOSED, WORST = "formal:gate_closed", "formal:gate_exposure"
+SPACED = "formal:admission_spaced"
 BEYOND, BUCKET, LATCH = "formal:gate_size", "formal:gate_bucket", "formal:gate_kill"
 
 GATE_FAULTS: tuple[Fault, ...] = (
@@ -74,8 +76,8 @@ GATE_FAULTS: tuple[Fault, ...] = (
         "size_notional_cut",
         "notional is compared in 32 bits",
         SIZE,
-        "products.o > self.limits2.max_notional",
-        "products.o[:32] > self.limits2.max_notional",
+        "above(products.o, self.limits2.max_notional)",
+        "above(products.o[:32], self.limits2.max_notional)",
         BEYOND,
     ),
     Fault(
@@ -90,33 +92,33 @@ GATE_FAULTS: tuple[Fault, ...] = (
         "exposure_fill_side",
         "a fill relieves its own side",
         EXPOSURE,
-        "short, sells = side ^ (fill & ~self.order), side",
-        "short, sells = side, side",
+        "short.eq(one.side ^ fill1),",
+        "short.eq(one.side),",
         WORST,
     ),
     Fault(
         "orders_any_slot",
         "a report counts whoever's order is in its slot",
         ORDERS,
-        "self.true.eq(self.report & ours & possible),",
-        "self.true.eq(self.report & possible),",
+        "can_be.eq(ours & possible),",
+        "can_be.eq(possible),",
         WORST,
     ),
     Fault(
         "rate_forgets",
         "the bucket is full again after every order",
         RATE,
-        "following = Mux(late, self.due_us + interval_us, after_us)",
-        "following = after_us",
+        "following = Mux(late2, due2 + interval2, after2)",
+        "following = after2",
         BUCKET,
     ),
     Fault(
         "rows_stale_by_one",
-        "a token does not see what the one right before it wrote",
+        "a token does not see what the one two before it wrote",
         ROWS,
-        "self.row2.eq(Mux(three.write & again2, three.row, row2)),",
-        "self.row2.eq(row2),",
-        "tests/unit/test_rows.py::test_every_token_sees_all_before_it[2-0]",
+        "self.row1.eq(Mux(again1, three.row, row1)),",
+        "self.row1.eq(row1),",
+        "tests/unit/test_rows.py::test_every_token_sees_all_but_the_one_before_it[2-0]",
     ),
     Fault(
         "window_next_bucket",
@@ -130,14 +132,14 @@ GATE_FAULTS: tuple[Fault, ...] = (
         "credit_exits_pay",
         "an exit spends credit",
         CREDIT,
-        "with m.Elif(self.accept & ~self.exits):",
-        "with m.Elif(self.accept):",
+        "paid.eq(self.accept & ~self.exits),",
+        "paid.eq(self.accept),",
         EQUAL,
     ),
     Fault(
         "losses_any_fill_ends",
         "every fill at a loss counts as a losing round trip",
-        LOSSES,
+        HOLDINGS,
         "ends.eq(fill.fill & flat),",
         "ends.eq(fill.fill),",
         EQUAL,
@@ -149,5 +151,53 @@ GATE_FAULTS: tuple[Fault, ...] = (
         "self.paused.eq(paused | trips),",
         "self.paused.eq(paused),",
         EQUAL,
+    ),
+    Fault(
+        "gate_reports_not_crowded",
+        "an order directly behind a report is judged by what was before it",
+        GATE,
+        "crowded.eq(moves),",
+        "crowded.eq(order),",
+        WORST,
+    ),
+    Fault(
+        "gate_bucket_one_late",
+        "an order two clocks behind another sees the bucket as it was before that",
+        GATE,
+        "rate.due_us.eq(Mux(accept3, due_after, due_us)),",
+        "rate.due_us.eq(due_us),",
+        EQUAL,
+    ),
+    Fault(
+        "credit_totals_one_late",
+        "an order two clocks behind another does not count it among what is open",
+        CREDIT,
+        "now[name] = Mux(moved, after, total)",
+        "now[name] = total",
+        EQUAL,
+    ),
+    Fault(
+        "losses_best_one_late",
+        "a floor is made of the best before the last mark",
+        LOSSES,
+        "m.d.comb += now.eq(Mux(rises, total5, best))",
+        "m.d.comb += now.eq(best)",
+        EQUAL,
+    ),
+    Fault(
+        "admission_reports_close",
+        "a record may come directly behind a report",
+        ADMISSION,
+        "~self.busy & ~moved & ~(ended & moves)",
+        "~self.busy & ~(ended & moves)",
+        SPACED,
+    ),
+    Fault(
+        "admission_report_behind_order",
+        "a report may come directly behind an order",
+        ADMISSION,
+        "~self.busy & ~moved & ~(ended & moves)",
+        "~self.busy & ~moved",
+        SPACED,
     ),
 )
