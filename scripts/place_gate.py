@@ -3,8 +3,7 @@
 """Size and clock of the gate alone: ``python scripts/place_gate.py ecp5|xc7 [--symbols S ...]``.
 
 As `scripts/place_book.py` does for the book: ``xc7`` is an estimate of cells by Yosys alone,
-``ecp5`` places and routes gate and losses on an ECP5-85F of speed grade 6. The clock nextpnr aims
-at is 100 MHz.
+``ecp5`` places gate and losses on an ECP5-85F of speed grade 6, with ``--route`` routes them.
 """
 
 import argparse
@@ -18,20 +17,14 @@ from amaranth.lib.wiring import In, Out
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bitstream import CELLS, ROOT, place, synthesise
+from bitstream import CELLS, ROOT, ecp5, synthesise
 from estimate import KINDS
-from place_book import PINS
+from place_book import PINS, clock_of
 
 from hdl.config import BuildConfig
 from hdl.netlist import netlist
 from hdl.risk.gate import Gate
 from hdl.risk.losses import Losses
-
-#: The part of the ULX3S.
-DEVICE = (
-    *("--85k", "--speed", "6", "--package", "CABGA381", "--freq", "100"),
-    "--lpf-allow-unconstrained",
-)
 
 
 class Harness(wiring.Component):  # type: ignore[type-arg]
@@ -78,10 +71,10 @@ def main() -> int:
     parser.add_argument("part", choices=("ecp5", "xc7"))
     parser.add_argument("--symbols", type=int, nargs="+", default=[16])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--route", action="store_true", help="route as well: some minutes more")
     options = parser.parse_args()
     synth, kinds = {
-        "ecp5": ("synth_ecp5 -top top -json top.json", CELLS),
+        "ecp5": (ecp5("top"), CELLS),
         "xc7": ("synth_xilinx -top top -noiopad", KINDS),
     }[options.part]
     for symbols in options.symbols:
@@ -89,8 +82,10 @@ def main() -> int:
         work.mkdir(parents=True, exist_ok=True)
         sizes = synthesise(work, netlist(Harness(BuildConfig(symbols=symbols))), synth, kinds)
         print(f"{symbols}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()), flush=True)
-        if options.part == "ecp5":
-            place(work, DEVICE, PINS, options.seeds, options.jobs)
+        (work / "pins.lpf").write_text(PINS, encoding="utf-8")
+        for seed in options.seeds if options.part == "ecp5" else ():
+            clock = clock_of(work, "top", seed, options.route)
+            print(f"{symbols}, seed {seed}: {clock}", flush=True)
     return 0
 
 
