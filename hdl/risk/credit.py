@@ -32,8 +32,8 @@ class Credit(wiring.Component):
         Tokens in stages 0, 1 and 2.
     value : In
         What an order in stage 2 is worth.
-    order, accept, exits, done, adopt, credit_record : In(1)
-        It is an order; an accepted one; that only reduces; ends an order; leaves nothing of its
+    order, accept, veto, exits, done, adopt, credit_record : In(1)
+        It is an order; accepted, if there is no veto; that only reduces; ends an order; leaves nothing of its
         symbol open; states the credit.
     freed_value : In
         Value of the order that ends.
@@ -55,7 +55,7 @@ class Credit(wiring.Component):
                 **{name: In(intent_layout(config)) for name in ("i", "intent1", "intent2")},
                 "value": In(config.notional_bits),
                 **dict.fromkeys(
-                    ("order", "accept", "exits", "done", "adopt", "credit_record"), In(1)
+                    ("order", "accept", "veto", "exits", "done", "adopt", "credit_record"), In(1)
                 ),
                 "freed_value": In(config.notional_bits),
                 "row": In(exposure_layout(config)),
@@ -85,19 +85,20 @@ class Credit(wiring.Component):
             ),
             ("count", 16, one, [Mux(adopt, row.buys, one), Mux(adopt, row.sells, 0)], both),
         )
-        now = {}
+        now, veto3 = {}, Signal()
+        m.d.sync += veto3.eq(self.veto)
         for name, width, more, less, mine in totals:
             total, after = Signal(width, name=name), Signal(width, name=f"{name}_after")
             moved = Signal(name=f"{name}_moved")
             # As all tokens up to stage 3 leave it.
-            now[name] = Mux(moved, after, total)
+            now[name] = Mux(moved & ~veto3, after, total)
             m.d.sync += [
                 after.eq(_changed(total, self.order, more, less)),
                 moved.eq(((self.accept | self.done) & mine) | adopt),
                 total.eq(now[name]),
             ]
         self._rooms(m, now)
-        self._credit(m)
+        self._credit(m, veto3)
         return m
 
     def _rooms(self, m: Module, now: dict[str, Value]) -> None:
@@ -120,14 +121,14 @@ class Credit(wiring.Component):
             self.net.eq(beyond_room(self.value, left_net)),
         ]
 
-    def _credit(self, m: Module) -> None:
+    def _credit(self, m: Module, veto3: Value) -> None:
         """What may still be spent, and when it was told."""
         left, after, paid, now = Signal(64), Signal(64), Signal(), Signal(64)
         left2, since_us, known = Signal(64), Signal(64), Signal()
         oldest = Signal(signed(65))
         short = self.value > left2
         m.d.comb += [
-            now.eq(Mux(paid, after, left)),
+            now.eq(Mux(paid & ~veto3, after, left)),
             self.credit.eq(above(self.value, left2)),
         ]
         m.d.sync += [

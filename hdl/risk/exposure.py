@@ -67,8 +67,8 @@ class Exposure(wiring.Component):
         What an order in stage 2 is worth.
     order : In(1)
         It is an order: what follows from it is found before it is known to be accepted.
-    accept, true, ends, untrue, reconcile, adopt : In(1)
-        It is an accepted order; a true report; one that ends its order if it is true; one that is
+    accept, veto, true, ends, untrue, reconcile, adopt : In(1)
+        It is an accepted order, if there is no veto; a true report; one that ends its order if it is true; one that is
         not true; a reconciliation, which is taken over.
     freed_value : In
         Value of the order that ends.
@@ -86,7 +86,7 @@ class Exposure(wiring.Component):
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
-        bits = ("order", "accept", "true", "ends", "untrue", "reconcile", "adopt")
+        bits = ("order", "accept", "veto", "true", "ends", "untrue", "reconcile", "adopt")
         found = ("exposes", "position", "order_trade", "open_orders", "self_trade")
         super().__init__(
             {
@@ -187,6 +187,7 @@ class Exposure(wiring.Component):
         filled = bounded(total_of(m, [now.position, stated], [], bits + 1), bits)
         m.d.comb += [
             rows.write2.eq(self.accept | self.true | self.adopt),
+            rows.veto2.eq(self.veto),
             rows.write_index2.eq(rows.index2),
             new.eq(now),
         ]

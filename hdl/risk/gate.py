@@ -18,7 +18,7 @@ from hdl.risk.price import Price
 from hdl.risk.rate import Rate
 from hdl.risk.registers import COUNTERS, SETTINGS
 from hdl.risk.size import Size
-from hdl.risk.verdict import Verdict, first_reason
+from hdl.risk.verdict import LATE, Verdict, first_reason
 from hdl.risk.window import Window
 from hdl.types import count_layout, decision_layout, flow, intent_layout
 
@@ -173,10 +173,14 @@ class Gate(wiring.Component):
 
         order, accept, report, moves = Signal(), Signal(), Signal(), Signal()
         adopt, untrue, reconcile, exits = Signal(), Signal(), Signal(), Signal()
+        admit, veto, admit3, veto3 = Signal(), Signal(), Signal(), Signal()
         order3, accept3, crowded, exits1 = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             order.eq(valid2 & two.wanted),
-            accept.eq(order & ~judge.verdict.any()),
+            # What needs a product is known last; it only takes back.
+            admit.eq(order & ~_any_of(judge.verdict, frozenset(Reason) - LATE)),
+            veto.eq(order & _any_of(judge.verdict, LATE)),
+            accept.eq(admit & ~veto),
             report.eq(is_kind(*_REPORTS)),
             moves.eq(order | is_kind(*MOVING)),
             untrue.eq(report & ~orders.true),
@@ -185,15 +189,19 @@ class Gate(wiring.Component):
         ]
         m.d.sync += [
             order3.eq(order),
-            accept3.eq(accept),
+            admit3.eq(admit),
+            veto3.eq(veto),
             crowded.eq(moves),
             exits.eq(exits1),
         ]
-        m.d.comb += exits1.eq(
-            one.reduce_only
-            | (settings.mode == Mode.REDUCE_ONLY)
-            | (limits1.limits.mode == Mode.REDUCE_ONLY)
-        )
+        m.d.comb += [
+            accept3.eq(admit3 & ~veto3),
+            exits1.eq(
+                one.reduce_only
+                | (settings.mode == Mode.REDUCE_ONLY)
+                | (limits1.limits.mode == Mode.REDUCE_ONLY)
+            ),
+        ]
         self._connect(m, limits0, limits1, limits2, one, two, symbol, tag)
         for block in (price, size):
             m.d.comb += block.ahead.eq(limits.limits.limits)
@@ -204,7 +212,8 @@ class Gate(wiring.Component):
             window.rearm.eq(is_kind(InKind.REARM)),
             credit.credit_record.eq(is_kind(InKind.CREDIT)),
             credit.exits.eq(exits),
-            *(block.accept.eq(accept) for block in (exposure, orders, window, credit)),
+            *(block.accept.eq(admit) for block in (exposure, orders, window, credit)),
+            *(block.veto.eq(veto) for block in (exposure, orders, window, credit)),
             *(block.order.eq(order) for block in (exposure, orders, window, credit)),
             *(block.adopt.eq(adopt) for block in (exposure, orders, credit)),
             exposure.true.eq(orders.true),
@@ -249,7 +258,7 @@ class Gate(wiring.Component):
         for reason in Reason:
             m.d.comb += judge.found[int(reason)].eq(found[reason])
 
-        self._decide(m, two, limits2, valid2, order, accept, report, untrue, reconcile)
+        self._decide(m, two, limits2, valid2, order, accept3, report, untrue, reconcile)
         m.d.comb += [self.counts.orders.eq(accept3), self.counts.refusals.eq(order3 & ~accept3)]
         m.d.sync += [
             self.counts.report_faults.eq(untrue),
@@ -381,7 +390,7 @@ class Gate(wiring.Component):
         limits2: Signal,
         valid2: Value,
         order: Value,
-        accept: Value,
+        accept3: Value,
         report: Value,
         untrue: Value,
         reconcile: Value,
@@ -391,7 +400,7 @@ class Gate(wiring.Component):
         kill, orders = parts.kill_latch, parts.orders
         differs = reconcile & ~two.adopt & parts.exposure.apart
         kills = kill.sets & kill.loss
-        cause, entry, may_tell = Signal(4), Signal(), Signal()
+        cause, entry, may_tell, slot3 = Signal(4), Signal(), Signal(), Signal(8)
         m.d.comb += [
             cause.eq(
                 Mux(
@@ -419,7 +428,7 @@ class Gate(wiring.Component):
             decision.wanted.eq(order),
             decision.has_view.eq(valid2 & two.has_view),
             decision.verdict.eq(parts.judge.verdict),
-            decision.slot.eq(Mux(accept, orders.next_slot, NO_SLOT)),
+            slot3.eq(orders.next_slot),
             decision.cycle.eq(cycle),
             decision.latency.eq(cycle[:16] - two.cycle_cause),
             decision.limits_version.eq(limits2.version),
@@ -429,4 +438,12 @@ class Gate(wiring.Component):
             decision.alert_tag.eq(two.tag),
             decision.kill_causes.eq(kill.causes | Mux(kills, int(KillCause.LOSS), 0)),
         ]
-        m.d.comb += decision.first_reason.eq(first_reason(m, decision.verdict))
+        m.d.comb += [
+            decision.first_reason.eq(first_reason(m, decision.verdict)),
+            decision.slot.eq(Mux(accept3, slot3, NO_SLOT)),
+        ]
+
+
+def _any_of(verdict: Value, reasons: frozenset[Reason]) -> Value:
+    """Whether one of some reasons refuses."""
+    return Cat(verdict[int(reason)] for reason in sorted(reasons)).any()

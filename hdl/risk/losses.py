@@ -123,8 +123,8 @@ class Losses(wiring.Component):
         ]
         return m
 
-    def _profit(self, m: Module, held: Any) -> Signal:
-        """0 to 2: profit of the symbol, in halves of a unit; in stage 3."""
+    def _profit(self, m: Module, held: Any) -> Value:
+        """0 to 2: profit of the symbol, in halves of a unit."""
         view = self.views.p
         bits = max(len(held.position) + 34, len(held.cash) + 2)
         plus: list[Value] = []
@@ -135,18 +135,16 @@ class Losses(wiring.Component):
             plus, minus = plus + more, minus + less
         cash1, cash2 = (Signal.like(held.cash, name=f"cash{n}") for n in (1, 2))
         sums = [Signal(bits, name=f"sum{n}", reset_less=True) for n in (0, 1)]
-        profit = Signal(signed(bits))
         m.d.sync += [
             cash1.eq(held.cash),
             cash2.eq(cash1),
             *(word.eq(each) for word, each in zip(sums, halves(m, plus, minus, bits), strict=True)),
-            profit.eq(total_of(m, [*sums, Cat(Const(0, 1), cash2).as_signed()], [], bits)),
         ]
-        return profit
+        return total_of(m, [*sums, Cat(Const(0, 1), cash2).as_signed()], [], bits)
 
-    def _total(self, m: Module, held: Any, profit: Signal) -> tuple[Signal, list[Signal], Rows]:
+    def _total(self, m: Module, held: Any, profit2: Value) -> tuple[Signal, list[Signal], Rows]:
         """3: profit of all symbols; in stage 4. What kind of token it is, by stage."""
-        view, bits = self.views.p, len(profit)
+        view, bits = self.views.p, len(profit2)
         fact = data.StructLayout(
             {"marks": 1, "adopt": 1, "day": 1, "place": 2, "bucket": 62, "before": 62}
         )
@@ -162,20 +160,23 @@ class Losses(wiring.Component):
             m.d.sync += facts[n].eq(facts[n - 1])
         m.d.sync += facts[2].before.eq(facts[1].bucket - 1)
 
-        # A mark that is taken over, or that was one clock before, is not another mark's business.
+        # Nothing is made of what does not mark: a position that was taken over is worth 0 until then.
         m.submodules.mark_rows = marks = Rows(
             data.StructLayout({"profit": signed(bits)}), self.config.symbols
         )
-        three, was, total = facts[3], Signal(signed(bits)), Signal(signed(bits + 8))
+        three, total = facts[3], Signal(signed(bits + 8))
+        profit, was = Signal(signed(bits)), Signal(signed(bits))
         m.d.comb += [
             marks.index.eq(view.symbol[: len(marks.index)]),
             marks.write2.eq(three.marks | three.adopt),
             marks.write_index2.eq(marks.index2),
-            marks.new2.profit.eq(Mux(three.adopt, 0, profit)),
+            marks.new2.profit.eq(profit),
         ]
-        m.d.sync += was.eq(marks.row1.profit)
-        with m.If(three.marks):
-            m.d.sync += total.eq(total_of(m, [total, profit], [was], len(total)))
+        m.d.sync += [
+            profit.eq(Mux(facts[2].marks, profit2, 0)),
+            was.eq(Mux(facts[2].marks, marks.row1.profit, 0)),
+            total.eq(total_of(m, [total, profit], [was], len(total))),
+        ]
         return total, facts, marks
 
     def _judge(self, m: Module, total: Signal, facts: list[Signal]) -> None:

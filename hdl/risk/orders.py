@@ -58,8 +58,8 @@ class Orders(wiring.Component):
         Tokens in stages 1 and 2.
     report : In(1)
         The one in stage 2 is a report.
-    order, accept : In(1), value : In
-        It is an order; it is accepted; what it is worth.
+    order, accept, veto : In(1), value : In
+        It is an order; it is accepted, if there is no veto; what it is worth.
     adopt : In(1)
         Nothing of its symbol is open any more.
     next_slot : Out(8)
@@ -84,6 +84,7 @@ class Orders(wiring.Component):
                 "report": In(1),
                 "order": In(1),
                 "accept": In(1),
+                "veto": In(1),
                 "value": In(config.notional_bits),
                 "adopt": In(1),
                 "next_slot": Out(8),
@@ -106,7 +107,13 @@ class Orders(wiring.Component):
             self.next_slot.eq(slot),
             self.init_done.eq(rows.init_done),
         ]
-        m.d.sync += [accept3.eq(self.accept), tag2.eq(one.tag[:bits])]
+        passes3, veto3 = Signal(), Signal()
+        m.d.comb += accept3.eq(passes3 & ~veto3)
+        m.d.sync += [
+            passes3.eq(self.accept),
+            veto3.eq(self.veto),
+            tag2.eq(one.tag[:bits]),
+        ]
         with m.If(accept3):
             m.d.sync += [slot.eq(after), after.eq(after + 1)]
 
@@ -128,6 +135,7 @@ class Orders(wiring.Component):
             pending.eq(order.state == OrderState.PENDING),
             self.freed_value.eq(order.value),
             rows.write2.eq(self.accept | self.true),
+            rows.veto2.eq(self.veto),
             rows.write_index2.eq(Mux(self.order, slot, rows.index2)),
             new.symbol.eq(two.symbol),
             new.side.eq(two.side),

@@ -43,8 +43,8 @@ class Rows(wiring.Component):
         The token in stage 3 writes the row of the one in stage 0, in stage 1.
     index2 : Out
         Number of the row in stage 2.
-    write2 : In(1), write_index2 : In, new2 : In(layout)
-        In stage 2: a row and what it becomes.
+    write2, veto2 : In(1), write_index2 : In, new2 : In(layout)
+        In stage 2: a row and what it becomes; a veto takes the write back.
     init_done : Out(1)
         Memory is swept.
     """
@@ -62,6 +62,7 @@ class Rows(wiring.Component):
                 "row2": Out(layout),
                 "index2": Out(bits),
                 "write2": In(1),
+                "veto2": In(1),
                 "write_index2": In(bits),
                 "new2": In(layout),
                 "init_done": Out(1),
@@ -84,22 +85,23 @@ class Rows(wiring.Component):
         three = Signal(written, name="written3")
         row1 = Signal(self.layout, name="held1")
         # Whether what is in `three` is the row of the token in this stage.
-        again0, again1 = Signal(), Signal()
+        again0, again1, veto3, writes3 = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             rows.read_addr.eq(index0 if few else self.index),
-            rows.write_en.eq(three.write),
+            writes3.eq(three.write & ~veto3),
+            rows.write_en.eq(writes3),
             rows.write_addr.eq(three.index),
             rows.write_data.eq(three.row),
             self.init_done.eq(rows.done),
             self.stored0.eq(rows.read_data),
-            self.row1.eq(Mux(again1, three.row, row1)),
-            self.same0.eq(again0),
-            self.same1.eq(again1),
+            self.row1.eq(Mux(self.same1, three.row, row1)),
+            self.same0.eq(again0 & ~veto3),
+            self.same1.eq(again1 & ~veto3),
         ]
         if not few:
             # The memory was read in the clock of a write that was in `three` then.
             four, again = Signal(self.layout, name="held4"), Signal()
-            m.d.sync += [four.eq(three.row), again.eq(three.write & (three.index == self.index))]
+            m.d.sync += [four.eq(three.row), again.eq(writes3 & (three.index == self.index))]
             with m.If(again):
                 m.d.comb += self.stored0.eq(four)
         write = self.write2 & rows.done
@@ -108,11 +110,12 @@ class Rows(wiring.Component):
             index1.eq(index0),
             self.index2.eq(index1),
             three.write.eq(write),
+            veto3.eq(self.veto2),
             three.index.eq(self.write_index2),
             three.row.eq(self.new2),
             again0.eq(write & (self.write_index2 == self.index)),
             again1.eq(write & (self.write_index2 == index0)),
-            row1.eq(Mux(again0, three.row, self.stored0)),
+            row1.eq(Mux(self.same0, three.row, self.stored0)),
             self.row2.eq(self.row1),
         ]
         return m

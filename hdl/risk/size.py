@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.risk.limits import limit_layout
-from hdl.risk.product import Product
-from hdl.risk.sums import above
+from hdl.risk.product import Product, partials
+from hdl.risk.sums import above, total_of
 from hdl.types import intent_layout
 
 __all__ = ["Size"]
@@ -58,20 +58,22 @@ class Size(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         bits, limits = self.config.qty_bits, self.limits1
-        m.submodules.products = products = Product(32, bits)
         m.submodules.values = values = Product(32, bits)
         m.submodules.steps = steps = Product(bits, bits, bits)
         qty1, uneven, unbound = Signal(bits), Signal(), Signal()
         inverse, lot_value = Signal(bits), Signal(32)
         m.d.comb += [
-            products.a.eq(self.i.price),
-            products.b.eq(self.i.qty),
             values.a.eq(lot_value),
             values.b.eq(self.i.qty),
             steps.a.eq(inverse),
             steps.b.eq(self.i.qty),
         ]
+        # The sum of the parts of price times quantity, and whether it takes more than is allowed.
+        words = partials(m, self.i.price, self.i.qty, "notional")
+        wide = len(self.tick_lots)
         m.d.sync += [
+            self.tick_lots.eq(total_of(m, words, [], wide)),
+            self.notional.eq(total_of(m, [limits.max_notional], words, max(wide, 64) + 1)[-1]),
             inverse.eq(self.ahead.qty_inverse),
             lot_value.eq(self.ahead.lot_value),
             qty1.eq(self.i.qty),
@@ -83,8 +85,6 @@ class Size(wiring.Component):
         bound = self.limits2.qty_bound[:bits]
         m.d.comb += [
             self.step.eq(uneven | (~unbound & above(steps.o, bound))),
-            self.notional.eq(above(products.o, self.limits2.max_notional)),
-            self.tick_lots.eq(products.o),
             self.value.eq(values.o),
         ]
         return m

@@ -90,6 +90,7 @@ class Window(wiring.Component):
                 "notional": In(config.notional_bits),
                 "order": In(1),
                 "accept": In(1),
+                "veto": In(1),
                 "rearm": In(1),
                 **dict.fromkeys(
                     ("qty_total", "notional_total", "drift", "duplicate", "rate", "repeat"), Out(1)
@@ -105,6 +106,7 @@ class Window(wiring.Component):
         m.d.comb += [
             rows.index.eq(self.symbol[: len(rows.index)]),
             rows.write2.eq(self.accept | self.rearm),
+            rows.veto2.eq(self.veto),
             rows.write_index2.eq(rows.index2),
             new.eq(now),
             self.init_done.eq(rows.init_done),

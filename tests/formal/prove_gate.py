@@ -231,7 +231,7 @@ def exposure() -> Module:
         settled[name] = [Signal(row.layout.size, name=f"{name}_settled{at}") for at in range(depth)]
         stored = cells(memory["rows"])
         for at, cell in enumerate(settled[name]):
-            hit = three.write & (three.index == at)
+            hit = way["writes3"] & (three.index == at)
             m.d.comb += cell.eq(Mux(hit, three.row.as_value(), Value.cast(stored[at])))
         # A token that stands directly behind one that may write has not, and needs not.
         for at, shown, index in (
