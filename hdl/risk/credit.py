@@ -33,8 +33,8 @@ class Credit(wiring.Component):
     value : In
         What an order in stage 2 is worth.
     order, accept, veto, exits, done, adopt, credit_record : In(1)
-        It is an order; accepted, if there is no veto; that only reduces; ends an order; leaves nothing of its
-        symbol open; states the credit.
+        It is an order; accepted, if there is no veto; that only reduces; ends an order; leaves
+        nothing of its symbol open; states the credit.
     freed_value : In
         Value of the order that ends.
     row : In(exposure_layout)

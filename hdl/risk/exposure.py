@@ -68,8 +68,8 @@ class Exposure(wiring.Component):
     order : In(1)
         It is an order: what follows from it is found before it is known to be accepted.
     accept, veto, true, ends, untrue, reconcile, adopt : In(1)
-        It is an accepted order, if there is no veto; a true report; one that ends its order if it is true; one that is
-        not true; a reconciliation, which is taken over.
+        It is an accepted order, if there is no veto; a true report; one that ends its order if it
+        is true; one that is not true; a reconciliation, which is taken over.
     freed_value : In
         Value of the order that ends.
     exposes, position, order_trade, open_orders, self_trade : Out(1)

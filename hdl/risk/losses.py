@@ -160,7 +160,7 @@ class Losses(wiring.Component):
             m.d.sync += facts[n].eq(facts[n - 1])
         m.d.sync += facts[2].before.eq(facts[1].bucket - 1)
 
-        # Nothing is made of what does not mark: a position that was taken over is worth 0 until then.
+        # What does not mark changes nothing; a position that was taken over is not marked yet.
         m.submodules.mark_rows = marks = Rows(
             data.StructLayout({"profit": signed(bits)}), self.config.symbols
         )
