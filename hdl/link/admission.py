@@ -19,10 +19,11 @@ IN_FLIGHT = 24
 class Admission(wiring.Component):
     """Pass records while `room`; between two of them, reset symbols.
 
-    `ready` is a function of the queues, of resets, of the record before and of the kind of this
-    one, never of `valid`. Behind a record that changes what an order is judged by, and between such
-    a one and the EVENT_END before it, a clock stays free: the gate counts on it. A reset waits for
-    no queue, because it causes no output. The symbols to be reset are marked and looked at in turn,
+    `ready` is a function of the queues, of resets and of the records before, never of `valid` nor
+    of the record it is for. Behind a record that changes what an order is judged by, and between
+    such a one and the EVENT_END before it, a clock stays free: the gate counts on it. So one that
+    comes directly behind an EVENT_END waits here for a clock. A reset waits for no queue, because
+    it causes no output. The symbols to be reset are marked and looked at in turn,
     one a cycle; each is sent as two records, a CLEAR of the bids and of the asks.
 
     Parameters
@@ -74,14 +75,17 @@ class Admission(wiring.Component):
         marked, resetting = Signal(symbols), Signal()
         at, asks = Signal(range(symbols)), Signal()
         here, moves, moved, ended = Signal(), Signal(), Signal(), Signal()
+        taken, holds, waits, late = Signal(), Signal(), Signal(), Signal.like(self.i.p)
         m.d.comb += [
             here.eq(marked.bit_select(at, 1)),
             self.busy.eq(resetting | self.reset),
             self.own.eq(resetting & self.swept & here),
-            self.i.ready.eq(self.room & self.swept & ~self.busy & ~moved & ~(ended & moves)),
+            self.i.ready.eq(self.room & self.swept & ~self.busy & ~moved & ~waits),
+            taken.eq(self.i.valid & self.i.ready),
+            holds.eq(taken & ended & moves),
             moves.eq(Cat(self.i.p.kind == kind for kind in MOVING).any()),
-            self.o.valid.eq((self.i.valid & self.i.ready) | self.own),
-            self.o.p.eq(self.i.p),
+            self.o.valid.eq((taken & ~holds) | waits | self.own),
+            self.o.p.eq(Mux(waits, late, self.i.p)),
             self.counts.symbol_resets.eq(self.own & asks),
         ]
         with m.If(self.own):
@@ -100,7 +104,9 @@ class Admission(wiring.Component):
             m.d.sync += marked.bit_select(self.reset_symbol[: len(at)], 1).eq(1)
         m.d.sync += [
             resetting.eq(self.reset | marked.any()),
-            moved.eq(self.i.valid & self.i.ready & moves),
-            ended.eq(self.i.valid & self.i.ready & (self.i.p.kind == InKind.EVENT_END)),
+            moved.eq((taken & moves & ~holds) | waits),
+            ended.eq(taken & (self.i.p.kind == InKind.EVENT_END)),
+            waits.eq(holds),
+            late.eq(self.i.p),
         ]
         return m

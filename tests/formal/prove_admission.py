@@ -4,8 +4,9 @@
 Whatever the link sends and whenever it does, queues full or not, resets at any time:
 
 1. Behind a record that changes what an order is judged by a clock stays free, and between such a
-   one and the EVENT_END before it.
-2. What is taken goes out in the same clock, and nothing else does but the fabric's own CLEARs.
+   one and the EVENT_END before it; only a CLEAR of the fabric's own may come there.
+2. What is taken goes out in the same clock or, to leave one free, in the next; nothing else does
+   but the fabric's own CLEARs, and no CLEAR meets what waits.
 """
 
 from amaranth.hdl import Assert, Cat, Cover, Module, Signal
@@ -15,7 +16,7 @@ from hdl.config import BuildConfig
 from hdl.link.admission import Admission
 from hdl.records import InKind
 from hdl.risk.gate import MOVING
-from tests.formal.kit import Proof, start
+from tests.formal.kit import Proof, open_up, start
 
 __all__ = ["PROOFS"]
 
@@ -34,21 +35,41 @@ def spaced() -> Module:
     ]
     out = admission.o
     moves, was, taken, ended = Signal(), Signal(), Signal(), Signal()
+    passes, holds, waits, held = Signal(), Signal(), Signal(), Signal.like(record)
+    inside = open_up(admission)
     m.d.comb += [
         moves.eq(out.valid & ~admission.own & Cat(out.p.kind == kind for kind in MOVING).any()),
         taken.eq(admission.i.valid & admission.i.ready),
+        passes.eq(out.valid & ~admission.own & ~waits & (out.p == record)),
+        holds.eq(taken & ~out.valid),
     ]
-    m.d.sync += [was.eq(moves), ended.eq(taken & (record.kind == InKind.EVENT_END))]
+    m.d.sync += [
+        was.eq(moves),
+        ended.eq(out.valid & ~admission.own & (out.p.kind == InKind.EVENT_END)),
+        waits.eq(holds),
+    ]
+    with m.If(holds):
+        m.d.sync += held.eq(record)
     m.d.comb += [
-        Assert(~(was & out.valid), "A CLOCK STAYS FREE BEHIND A REPORT"),
+        Assert(~(was & out.valid & ~admission.own), "A CLOCK STAYS FREE BEHIND A REPORT"),
         Assert(~(ended & moves), "AND BEFORE IT, BEHIND AN ORDER"),
-        Assert(~taken | (out.valid & ~admission.own & (out.p == record)), "what is taken goes out"),
-        Assert(~(out.valid & ~admission.own) | taken, "and nothing else"),
+        Assert(~taken | passes | holds, "what is taken goes out"),
+        Assert(~holds | ended, "or waits behind an EVENT_END"),
+        Assert(
+            ~waits | (out.valid & ~admission.own & (out.p == held) & ~taken), "for a clock at most"
+        ),
+        Assert(~(out.valid & ~admission.own) | taken | waits, "and nothing else"),
+        Assert((inside["waits"] == waits) & (~waits | (inside["late"] == held))),
+        Assert((inside["ended"] == ended) & (inside["moved"] == was)),
+        Assert(~waits | Cat(held.kind == kind for kind in MOVING).any()),
+        Assert(~waits | ~inside["resetting"]),
+        Assert(inside["resetting"] | ~inside["marked"].any()),
         Assert(~admission.own | (out.p.kind == InKind.CLEAR)),
         Cover(was & admission.i.valid & admission.room & admission.swept & ~admission.busy),
         Cover(admission.own),
         Cover(taken & moves),
-        Cover(ended & taken),
+        Cover(ended & passes),
+        Cover(waits),
     ]
     return m
 
