@@ -282,7 +282,7 @@ class Reason(IntEnum):
     OWN_ORDERS = 46  #: the table of own orders has no room
     REPORT = 47  #: an unknown or impossible report; until a reconciliation takes over
     RECONCILE = 48  #: the exchange's position differs
-    CROWDED = 49  #: an order one clock behind another
+    CROWDED = 49  #: an order one clock behind another or behind a report
 
 
 #: `first_reason` of an accepted order.

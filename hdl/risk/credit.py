@@ -126,7 +126,6 @@ class Credit(wiring.Component):
         left, after, paid, now = Signal(64), Signal(64), Signal(), Signal(64)
         left2, since_us, known = Signal(64), Signal(64), Signal()
         oldest = Signal(signed(65))
-        short = self.value > left2
         m.d.comb += [
             now.eq(Mux(paid & ~veto3, after, left)),
             self.credit.eq(above(self.value, left2)),
@@ -134,7 +133,7 @@ class Credit(wiring.Component):
         m.d.sync += [
             left.eq(now),
             left2.eq(now),
-            after.eq(Mux(short, 0, (left2 - self.value)[:64])),
+            after.eq(Mux(self.credit, 0, (left2 - self.value)[:64])),
             paid.eq(self.accept & ~self.exits),
             oldest.eq(self.i.now_us - self.credit_age_us),
             self.stale.eq(~known | (since_us < oldest)),
