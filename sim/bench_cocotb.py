@@ -204,7 +204,7 @@ def compile_model(
     if tools not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = tools + os.pathsep + os.environ["PATH"]
     source, public, log = folder / "core.v", folder / "public.vlt", folder / "build.log"
-    source.write_text(sim_build.without_zero_init(verilog))
+    source.write_text(sim_build.for_verilator(verilog))
     lines = [f'public_flat_rw -module "{top}" -var "{n}"' for n in ("clk", "rst", *ports)]
     public.write_text("\n".join(["`verilator_config", *lines, ""]))
     before = os.environ.get("MAKEFLAGS")

@@ -36,9 +36,9 @@ __all__ = [
     "compiler_version",
     "content_key",
     "elaborate_verilog",
+    "for_verilator",
     "make_flags",
     "verilator_root",
-    "without_zero_init",
 ]
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -189,7 +189,7 @@ def _fill(folder: Path, config: BuildConfig, trace: bool, design: Design, compil
             board = board_verilog(metadata, top=design.top)
         except ShimError as error:
             raise BuildError(f"{design.factory}: {error}") from error
-        verilog = without_zero_init(verilog)
+        verilog = for_verilator(verilog)
         if trace:
             # Intermediate results have names like $12; Verilator dumps nothing that starts with _.
             verilog = verilog.replace("\\$", "\\_$")
@@ -246,14 +246,23 @@ _MEMORY_INIT = re.compile(rf"^  initial begin\n(?:    \S+\s*\[\d+\] = {_ZERO};\n
 _REGISTER_INIT = re.compile(rf"^(  reg (?:\[\d+:\d+\] )?(?!\\\$auto\$)\S+)\s+= {_ZERO};", re.M)
 
 
-def without_zero_init(verilog: str) -> str:
-    """Take the start value 0 out of memories and registers.
+_CONSTANT = r"\d+'s?[bdho][0-9a-fA-F_]+"
+_CONSTANTS = rf"(?:\{{ )?{_CONSTANT}(?:, {_CONSTANT})*(?: \}})?"
+_ALWAYS_CONSTANT = re.compile(rf"^  always @\*\n(    \S[^\n=]* = {_CONSTANTS};)\n", re.M)
 
-    Verilator gives them 0 anyway, or rubbish when it is asked to: what block RAM and registers
-    without reset hold after a soft reset. Memories and registers with another start value, such
-    as tables, keep it.
+
+def for_verilator(verilog: str) -> str:
+    """Verilog as the hardware is, where Verilator would take it otherwise.
+
+    The start value 0 is taken out of memories and registers: Verilator gives them 0 anyway, or
+    rubbish when it is asked to, what block RAM and registers without reset hold after a soft reset.
+    Memories and registers with another start value, such as tables, keep it.
+
+    A constant for a part of a signal is written as ``always @*`` where the rest of it has a process
+    of its own. That reads nothing, so a simulator never runs it; here it runs once.
     """
-    return _REGISTER_INIT.sub(r"\1 ;", _MEMORY_INIT.sub("", verilog))
+    verilog = _REGISTER_INIT.sub(r"\1 ;", _MEMORY_INIT.sub("", verilog))
+    return _ALWAYS_CONSTANT.sub(r"  initial\n\1\n", verilog)
 
 
 def _compile(work: Path, log: Path, trace: bool, design: Design, compiler: str) -> None:

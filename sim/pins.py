@@ -96,7 +96,7 @@ def build_pins(
             work = Path(tempfile.mkdtemp(prefix=".work-", dir=folder.parent))
             try:
                 metadata, verilog = sim_build.elaborate_verilog(config, design)
-                (work / "core.v").write_text(sim_build.without_zero_init(verilog))
+                (work / "core.v").write_text(sim_build.for_verilator(verilog))
                 (work / "board.v").write_text(board_verilog(metadata, design.top, clock, reset))
                 shutil.copyfile(shim, work / "shim.cpp")
                 for header in shim.parent.glob("*.h"):

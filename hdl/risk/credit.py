@@ -32,8 +32,8 @@ class Credit(wiring.Component):
         Tokens in stages 0, 1 and 2.
     value : In
         What an order in stage 2 is worth.
-    order, accept, veto, exits, done, adopt, credit_record : In(1)
-        It is an order; accepted, if there is no veto; that only reduces; ends an order; leaves
+    order, veto, exits, done, adopt, credit_record : In(1)
+        It is an order, accepted if there is no veto; that only reduces; ends an order; leaves
         nothing of its symbol open; states the credit.
     freed_value : In
         Value of the order that ends.
@@ -55,7 +55,7 @@ class Credit(wiring.Component):
                 **{name: In(intent_layout(config)) for name in ("i", "intent1", "intent2")},
                 "value": In(config.notional_bits),
                 **dict.fromkeys(
-                    ("order", "accept", "veto", "exits", "done", "adopt", "credit_record"), In(1)
+                    ("order", "veto", "exits", "done", "adopt", "credit_record"), In(1)
                 ),
                 "freed_value": In(config.notional_bits),
                 "row": In(exposure_layout(config)),
@@ -94,7 +94,7 @@ class Credit(wiring.Component):
             now[name] = Mux(moved & ~veto3, after, total)
             m.d.sync += [
                 after.eq(_changed(total, self.order, more, less)),
-                moved.eq(((self.accept | self.done) & mine) | adopt),
+                moved.eq(((self.order | self.done) & mine) | adopt),
                 total.eq(now[name]),
             ]
         self._rooms(m, now)
@@ -134,7 +134,7 @@ class Credit(wiring.Component):
             left.eq(now),
             left2.eq(now),
             after.eq(Mux(self.credit, 0, (left2 - self.value)[:64])),
-            paid.eq(self.accept & ~self.exits),
+            paid.eq(self.order & ~self.exits),
             oldest.eq(self.i.now_us - self.credit_age_us),
             self.stale.eq(~known | (since_us < oldest)),
         ]

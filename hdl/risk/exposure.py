@@ -65,10 +65,8 @@ class Exposure(wiring.Component):
         Limits of their symbols.
     value : In
         What an order in stage 2 is worth.
-    order : In(1)
-        It is an order: what follows from it is found before it is known to be accepted.
-    accept, veto, true, ends, untrue, reconcile, adopt : In(1)
-        It is an accepted order, if there is no veto; a true report; one that ends its order if it
+    order, veto, true, ends, untrue, reconcile, adopt : In(1)
+        It is an order, accepted if there is no veto; a true report; one that ends its order if it
         is true; one that is not true; a reconciliation, which is taken over.
     freed_value : In
         Value of the order that ends.
@@ -86,7 +84,7 @@ class Exposure(wiring.Component):
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
-        bits = ("order", "accept", "veto", "true", "ends", "untrue", "reconcile", "adopt")
+        bits = ("order", "veto", "true", "ends", "untrue", "reconcile", "adopt")
         found = ("exposes", "position", "order_trade", "open_orders", "self_trade")
         super().__init__(
             {
@@ -186,7 +184,7 @@ class Exposure(wiring.Component):
         moved = bounded(total_of(m, [Mux(short, now.short, now.long), change], [], bits + 1), bits)
         filled = bounded(total_of(m, [now.position, stated], [], bits + 1), bits)
         m.d.comb += [
-            rows.write2.eq(self.accept | self.true | self.adopt),
+            rows.write2.eq(self.order | self.true | self.adopt),
             rows.veto2.eq(self.veto),
             rows.write_index2.eq(rows.index2),
             new.eq(now),

@@ -18,7 +18,7 @@ from hdl.risk.price import Price
 from hdl.risk.rate import Rate
 from hdl.risk.registers import COUNTERS, SETTINGS
 from hdl.risk.size import Size
-from hdl.risk.verdict import LATE, Verdict, first_reason
+from hdl.risk.verdict import Verdict, first_reason
 from hdl.risk.window import Window
 from hdl.types import count_layout, decision_layout, flow, intent_layout
 
@@ -171,16 +171,14 @@ class Gate(wiring.Component):
             m.d.sync += found.eq(valid1 & kind1 & ~one.wanted)
             return found
 
-        order, accept, report, moves = Signal(), Signal(), Signal(), Signal()
+        order, report, moves = Signal(), Signal(), Signal()
         adopt, untrue, reconcile, exits = Signal(), Signal(), Signal(), Signal()
-        admit, veto, admit3, veto3 = Signal(), Signal(), Signal(), Signal()
-        order3, accept3, crowded, exits1 = Signal(), Signal(), Signal(), Signal()
+        veto, veto3, order3, accept3 = Signal(), Signal(), Signal(), Signal()
+        crowded, exits1 = Signal(), Signal()
         m.d.comb += [
             order.eq(valid2 & two.wanted),
-            # What needs a product is known last; it only takes back.
-            admit.eq(order & ~_any_of(judge.verdict, frozenset(Reason) - LATE)),
-            veto.eq(order & _any_of(judge.verdict, LATE)),
-            accept.eq(admit & ~veto),
+            # Known last; it only takes back what is made of each order as of an accepted one.
+            veto.eq(order & judge.verdict.any()),
             report.eq(is_kind(*_REPORTS)),
             moves.eq(order | is_kind(*MOVING)),
             untrue.eq(report & ~orders.true),
@@ -189,13 +187,12 @@ class Gate(wiring.Component):
         ]
         m.d.sync += [
             order3.eq(order),
-            admit3.eq(admit),
             veto3.eq(veto),
             crowded.eq(moves),
             exits.eq(exits1),
         ]
         m.d.comb += [
-            accept3.eq(admit3 & ~veto3),
+            accept3.eq(order3 & ~veto3),
             exits1.eq(
                 one.reduce_only
                 | (settings.mode == Mode.REDUCE_ONLY)
@@ -212,7 +209,6 @@ class Gate(wiring.Component):
             window.rearm.eq(is_kind(InKind.REARM)),
             credit.credit_record.eq(is_kind(InKind.CREDIT)),
             credit.exits.eq(exits),
-            *(block.accept.eq(admit) for block in (exposure, orders, window, credit)),
             *(block.veto.eq(veto) for block in (exposure, orders, window, credit)),
             *(block.order.eq(order) for block in (exposure, orders, window, credit)),
             *(block.adopt.eq(adopt) for block in (exposure, orders, credit)),
@@ -442,8 +438,3 @@ class Gate(wiring.Component):
             decision.first_reason.eq(first_reason(m, decision.verdict)),
             decision.slot.eq(Mux(accept3, slot3, NO_SLOT)),
         ]
-
-
-def _any_of(verdict: Value, reasons: frozenset[Reason]) -> Value:
-    """Whether one of some reasons refuses."""
-    return Cat(verdict[int(reason)] for reason in sorted(reasons)).any()

@@ -58,8 +58,8 @@ class Orders(wiring.Component):
         Tokens in stages 1 and 2.
     report : In(1)
         The one in stage 2 is a report.
-    order, accept, veto : In(1), value : In
-        It is an order; it is accepted, if there is no veto; what it is worth.
+    order, veto : In(1), value : In
+        It is an order, accepted if there is no veto; what it is worth.
     adopt : In(1)
         Nothing of its symbol is open any more.
     next_slot : Out(8)
@@ -83,7 +83,6 @@ class Orders(wiring.Component):
                 "intent2": In(intent_layout(config)),
                 "report": In(1),
                 "order": In(1),
-                "accept": In(1),
                 "veto": In(1),
                 "value": In(config.notional_bits),
                 "adopt": In(1),
@@ -107,10 +106,10 @@ class Orders(wiring.Component):
             self.next_slot.eq(slot),
             self.init_done.eq(rows.init_done),
         ]
-        passes3, veto3 = Signal(), Signal()
-        m.d.comb += accept3.eq(passes3 & ~veto3)
+        order3, veto3 = Signal(), Signal()
+        m.d.comb += accept3.eq(order3 & ~veto3)
         m.d.sync += [
-            passes3.eq(self.accept),
+            order3.eq(self.order),
             veto3.eq(self.veto),
             tag2.eq(one.tag[:bits]),
         ]
@@ -134,7 +133,7 @@ class Orders(wiring.Component):
         m.d.comb += [
             pending.eq(order.state == OrderState.PENDING),
             self.freed_value.eq(order.value),
-            rows.write2.eq(self.accept | self.true),
+            rows.write2.eq(self.order | self.true),
             rows.veto2.eq(self.veto),
             rows.write_index2.eq(Mux(self.order, slot, rows.index2)),
             new.symbol.eq(two.symbol),

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.records import NO_REASON, Reason
 
-__all__ = ["BITS", "EXITS_PASS", "LATE", "UNSETTLED", "WAIVABLE", "Verdict", "first_reason"]
+__all__ = ["BITS", "EXITS_PASS", "UNSETTLED", "WAIVABLE", "Verdict", "first_reason"]
 
 #: Bits of a verdict.
 BITS = 64
@@ -45,15 +45,6 @@ _NEVER_WAIVED = frozenset(
 )
 #: Controls that `limit_waive` can take off a symbol.
 WAIVABLE = frozenset(reason for reason in Reason if reason > Reason.BOOK) - _NEVER_WAIVED
-
-
-#: Controls whose findings need a product or what is left of a limit: known late in their clock.
-LATE = frozenset(
-    {
-        *(Reason.QUANTITY_STEP, Reason.TICK, Reason.WINDOW_NOTIONAL),
-        *(Reason.GROSS, Reason.NET, Reason.CREDIT),
-    }
-)
 #: Controls on what orders and records before this one came to.
 UNSETTLED = frozenset(
     {

@@ -14,29 +14,28 @@ from hdl.risk.rows import Rows
 from hdl.risk.sums import add, below, beyond_room, total_of
 from hdl.types import intent_layout
 
-__all__ = ["Window", "window_layout"]
+__all__ = ["Window", "window_layouts"]
 
 _MOST = (1 << 64) - 1
 
 
-def window_layout(config: BuildConfig) -> data.StructLayout:
-    """What is kept of a symbol's accepted orders."""
+def window_layouts(config: BuildConfig) -> dict[str, data.StructLayout]:
+    """What is kept of a symbol's accepted orders, by what it is kept for."""
     last = data.StructLayout({"known": 1, "price": 32, "qty": config.qty_bits, "time_us": 64})
-    return data.StructLayout(
-        {
-            "bucket": 64,  # stream time of the last order >> risk_window
-            "qty": 64,  # of that bucket, lots
-            "notional": 64,  # tick lots
-            "qty_before": 64,  # of the bucket before it
-            "notional_before": 64,
-            "drifting": 1,
-            "first_price": 32,  # of the drift window, ticks
-            "first_us": 64,
-            "last": data.ArrayLayout(last, 2),  # buy, sell
-            "due_us": 64,  # of the token bucket
-            "repeats": 16,
-        }
-    )
+    return {
+        "totals": data.StructLayout(
+            {
+                "bucket": 64,  # stream time of the last order >> risk_window
+                "qty": 64,  # of that bucket, lots
+                "notional": 64,  # tick lots
+                "qty_before": 64,  # of the bucket before it
+                "notional_before": 64,
+            }
+        ),
+        "drift": data.StructLayout({"drifting": 1, "first_price": 32, "first_us": 64}),
+        "last": data.StructLayout({"orders": data.ArrayLayout(last, 2)}),  # buy, sell
+        "pace": data.StructLayout({"due_us": 64, "repeats": 16}),  # the token bucket
+    }
 
 
 class Window(wiring.Component):
@@ -62,14 +61,14 @@ class Window(wiring.Component):
         Token in stage 0.
     risk_window : In(5)
         Register.
-    limits0, limits1, limits2 : In(limit_layout)
-        Limits of the tokens in stages 0, 1 and 2.
+    limits0, limits1 : In(limit_layout)
+        Limits of the tokens in stages 0 and 1.
     intent1, intent2 : In(intent_layout)
         These tokens.
     notional : In
         Price times quantity of the token in stage 2.
-    order, accept, rearm : In(1)
-        It is an order; it is accepted; it starts the count of repetitions anew.
+    order, veto, rearm : In(1)
+        It is an order, accepted if there is no veto; it starts the count of repetitions anew.
     qty_total, notional_total, drift, duplicate, rate, repeat : Out(1)
         What refuses it.
     init_done : Out(1)
@@ -84,12 +83,11 @@ class Window(wiring.Component):
                 "ahead_us": In(64),
                 "i": In(intent_layout(config)),
                 "risk_window": In(5),
-                **{f"limits{n}": In(limit_layout()) for n in (0, 1, 2)},
+                **{f"limits{n}": In(limit_layout()) for n in (0, 1)},
                 "intent1": In(intent_layout(config)),
                 "intent2": In(intent_layout(config)),
                 "notional": In(config.notional_bits),
                 "order": In(1),
-                "accept": In(1),
                 "veto": In(1),
                 "rearm": In(1),
                 **dict.fromkeys(
@@ -101,94 +99,108 @@ class Window(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.rows = rows = Rows(window_layout(self.config), self.config.symbols)
-        now, new, two = rows.row2, rows.new2, self.intent2
-        m.d.comb += [
-            rows.index.eq(self.symbol[: len(rows.index)]),
-            rows.write2.eq(self.accept | self.rearm),
-            rows.veto2.eq(self.veto),
-            rows.write_index2.eq(rows.index2),
-            new.eq(now),
-            self.init_done.eq(rows.init_done),
-        ]
-        bucket, kept = self._totals(m, rows)
-        drifting = self._last_orders(m, rows.row1)
+        kept: dict[str, Rows] = {}
+        for name, layout in window_layouts(self.config).items():
+            m.submodules[f"{name}_rows"] = kept[name] = rows = Rows(layout, self.config.symbols)
+            m.d.comb += [
+                rows.index.eq(self.symbol[: len(rows.index)]),
+                rows.write2.eq(self.order),
+                rows.veto2.eq(self.veto),
+                rows.write_index2.eq(rows.index2),
+                rows.new2.eq(rows.row2),
+            ]
+        m.d.comb += self.init_done.eq(Cat(rows.init_done for rows in kept.values()).all())
+        self._totals(m, kept["totals"])
+        self._drift(m, kept["drift"])
+        self._last_orders(m, kept["last"])
 
-        # The symbol's own message rate.
+        # The symbol's own message rate, and repetitions.
         m.submodules.rate_of = rate = Rate()
+        pace, two = kept["pace"], self.intent2
+        now, new = pace.row2, pace.new2
         m.d.comb += [
             rate.now_us.eq(self.i.now_us),
             rate.interval_us.eq(self.limits0.interval_us),
             rate.burst_us.eq(self.limits0.burst_us),
-            rate.due_us.eq(rows.row1.due_us),
+            rate.due_us.eq(pace.row1.due_us),
             self.rate.eq(rate.refuse),
+            pace.write2.eq(self.order | self.rearm),
+            new.repeats.eq(Mux(self.rearm, 0, now.repeats + (now.repeats != 0xFFFF))),
         ]
-        m.d.sync += self.repeat.eq(rows.row1.repeats >= self.limits1.max_repeats)
-
-        notional_bits = max(64, len(self.notional)) + 1
-        with m.If(self.rearm):
-            m.d.comb += new.repeats.eq(0)
-        with m.If(self.order):
-            m.d.comb += [
-                new.bucket.eq(bucket),
-                new.qty.eq(_capped(add(kept["qty"], two.qty, 65))),
-                new.notional.eq(_capped(add(kept["notional"], self.notional, notional_bits))),
-                new.qty_before.eq(kept["qty_before"]),
-                new.notional_before.eq(kept["notional_before"]),
-                new.drifting.eq(1),
-                new.due_us.eq(rate.next_us),
-                new.repeats.eq(now.repeats + (now.repeats != 0xFFFF)),
-                new.last[two.side].known.eq(1),
-                new.last[two.side].price.eq(two.price),
-                new.last[two.side].qty.eq(two.qty),
-                new.last[two.side].time_us.eq(two.now_us),
-            ]
-            with m.If(~drifting):
-                m.d.comb += [new.first_price.eq(two.price), new.first_us.eq(two.now_us)]
+        with m.If(two.wanted):
+            m.d.comb += new.due_us.eq(rate.next_us)
+        m.d.sync += self.repeat.eq(pace.row1.repeats >= self.limits1.max_repeats)
         return m
 
-    def _totals(self, m: Module, rows: Rows) -> tuple[Signal, dict[str, Signal]]:
+    def _totals(self, m: Module, rows: Rows) -> None:
         """Buckets: what is kept of the order's own bucket and of the one before it."""
-        limits = self.limits1
+        two, row, new = self.intent2, rows.row1, rows.new2
         buckets = [Signal(64, name=f"bucket{n}") for n in range(4)]
         m.d.sync += buckets[0].eq(self.ahead_us >> self.risk_window)
         m.d.sync += [buckets[n].eq(buckets[n - 1]) for n in (1, 2, 3)]
-        kept = {
-            name: Signal(64, name=name)
-            for name in ("qty", "notional", "qty_before", "notional_before")
-        }
-        # Against the row in memory, and against the orders that may be about to change it. A token
-        # that only starts the count of repetitions anew leaves the bucket as it is.
-        order3 = Signal()
-        m.d.sync += order3.eq(self.order)
         same, next_one = (
-            self._compared(m, name, rows, buckets, order3, equal)
+            self._compared(m, name, rows, buckets, equal)
             for name, equal in (("same", lambda a, b: a == b), ("next", _follows))
         )
-        row = rows.row1
-        for name in ("qty", "notional"):
-            before = f"{name}_before"
-            m.d.sync += [
-                kept[name].eq(Mux(same, row[name], 0)),
-                kept[before].eq(Mux(same, row[before], Mux(next_one, row[name], 0))),
-            ]
-
-        # What is left below the limits, whichever bucket it is.
         lots_left, left = Signal(signed(66)), Signal(signed(67))
         m.d.sync += lots_left.eq(self.limits0.window_qty - self.i.qty)
-        for name, room, bits in (("qty", lots_left, 68), ("notional", limits.window_notional, 67)):
-            after = [
-                total_of(m, [room], [row[name], row[f"{name}_before"]], bits),
-                total_of(m, [room], [row[name]], bits),
-                (room | Const(0, signed(bits)))[:bits].as_signed(),
+        for name, room in (("qty", lots_left), ("notional", self.limits1.window_notional)):
+            added = {"qty": two.qty, "notional": self.notional}[name]
+            # Of the last bucket and the one before it, what counts with the order's own.
+            counts = [
+                Mux(same | next_one, row[name], 0),
+                Mux(same, row[f"{name}_before"], 0),
             ]
-            chosen = Mux(same, after[0], Mux(next_one, after[1], after[2]))
-            if name == "qty":
-                m.d.sync += self.qty_total.eq(chosen[-1])
-            else:
-                m.d.sync += left.eq(chosen)
-        m.d.comb += self.notional_total.eq(beyond_room(self.notional, left))
-        return buckets[2], kept
+            own, before = Signal(64, name=name), Signal(64, name=f"{name}_before")
+            total = total_of(m, [room], counts, 68)
+            bits = max(64, len(added)) + 1
+            m.d.sync += [
+                own.eq(Mux(same, row[name], 0)),
+                before.eq(Mux(same, row[f"{name}_before"], Mux(next_one, row[name], 0))),
+                self.qty_total.eq(total[-1]) if name == "qty" else left.eq(total),
+            ]
+            m.d.comb += [
+                new[name].eq(_capped(add(own, added, bits))),
+                new[f"{name}_before"].eq(before),
+            ]
+        m.d.comb += [
+            new.bucket.eq(buckets[2]),
+            self.notional_total.eq(beyond_room(self.notional, left)),
+        ]
+
+    def _drift(self, m: Module, rows: Rows) -> None:
+        """Drift from the first price of a window."""
+        row, new, two = rows.row1, rows.new2, self.intent2
+        low, high, since = Signal(signed(34)), Signal(signed(34)), Signal(signed(65))
+        drifting, far = Signal(), Signal()
+        m.d.sync += [
+            low.eq(self.i.price - self.limits0.drift_ticks),
+            high.eq(self.i.price + self.limits0.drift_ticks),
+            since.eq(self.i.now_us - self.limits0.drift_us),
+            drifting.eq(row.drifting & ~below(row.first_us, since)),
+            far.eq(below(row.first_price, low) | below(high, row.first_price)),
+        ]
+        m.d.comb += [self.drift.eq(drifting & far), new.drifting.eq(1)]
+        with m.If(~drifting):
+            m.d.comb += [new.first_price.eq(two.price), new.first_us.eq(two.now_us)]
+
+    def _last_orders(self, m: Module, rows: Rows) -> None:
+        """The last order of the side."""
+        one, two, new = self.intent1, self.intent2, rows.new2
+        since, alike, soon = Signal(signed(65)), Signal(), Signal()
+        last = rows.row1.orders[one.side]
+        m.d.sync += [
+            since.eq(self.i.now_us - self.limits0.duplicate_us),
+            alike.eq(last.known & (last.price == one.price) & (last.qty == one.qty)),
+            soon.eq(below(since, last.time_us)),
+        ]
+        m.d.comb += [
+            self.duplicate.eq(alike & soon),
+            new.orders[two.side].known.eq(1),
+            new.orders[two.side].price.eq(two.price),
+            new.orders[two.side].qty.eq(two.qty),
+            new.orders[two.side].time_us.eq(two.now_us),
+        ]
 
     def _compared(
         self,
@@ -196,39 +208,19 @@ class Window(wiring.Component):
         name: str,
         rows: Rows,
         buckets: list[Signal],
-        order3: Signal,
         equal: Callable[[Value, Value], Value],
     ) -> Value:
-        """What comparing the bucket of a token with that of its row gives in stage 1."""
+        """What comparing the bucket of a token with that of its row gives in stage 1.
+
+        With the row in memory, and with the orders that may be about to change it.
+        """
         stored, two = Signal(name=f"{name}_stored"), Signal(name=f"{name}_two")
         own = buckets[0]
         m.d.sync += [
-            stored.eq(
-                Mux(rows.same0 & order3, equal(buckets[3], own), equal(rows.stored0.bucket, own))
-            ),
+            stored.eq(Mux(rows.same0, equal(buckets[3], own), equal(rows.stored0.bucket, own))),
             two.eq(equal(buckets[2], own)),
         ]
-        return Mux(rows.same1 & order3, two, stored)
-
-    def _last_orders(self, m: Module, row: data.View) -> Signal:
-        """Drift from the first price of a window; the last order of the side."""
-        one = self.intent1
-        low, high = Signal(signed(34)), Signal(signed(34))
-        drift_from, duplicate_from = Signal(signed(65)), Signal(signed(65))
-        drifting, far, alike, soon = Signal(), Signal(), Signal(), Signal()
-        last = row.last[one.side]
-        m.d.sync += [
-            low.eq(self.i.price - self.limits0.drift_ticks),
-            high.eq(self.i.price + self.limits0.drift_ticks),
-            drift_from.eq(self.i.now_us - self.limits0.drift_us),
-            duplicate_from.eq(self.i.now_us - self.limits0.duplicate_us),
-            drifting.eq(row.drifting & ~below(row.first_us, drift_from)),
-            far.eq(below(row.first_price, low) | below(high, row.first_price)),
-            alike.eq(last.known & (last.price == one.price) & (last.qty == one.qty)),
-            soon.eq(below(duplicate_from, last.time_us)),
-        ]
-        m.d.comb += [self.drift.eq(drifting & far), self.duplicate.eq(alike & soon)]
-        return drifting
+        return Mux(rows.same1, two, stored)
 
 
 def _follows(before: Value, after: Value) -> Value:

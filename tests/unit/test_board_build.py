@@ -10,6 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from amaranth.back import verilog
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from sim import build as build_module
@@ -223,7 +227,7 @@ def test_the_header_takes_widths_from_the_metadata():
 
 
 def test_only_zero_start_values_are_left_out():
-    verilog = """\
+    written = """\
   reg \\$auto$verilog_backend.cc:1  = 0;
   reg [7:0] five = 8'h05;
   reg [7:0] none = 8'h00;
@@ -251,4 +255,22 @@ def test_only_zero_start_values_are_left_out():
     rom[1] = 32'd7;
   end
 """
-    assert build_module.without_zero_init(verilog) == expected
+    assert build_module.for_verilator(written) == expected
+
+
+def test_a_part_that_is_constant_is_set_once():
+    class Half(wiring.Component):
+        a: In(1)
+        o: Out(8)
+
+        def elaborate(self, _platform):
+            m = Module()
+            m.d.comb += [self.o[1:].eq(5), self.o[0].eq(1)]
+            with m.If(self.a):
+                m.d.comb += self.o[1:].eq(6)
+            return m
+
+    written = verilog.convert(Half(), emit_src=False, strip_internal_attrs=True)
+    # Nothing ever starts this block; when it is gone, so may what is done about it.
+    assert "  always @*\n    o[0] = 1'h1;\n" in written
+    assert "  initial\n    o[0] = 1'h1;\n" in build_module.for_verilator(written)
