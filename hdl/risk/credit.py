@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controls on what all symbols come to together: gross, net, open orders, credit."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
+from hdl.records import InKind
 from hdl.risk.exposure import exposure_layout
 from hdl.risk.sums import above, add, beyond_room, total_of
 from hdl.types import intent_layout
@@ -35,9 +39,9 @@ class Credit(wiring.Component):
     order, veto, exits, done, adopt, credit_record : In(1)
         It is an order, accepted if there is no veto; that only reduces; ends an order; leaves
         nothing of its symbol open; states the credit.
-    freed_value : In
-        Value of the order that ends.
-    row : In(exposure_layout)
+    freed1 : In
+        Value of the order that the token in stage 1 may end.
+    row1 : In(exposure_layout)
         What is kept of its symbol.
     held_gross, held_net : In
         Value of all positions, added without and with their sign, as of the token in stage 0.
@@ -57,8 +61,8 @@ class Credit(wiring.Component):
                 **dict.fromkeys(
                     ("order", "veto", "exits", "done", "adopt", "credit_record"), In(1)
                 ),
-                "freed_value": In(config.notional_bits),
-                "row": In(exposure_layout(config)),
+                "freed1": In(config.notional_bits),
+                "row1": In(exposure_layout(config)),
                 "held_gross": In(held),
                 "held_net": In(signed(held)),
                 "max_gross": In(64),
@@ -71,50 +75,69 @@ class Credit(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        row, freed, value = self.row, self.freed_value, self.value
+        row, freed, value = self.row1, self.freed1, self.value
         side, bits = self.intent2.side, self.config.notional_bits + 8
-        adopt, one, both = self.adopt, Const(1, 1), Const(1, 1)
+        all1 = self.intent1.kind == InKind.RECONCILE
+        one, both = Const(1, 1), Const(1, 1)
         # More for an order, less for the end of one, and for all of a symbol.
         totals = (
-            ("buys", bits, value, [Mux(adopt, row.buy_value, freed)], ~side),
-            ("sells", bits, value, [Mux(adopt, row.sell_value, freed)], side),
+            ("buys", bits, value, [Mux(all1, row.buy_value, freed)], ~side),
+            ("sells", bits, value, [Mux(all1, row.sell_value, freed)], side),
             (
                 *("both", bits + 1, value),
-                [Mux(adopt, row.buy_value, freed), Mux(adopt, row.sell_value, 0)],
+                [Mux(all1, row.buy_value, freed), Mux(all1, row.sell_value, 0)],
                 both,
             ),
-            ("count", 16, one, [Mux(adopt, row.buys, one), Mux(adopt, row.sells, 0)], both),
+            ("count", 16, one, [Mux(all1, row.buys, one), Mux(all1, row.sells, 0)], both),
         )
-        now, veto3 = {}, Signal()
+        found, veto3 = dict[str, _Total](), Signal()
         m.d.sync += veto3.eq(self.veto)
-        for name, width, more, less, mine in totals:
+        for name, width, more, less1, mine in totals:
+            less = [
+                Signal.like(Value.cast(each), name=f"{name}_less{at}")
+                for at, each in enumerate(less1)
+            ]
+            m.d.sync += [each.eq(each1) for each, each1 in zip(less, less1, strict=True)]
             total, after = Signal(width, name=name), Signal(width, name=f"{name}_after")
             moved = Signal(name=f"{name}_moved")
-            # As all tokens up to stage 3 leave it.
-            now[name] = Mux(moved & ~veto3, after, total)
+            found[name] = _Total(after, total, moved)
             m.d.sync += [
                 after.eq(_changed(total, self.order, more, less)),
-                moved.eq(((self.order | self.done) & mine) | adopt),
-                total.eq(now[name]),
+                moved.eq(((self.order | self.done) & mine) | self.adopt),
+                total.eq(Mux(moved & ~veto3, after, total)),
             ]
-        self._rooms(m, now)
+        self._rooms(m, found, veto3)
         self._credit(m, veto3)
         return m
 
-    def _rooms(self, m: Module, now: dict[str, Value]) -> None:
-        """What open orders leave of the limits, and whether the order goes beyond it."""
+    def _rooms(self, m: Module, found: dict[str, "_Total"], veto3: Value) -> None:
+        """What open orders leave of the limits, and whether the order goes beyond it.
+
+        Totals are as all tokens up to stage 3 leave them; the veto only chooses.
+        """
         bits = max(self.config.held_bits, self.config.notional_bits + 9, 64) + 3
         below_gross, below_net = Signal(signed(bits)), Signal(signed(bits))
         left_gross, left_net = Signal(signed(bits)), Signal(signed(bits))
         net = Mux(self.i.side, self.held_net, ~self.held_net)  # ~x is -x - 1
+        own = _Total(
+            *(
+                Mux(self.intent1.side, sell, buy)
+                for buy, sell in zip(found["buys"], found["sells"], strict=True)
+            )
+        )
+
+        def judged(total: _Total, judge: Callable[[Value], Value]) -> Value:
+            return Mux(total.moved & ~veto3, judge(total.after), judge(total.before))
+
+        def left(room: Value, all_: Value) -> Value:
+            return total_of(m, [room], [all_], bits)
+
         m.d.sync += [
             below_gross.eq(self.max_gross - self.held_gross),
             below_net.eq(add(self.max_net, net, bits, ~self.i.side)),
-            left_gross.eq(total_of(m, [below_gross], [now["both"]], bits)),
-            left_net.eq(
-                total_of(m, [below_net], [Mux(self.intent1.side, now["sells"], now["buys"])], bits)
-            ),
-            self.open_orders.eq(now["count"] >= self.max_open_orders),
+            left_gross.eq(judged(found["both"], lambda all_: left(below_gross, all_))),
+            left_net.eq(judged(own, lambda all_: left(below_net, all_))),
+            self.open_orders.eq(judged(found["count"], lambda all_: all_ >= self.max_open_orders)),
         ]
         m.d.comb += [
             self.gross.eq(beyond_room(self.value, left_gross)),
@@ -144,6 +167,14 @@ class Credit(wiring.Component):
                 since_us.eq(self.intent2.now_us),
                 known.eq(1),
             ]
+
+
+class _Total(NamedTuple):
+    """A total once the token in stage 3 is accepted, and without it; whether it has a part."""
+
+    after: Value
+    before: Value
+    moved: Value
 
 
 def _changed(total: Value, order: Value, more: Value, less: list[Value]) -> Value:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a symbol could come to: position, and all that is open on each side."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -76,8 +78,8 @@ class Exposure(wiring.Component):
         The symbol is blocked.
     apart : Out(1)
         The position differs from the reconciliation's by more than the tolerance.
-    row : Out(exposure_layout)
-        All that is kept.
+    row1, row : Out(exposure_layout)
+        All that is kept of the symbol of the token in stage 1, and in stage 2.
     init_done : Out(1)
         Memory is swept.
     """
@@ -95,7 +97,7 @@ class Exposure(wiring.Component):
                 **dict.fromkeys(bits, In(1)),
                 "freed_value": In(config.notional_bits),
                 **dict.fromkeys((*found, "fault", "differs", "apart"), Out(1)),
-                "row": Out(exposure_layout(config)),
+                **dict.fromkeys(("row1", "row"), Out(exposure_layout(config))),
                 "init_done": Out(1),
             }
         )
@@ -108,10 +110,11 @@ class Exposure(wiring.Component):
         for each in (rows, blocks):
             m.d.comb += each.index.eq(self.symbol[: len(each.index)])
         m.d.comb += [
+            self.row1.eq(rows.row1),
             self.row.eq(rows.row2),
             self.init_done.eq(rows.init_done & blocks.init_done),
         ]
-        stated = self._find(m, rows.row1, blocks.row1)
+        stated = self._find(m, rows, blocks.row1)
         self._move(m, rows, stated)
 
         block = blocks.new2
@@ -128,35 +131,47 @@ class Exposure(wiring.Component):
             m.d.comb += block.fault.eq(0)
         return m
 
-    def _find(self, m: Module, now: data.View, block: data.View) -> Signal:
+    def _find(self, m: Module, rows: Rows, block: data.View) -> Signal:
         """Stages 0 and 1: what the row says of the token. Returns its quantity, short negative."""
         bits, limits = self.config.exposure_bits, self.limits1
         order = self.intent1
         qty_bits = self.config.qty_bits
         flat, room = Signal(signed(qty_bits + 1)), Signal(signed(66))
         stated1, stated2 = (Signal(signed(qty_bits + 1), name=f"stated{n}") for n in (1, 2))
-        worst = Mux(order.side, now.short, now.long)
-        limit, position, wide = limits.tolerance, now.position, bits + 3
+        limit, wide = limits.tolerance, bits + 3
+
+        def beyond(bound: Value) -> Value:
+            return rows.judged(lambda row, _: below(bound, Mux(order.side, row.short, row.long)))
+
+        def many_trades(row: Any, _written: bool) -> Value:
+            return ~over(m, [limits.trade_grace, row.earned], row.spent, COUNT + 2)
+
+        def meets(row: Any, _written: bool) -> Value:
+            return Mux(
+                order.side,
+                (row.buys != 0) & (order.price <= row.high_buy),
+                (row.sells != 0) & (order.price >= row.low_sell),
+            )
+
+        def is_apart(row: Any, _written: bool) -> Value:
+            return (
+                total_of(m, [limit, stated1], [row.position], wide)[-1]
+                | total_of(m, [limit, row.position], [stated1], wide)[-1]
+            )
+
         m.d.sync += [
             flat.eq(-self.i.qty),
             room.eq(self.limits0.max_position - self.i.qty),
             stated1.eq(Mux(self.i.side, -self.i.qty, self.i.qty)),
             stated2.eq(stated1),
-            self.exposes.eq(below(flat, worst)),
-            self.position.eq(below(room, worst)),
-            self.order_trade.eq(~over(m, [limits.trade_grace, now.earned], now.spent, COUNT + 2)),
-            self.open_orders.eq(now.buys + now.sells >= limits.max_open),
-            self.self_trade.eq(
-                Mux(
-                    order.side,
-                    (now.buys != 0) & (order.price <= now.high_buy),
-                    (now.sells != 0) & (order.price >= now.low_sell),
-                )
+            self.exposes.eq(beyond(flat)),
+            self.position.eq(beyond(room)),
+            self.order_trade.eq(rows.judged(many_trades)),
+            self.open_orders.eq(
+                rows.judged(lambda row, _: row.buys + row.sells >= limits.max_open)
             ),
-            self.apart.eq(
-                total_of(m, [limit, stated1], [position], wide)[-1]
-                | total_of(m, [limit, position], [stated1], wide)[-1]
-            ),
+            self.self_trade.eq(rows.judged(meets)),
+            self.apart.eq(rows.judged(is_apart)),
             self.fault.eq(block.fault),
             self.differs.eq(block.differs),
         ]

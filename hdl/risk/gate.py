@@ -235,9 +235,11 @@ class Gate(wiring.Component):
             rate.now_us.eq(self.i.p.now_us),
             rate.interval_us.eq(settings.rate_interval_us),
             rate.burst_us.eq(settings.rate_burst_us),
-            rate.due_us.eq(Mux(accept3, due_after, due_us)),
+            rate.due_us.eq(due_us),
+            rate.other_us.eq(due_after),
+            rate.other.eq(accept3),
         ]
-        m.d.sync += [due_us.eq(rate.due_us), due_after.eq(rate.next_us)]
+        m.d.sync += [due_us.eq(Mux(accept3, due_after, due_us)), due_after.eq(rate.next_us)]
 
         # Verdict. What needs nothing of the tokens before is found one stage early.
         found = self._findings(m, one, limits1.limits, exits)
@@ -287,7 +289,8 @@ class Gate(wiring.Component):
             "notional": size.tick_lots,
             "done": orders.done,
             "freed_value": orders.freed_value,
-            "row": parts.exposure.row,
+            "freed1": orders.freed1,
+            "row1": parts.exposure.row1,
             "held_gross": self.losses.gross,
             "held_net": self.losses.net,
             **{name: self.settings[name] for name, _, _ in SETTINGS},

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of own orders: what may still become of each."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -68,8 +70,8 @@ class Orders(wiring.Component):
         It is not free.
     true, ends, done : Out(1)
         The report is true; its order ends if it is true; it ends.
-    freed_value : Out
-        Value that was counted for it.
+    freed1, freed_value : Out
+        Value that was counted for the order of its slot, for the tokens in stages 1 and 2.
     init_done : Out(1)
         Memory is swept.
     """
@@ -88,7 +90,7 @@ class Orders(wiring.Component):
                 "adopt": In(1),
                 "next_slot": Out(8),
                 **dict.fromkeys(("full", "true", "ends", "done"), Out(1)),
-                "freed_value": Out(config.notional_bits),
+                **dict.fromkeys(("freed1", "freed_value"), Out(config.notional_bits)),
                 "init_done": Out(1),
             }
         )
@@ -120,7 +122,8 @@ class Orders(wiring.Component):
         taken, owners = Signal(slots), [Signal(8, name=f"owner{at}") for at in range(slots)]
         self._take(m, taken, owners, slot, accept3, tag2)
         # The order two clocks ahead is in stage 3.
-        m.d.sync += self.full.eq(taken.bit_select(Mux(accept3, after, slot), 1))
+        full, full_after = taken.bit_select(slot, 1), taken.bit_select(after, 1)
+        m.d.sync += self.full.eq(Mux(accept3, full_after, full))
         self._judge(m, rows, taken, slot, accept3)
 
         # What the order of the slot is then.
@@ -132,6 +135,7 @@ class Orders(wiring.Component):
         ]
         m.d.comb += [
             pending.eq(order.state == OrderState.PENDING),
+            self.freed1.eq(rows.row1.value),
             self.freed_value.eq(order.value),
             rows.write2.eq(self.order | self.true),
             rows.veto2.eq(self.veto),
@@ -174,24 +178,28 @@ class Orders(wiring.Component):
 
     def _judge(self, m: Module, rows: Rows, taken: Signal, slot: Signal, accept3: Signal) -> None:
         """Stage 1: whether a report is true of the order in its slot."""
-        one, bits, order = self.intent1, self.config.slot_bits, rows.row1
+        one, bits = self.intent1, self.config.slot_bits
         kind, tag = one.kind, one.tag[:bits]
         harmless = (kind == InKind.ACK) | (kind == InKind.CANCELLING)
-        whole = one.qty == order.left
-        possible = Cat(
-            harmless,
-            (kind == InKind.FILL) & (one.qty <= order.left),
-            (kind == InKind.CANCEL) & whole,
-            (kind == InKind.REJECT) & whole & (order.state == OrderState.PENDING),
-        ).any()
+
+        def possible(order: Any, _written: bool) -> Value:
+            whole = one.qty == order.left
+            kinds = Cat(
+                harmless,
+                (kind == InKind.FILL) & (one.qty <= order.left),
+                (kind == InKind.CANCEL) & whole,
+                (kind == InKind.REJECT) & whole & (order.state == OrderState.PENDING),
+            )
+            ours = (order.symbol == one.symbol) & (order.side == one.side)
+            return ours & kinds.any()
+
         # The order two clocks ahead has its slot with the next clock.
         held = taken.bit_select(tag, 1) | (accept3 & (slot == tag))
-        ours = ~one.tag[bits:].any() & (order.symbol == one.symbol) & (order.side == one.side)
         can_be, is_held, ends = Signal(), Signal(), Signal(name="ends2")
         m.d.sync += [
-            can_be.eq(ours & possible),
+            can_be.eq(~one.tag[bits:].any() & rows.judged(possible)),
             is_held.eq(held),
-            ends.eq(whole & ~harmless),
+            ends.eq(rows.judged(lambda order, _: one.qty == order.left) & ~harmless),
         ]
         m.d.comb += [
             self.true.eq(self.report & can_be & is_held),

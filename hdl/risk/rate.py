@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Message rate: a token bucket kept as one time."""
 
-from amaranth.hdl import Module, Mux, Signal
+from collections.abc import Callable
+
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,8 +25,8 @@ class Rate(wiring.Component):
     -------
     now_us : In(64), interval_us, burst_us : In(32)
         Stream time and limits; an interval of 0 refuses.
-    due_us : In(64)
-        Time at which the bucket is full again, one cycle later.
+    due_us, other_us : In(64), other : In(1)
+        Time at which the bucket is full again, one cycle later; it is `other_us` with `other`.
     refuse : Out(1)
         The message is one too many, two cycles later.
     next_us : Out(64)
@@ -35,6 +37,8 @@ class Rate(wiring.Component):
     interval_us: In(32)
     burst_us: In(32)
     due_us: In(64)
+    other_us: In(64)
+    other: In(1)
     refuse: Out(1)
     next_us: Out(64)
 
@@ -49,12 +53,16 @@ class Rate(wiring.Component):
             ahead1.eq(self.now_us + self.burst_us),
             after1.eq(self.now_us + self.interval_us),
             interval1.eq(self.interval_us),
-            self.refuse.eq((interval1 == 0) | above(self.due_us, ahead1)),
-            late2.eq(above(self.due_us, now1)),
-            due2.eq(self.due_us),
+            self.refuse.eq((interval1 == 0) | self._judged(lambda due: above(due, ahead1))),
+            late2.eq(self._judged(lambda due: above(due, now1))),
+            due2.eq(self._judged(lambda due: due)),
             after2.eq(after1),
             interval2.eq(interval1),
         ]
         following = Mux(late2, due2 + interval2, after2)
         m.d.comb += self.next_us.eq(Mux(following[64], (1 << 64) - 1, following))
         return m
+
+    def _judged(self, judge: Callable[[Value], Value]) -> Value:
+        """What is found of both times, and chosen: which one it is may be known late."""
+        return Mux(self.other, judge(self.other_us), judge(self.due_us))

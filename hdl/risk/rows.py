@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """State by row, read by a token two clocks before it is written anew."""
 
-from amaranth.hdl import Module, Mux, Signal
+from collections.abc import Callable
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,7 +25,9 @@ class Rows(wiring.Component):
          3 that is written, from a register
 
     Tokens that write are two clocks apart, and so are those that need what is written: `row1` and
-    `row2` hold what all tokens but the one directly before this one have written.
+    `row2` hold what all tokens but the one directly before this one have written. Whether the one
+    in stage 3 has written is known from a veto that comes from all of the gate; what needs sums or
+    comparisons is therefore found of both rows that `row1` may be (`judged`).
 
     Parameters
     ----------
@@ -37,6 +42,8 @@ class Rows(wiring.Component):
         Row of the token that is in stage 0 with the next clock.
     row1, row2 : Out(layout)
         Row of the tokens in stages 1 and 2.
+    held1, written1 : Out(layout)
+        `row1` without what the token in stage 3 writes; what it writes.
     stored0 : Out(layout)
         Row of the token in stage 0, without what the one in stage 3 writes.
     same0, same1 : Out(1)
@@ -57,6 +64,8 @@ class Rows(wiring.Component):
                 "index": In(bits),
                 "stored0": Out(layout),
                 "row1": Out(layout),
+                "held1": Out(layout),
+                "written1": Out(layout),
                 "same0": Out(1),
                 "same1": Out(1),
                 "row2": Out(layout),
@@ -68,6 +77,16 @@ class Rows(wiring.Component):
                 "init_done": Out(1),
             }
         )
+
+    def judged(self, judge: Callable[[Any, bool], Value]) -> Value:
+        """What is found in stage 1, of both rows and then chosen.
+
+        Parameters
+        ----------
+        judge : callable
+            Finding by row, and by whether that is what the token in stage 3 writes.
+        """
+        return Mux(self.same1, judge(self.written1, True), judge(self.held1, False))
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -83,7 +102,6 @@ class Rows(wiring.Component):
         index0, index1 = Signal.like(self.index), Signal.like(self.index)
         written = data.StructLayout({"write": 1, "index": len(self.index), "row": self.layout})
         three = Signal(written, name="written3")
-        row1 = Signal(self.layout, name="held1")
         # Whether what is in `three` is the row of the token in this stage.
         again0, again1, veto3, writes3 = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
@@ -94,7 +112,8 @@ class Rows(wiring.Component):
             rows.write_data.eq(three.row),
             self.init_done.eq(rows.done),
             self.stored0.eq(rows.read_data),
-            self.row1.eq(Mux(self.same1, three.row, row1)),
+            self.written1.eq(three.row),
+            self.row1.eq(Mux(self.same1, three.row, self.held1)),
             self.same0.eq(again0 & ~veto3),
             self.same1.eq(again1 & ~veto3),
         ]
@@ -115,7 +134,7 @@ class Rows(wiring.Component):
             three.row.eq(self.new2),
             again0.eq(write & (self.write_index2 == self.index)),
             again1.eq(write & (self.write_index2 == index0)),
-            row1.eq(Mux(self.same0, three.row, self.stored0)),
+            self.held1.eq(Mux(self.same0, three.row, self.stored0)),
             self.row2.eq(self.row1),
         ]
         return m

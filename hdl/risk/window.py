@@ -2,6 +2,7 @@
 """Controls on what a symbol's orders add up to over a short time."""
 
 from collections.abc import Callable
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -122,46 +123,58 @@ class Window(wiring.Component):
             rate.now_us.eq(self.i.now_us),
             rate.interval_us.eq(self.limits0.interval_us),
             rate.burst_us.eq(self.limits0.burst_us),
-            rate.due_us.eq(pace.row1.due_us),
+            rate.due_us.eq(pace.held1.due_us),
+            rate.other_us.eq(pace.written1.due_us),
+            rate.other.eq(pace.same1),
             self.rate.eq(rate.refuse),
             pace.write2.eq(self.order | self.rearm),
             new.repeats.eq(Mux(self.rearm, 0, now.repeats + (now.repeats != 0xFFFF))),
         ]
         with m.If(two.wanted):
             m.d.comb += new.due_us.eq(rate.next_us)
-        m.d.sync += self.repeat.eq(pace.row1.repeats >= self.limits1.max_repeats)
+        most = self.limits1.max_repeats
+        m.d.sync += self.repeat.eq(pace.judged(lambda row, _: row.repeats >= most))
         return m
 
     def _totals(self, m: Module, rows: Rows) -> None:
         """Buckets: what is kept of the order's own bucket and of the one before it."""
-        two, row, new = self.intent2, rows.row1, rows.new2
+        two, new = self.intent2, rows.new2
         buckets = [Signal(64, name=f"bucket{n}") for n in range(4)]
         m.d.sync += buckets[0].eq(self.ahead_us >> self.risk_window)
         m.d.sync += [buckets[n].eq(buckets[n - 1]) for n in (1, 2, 3)]
-        same, next_one = (
-            self._compared(m, name, rows, buckets, equal)
-            for name, equal in (("same", lambda a, b: a == b), ("next", _follows))
-        )
+        same = self._compared(m, "same", rows, buckets, lambda a, b: a == b)
+        next_one = self._compared(m, "next", rows, buckets, _follows)
         lots_left, left = Signal(signed(66)), Signal(signed(67))
         m.d.sync += lots_left.eq(self.limits0.window_qty - self.i.qty)
         for name, room in (("qty", lots_left), ("notional", self.limits1.window_notional)):
             added = {"qty": two.qty, "notional": self.notional}[name]
-            # Of the last bucket and the one before it, what counts with the order's own.
-            counts = [
-                Mux(same | next_one, row[name], 0),
-                Mux(same, row[f"{name}_before"], 0),
-            ]
-            own, before = Signal(64, name=name), Signal(64, name=f"{name}_before")
-            total = total_of(m, [room], counts, 68)
+            earlier = f"{name}_before"
+
+            def rest(row: Any, written: bool, room: Value = room, name: str = name) -> Value:
+                # Of the last bucket and the one before it, what counts with the order's own.
+                counts = [
+                    Mux(same[written] | next_one[written], row[name], 0),
+                    Mux(same[written], row[f"{name}_before"], 0),
+                ]
+                return total_of(m, [room], counts, 68)
+
+            def kept(row: Any, written: bool, name: str = name) -> Value:
+                newer = Mux(next_one[written], row[name], 0)
+                return Cat(
+                    Mux(same[written], row[name], 0),
+                    Mux(same[written], row[f"{name}_before"], newer),
+                )
+
+            own, before = Signal(64, name=name), Signal(64, name=earlier)
+            total = rows.judged(rest).as_signed()
             bits = max(64, len(added)) + 1
             m.d.sync += [
-                own.eq(Mux(same, row[name], 0)),
-                before.eq(Mux(same, row[f"{name}_before"], Mux(next_one, row[name], 0))),
+                Cat(own, before).eq(rows.judged(kept)),
                 self.qty_total.eq(total[-1]) if name == "qty" else left.eq(total),
             ]
             m.d.comb += [
                 new[name].eq(_capped(add(own, added, bits))),
-                new[f"{name}_before"].eq(before),
+                new[earlier].eq(before),
             ]
         m.d.comb += [
             new.bucket.eq(buckets[2]),
@@ -170,15 +183,19 @@ class Window(wiring.Component):
 
     def _drift(self, m: Module, rows: Rows) -> None:
         """Drift from the first price of a window."""
-        row, new, two = rows.row1, rows.new2, self.intent2
+        new, two = rows.new2, self.intent2
         low, high, since = Signal(signed(34)), Signal(signed(34)), Signal(signed(65))
         drifting, far = Signal(), Signal()
         m.d.sync += [
             low.eq(self.i.price - self.limits0.drift_ticks),
             high.eq(self.i.price + self.limits0.drift_ticks),
             since.eq(self.i.now_us - self.limits0.drift_us),
-            drifting.eq(row.drifting & ~below(row.first_us, since)),
-            far.eq(below(row.first_price, low) | below(high, row.first_price)),
+            drifting.eq(rows.judged(lambda row, _: row.drifting & ~below(row.first_us, since))),
+            far.eq(
+                rows.judged(
+                    lambda row, _: below(row.first_price, low) | below(high, row.first_price)
+                )
+            ),
         ]
         m.d.comb += [self.drift.eq(drifting & far), new.drifting.eq(1)]
         with m.If(~drifting):
@@ -188,11 +205,15 @@ class Window(wiring.Component):
         """The last order of the side."""
         one, two, new = self.intent1, self.intent2, rows.new2
         since, alike, soon = Signal(signed(65)), Signal(), Signal()
-        last = rows.row1.orders[one.side]
+
+        def is_alike(row: Any, _written: bool) -> Value:
+            last = row.orders[one.side]
+            return last.known & (last.price == one.price) & (last.qty == one.qty)
+
         m.d.sync += [
             since.eq(self.i.now_us - self.limits0.duplicate_us),
-            alike.eq(last.known & (last.price == one.price) & (last.qty == one.qty)),
-            soon.eq(below(since, last.time_us)),
+            alike.eq(rows.judged(is_alike)),
+            soon.eq(rows.judged(lambda row, _: below(since, row.orders[one.side].time_us))),
         ]
         m.d.comb += [
             self.duplicate.eq(alike & soon),
@@ -209,10 +230,10 @@ class Window(wiring.Component):
         rows: Rows,
         buckets: list[Signal],
         equal: Callable[[Value, Value], Value],
-    ) -> Value:
+    ) -> dict[bool, Signal]:
         """What comparing the bucket of a token with that of its row gives in stage 1.
 
-        With the row in memory, and with the orders that may be about to change it.
+        Of the row it holds, and of the row that the token in stage 3 writes.
         """
         stored, two = Signal(name=f"{name}_stored"), Signal(name=f"{name}_two")
         own = buckets[0]
@@ -220,7 +241,7 @@ class Window(wiring.Component):
             stored.eq(Mux(rows.same0, equal(buckets[3], own), equal(rows.stored0.bucket, own))),
             two.eq(equal(buckets[2], own)),
         ]
-        return Mux(rows.same1, two, stored)
+        return {False: stored, True: two}
 
 
 def _follows(before: Value, after: Value) -> Value:

@@ -116,8 +116,8 @@ GATE_FAULTS: tuple[Fault, ...] = (
         "rows_stale_by_one",
         "a token does not see what the one two before it wrote",
         ROWS,
-        "self.row1.eq(Mux(self.same1, three.row, row1)),",
-        "self.row1.eq(row1),",
+        "self.row1.eq(Mux(self.same1, three.row, self.held1)),",
+        "self.row1.eq(self.held1),",
         "tests/unit/test_rows.py::test_every_token_sees_all_but_the_one_before_it[2-0]",
     ),
     Fault(
