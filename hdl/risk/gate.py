@@ -176,7 +176,6 @@ class Gate(wiring.Component):
         veto, veto3, order3, accept3 = Signal(), Signal(), Signal(), Signal()
         crowded, exits1 = Signal(), Signal()
         m.d.comb += [
-            order.eq(valid2 & two.wanted),
             # Known last; it only takes back what is made of each order as of an accepted one.
             veto.eq(order & judge.verdict.any()),
             report.eq(is_kind(*_REPORTS)),
@@ -186,6 +185,7 @@ class Gate(wiring.Component):
             adopt.eq(reconcile & two.adopt),
         ]
         m.d.sync += [
+            order.eq(valid1 & one.wanted),
             order3.eq(order),
             veto3.eq(veto),
             crowded.eq(moves),

@@ -144,6 +144,7 @@ class Window(wiring.Component):
         m.d.sync += [buckets[n].eq(buckets[n - 1]) for n in (1, 2, 3)]
         same = self._compared(m, "same", rows, buckets, lambda a, b: a == b)
         next_one = self._compared(m, "next", rows, buckets, _follows)
+        near = self._compared(m, "near", rows, buckets, lambda a, b: (a == b) | _follows(a, b))
         lots_left, left = Signal(signed(66)), Signal(signed(67))
         m.d.sync += lots_left.eq(self.limits0.window_qty - self.i.qty)
         for name, room in (("qty", lots_left), ("notional", self.limits1.window_notional)):
@@ -153,7 +154,7 @@ class Window(wiring.Component):
             def rest(row: Any, written: bool, room: Value = room, name: str = name) -> Value:
                 # Of the last bucket and the one before it, what counts with the order's own.
                 counts = [
-                    Mux(same[written] | next_one[written], row[name], 0),
+                    Mux(near[written], row[name], 0),
                     Mux(same[written], row[f"{name}_before"], 0),
                 ]
                 return total_of(m, [room], counts, 68)
@@ -167,13 +168,12 @@ class Window(wiring.Component):
 
             own, before = Signal(64, name=name), Signal(64, name=earlier)
             total = rows.judged(rest).as_signed()
-            bits = max(64, len(added)) + 1
             m.d.sync += [
                 Cat(own, before).eq(rows.judged(kept)),
                 self.qty_total.eq(total[-1]) if name == "qty" else left.eq(total),
             ]
             m.d.comb += [
-                new[name].eq(_capped(add(own, added, bits))),
+                new[name].eq(_capped_sum(own, added)),
                 new[earlier].eq(before),
             ]
         m.d.comb += [
@@ -256,6 +256,7 @@ def _follows(before: Value, after: Value) -> Value:
     return (a ^ b ^ known) == Cat(Const(0, 1), carries)[: len(before)]
 
 
-def _capped(total: Value) -> Value:
-    """A total that stays at its greatest."""
-    return Mux(total[64:].any(), _MOST, total[:64])
+def _capped_sum(total: Value, more: Value) -> Value:
+    """A total of 64 bits with more, which stays at its greatest."""
+    after = add(total, more[:64], 65)
+    return Mux(more[64:].any() | after[64], _MOST, after[:64])
