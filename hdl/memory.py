@@ -47,6 +47,8 @@ class SweptMemory(wiring.Component):
         Writes are taken a cycle early.
     at_once : bool
         Reads take no cycle; for few rows, in distributed memory.
+    cleared : bool
+        `write_data` is `clear` until `done` rises, so that no mux stands before the memory.
 
     Members
     -------
@@ -71,9 +73,10 @@ class SweptMemory(wiring.Component):
         style: str = "block",
         early: bool = False,
         at_once: bool = False,
+        cleared: bool = False,
     ) -> None:
         self.shape, self.depth, self.clear = shape, depth, clear
-        self.early, self.at_once = early, at_once
+        self.early, self.at_once, self.cleared = early, at_once, cleared
         # A read at once has no clock in which it could meet a write.
         self.attrs = block_ram(forwarded and not at_once) | {"ram_style": style}
         addr_bits = (depth - 1).bit_length()
@@ -110,8 +113,9 @@ class SweptMemory(wiring.Component):
             self.read_data.eq(read.data),
             self.written.eq(write.data),
         ]
-        with m.If(~over):
-            m.d.comb += row.eq(self.clear)
+        if not self.cleared:
+            with m.If(~over):
+                m.d.comb += row.eq(self.clear)
         if not self.at_once:
             m.d.comb += read.en.eq(1)
         if self.early:

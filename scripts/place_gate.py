@@ -7,7 +7,6 @@ As `scripts/place_book.py` does for the book: ``xc7`` is an estimate of cells by
 """
 
 import argparse
-import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,6 @@ from hdl.config import BuildConfig
 from hdl.netlist import netlist
 from hdl.risk.gate import Gate
 from hdl.risk.losses import Losses
-
-#: Their pairs feed the inputs.
-_SOURCES = 128
 
 
 class Harness(wiring.Component):  # type: ignore[type-arg]
@@ -55,18 +51,11 @@ class Harness(wiring.Component):  # type: ignore[type-arg]
                 if path[-1] in ("ready", "losses") or (block is losses and path == ("o",)):
                     continue
                 (inputs if member.flow is In else outputs).append(Value.cast(value))
-        # Each input a register that no other is equal to, with little wire of its own: a shift
-        # register as long would be as large as the gate, and pull what it feeds into its order.
+        # Each input is a register that no other is equal to: in a plain shift register each bit
+        # would be what registers behind the one before it hold, and they would be merged.
         bits = sum(len(value) for value in inputs)
-        shifted, stable = Signal(_SOURCES), Signal(bits)
-        pairs = list(itertools.combinations(range(_SOURCES), 2))
-        m.d.sync += [
-            shifted.eq(Cat(self.d, shifted[:-1])),
-            *(
-                bit.eq(shifted[one] ^ shifted[other])
-                for bit, (one, other) in zip(stable, pairs[:bits], strict=True)
-            ),
-        ]
+        stable = Signal(bits)
+        m.d.sync += stable.eq(Cat(self.d, stable[:-1]) ^ (stable << 3)[:bits])
         m.d.comb += Cat(inputs).eq(stable)
         folded = Signal(sum(len(value) for value in outputs))
         m.d.sync += folded.eq(Cat(outputs))

@@ -98,6 +98,7 @@ class Rows(wiring.Component):
             forwarded=True,
             style="distributed" if few else "block",
             at_once=few,
+            cleared=True,
         )
         index0, index1 = Signal.like(self.index), Signal.like(self.index)
         written = data.StructLayout({"write": 1, "index": len(self.index), "row": self.layout})
@@ -137,4 +138,6 @@ class Rows(wiring.Component):
             self.held1.eq(Mux(self.same0, three.row, self.stored0)),
             self.row2.eq(self.row1),
         ]
+        with m.If(~rows.done):
+            m.d.sync += three.row.eq(0)  # what the memory is swept with
         return m

@@ -9,7 +9,7 @@
 
 from functools import partial
 
-from amaranth.hdl import Assert, Cover, Module, Signal
+from amaranth.hdl import Assert, Assume, Cover, Module, Signal
 from amaranth.hdl._ast import AnyConst, AnySeq
 from amaranth.lib import data, memory
 
@@ -21,9 +21,9 @@ __all__ = ["PROOFS"]
 ROWS, BITS, CLEAR = 5, 4, 0b1001
 
 
-def swept(early: bool = False) -> Module:
+def swept(early: bool = False, cleared: bool = False) -> Module:
     m = start()
-    m.submodules.memory = mem = SweptMemory(BITS, ROWS, CLEAR, early=early)
+    m.submodules.memory = mem = SweptMemory(BITS, ROWS, CLEAR, early=early, cleared=cleared)
     inside = open_up(mem)
     m.d.comb += [
         mem.read_addr.eq(AnySeq(3)),
@@ -31,6 +31,8 @@ def swept(early: bool = False) -> Module:
         mem.write_data.eq(AnySeq(BITS)),
         mem.write_en.eq(AnySeq(1)),
     ]
+    if cleared:
+        m.d.comb += Assume(mem.done | (mem.write_data == CLEAR))
     # What is written early is in the memory with the next clock, or on its way in this one.
     row = AnyConst(3)
     expected, asked, was = Signal(BITS, init=CLEAR), Signal(), Signal(BITS)
@@ -121,6 +123,12 @@ PROOFS = [
         "memory_swept_early",
         "the same of a memory that takes writes a cycle early",
         partial(swept, early=True),
+        *("induction", 2, 12, True),
+    ),
+    Proof(
+        "memory_swept_cleared",
+        "the same of a memory whose writer holds what it is swept with",
+        partial(swept, cleared=True),
         *("induction", 2, 12, True),
     ),
     Proof(
