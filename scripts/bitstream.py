@@ -44,6 +44,10 @@ CELLS = {
 }
 #: What a part has: LUT4 (a carry takes two, 16 x 4 bits of LUT RAM six), block RAM, multipliers.
 PARTS = {"85F": (83_640, 208, 156), "45F": (43_848, 108, 72)}
+_ROWS = " ".join(
+    f"*.gate.{block}"
+    for block in ("exposure.rows", "exposure.blocks", "orders.rows", "window.*_rows", "data*.rows")
+)
 SYNTH = """
 import sys
 from pyosys import libyosys
@@ -59,10 +63,14 @@ def ecp5(top: str) -> str:
 
     As ``synth_ecp5``, but that a wire takes 0.9 ns where LUTs are chosen, not 0.3: it does in a
     part that is well filled, and else ABC9 holds a chain of carries for as slow as a tree of gates.
+    The rows of the risk gate are mapped by themselves: registers of the veto that stand in each of
+    them would be merged, and what they choose would first be chosen for all in one gate.
     """
     synth = f"synth_ecp5 -top {top}"
     return (
+        f"setattr -mod -set keep_hierarchy 1 {_ROWS}; "
         f"{synth} -run begin:map_luts; techmap -map +/lattice/latches_map.v; abc9 -W 900; clean; "
+        f"setattr -mod -unset keep_hierarchy {_ROWS}; flatten; opt_clean; "
         f"{synth} -json top.json -run map_cells:"
     )
 

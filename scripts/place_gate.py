@@ -44,10 +44,18 @@ class Harness(wiring.Component):  # type: ignore[type-arg]
         losses: Any = Losses(self.config, 7)
         m.submodules.gate, m.submodules.losses = gate, losses
         m.d.comb += gate.losses.eq(losses.o)
-        inputs: list[Value] = []
+        inputs: list[Value] = [losses.tokens.valid, losses.views.valid]
         outputs: list[Value] = []
+        tokens, views = losses.tokens.p, losses.views.p
+        names = ("kind", "adopt", "side", "book", "value", "price", "symbol")
+        inputs += [Value.cast(tokens[name]) for name in names]
+        names = ("now_us", "book", "reasons", "symbol")
+        inputs += [Value.cast(views[name]) for name in names]
+        inputs += [Value.cast(views[side].levels[0].price) for side in ("bid", "ask")]
         for block in (gate, losses):
             for path, member, value in block.signature.flatten(block):
+                if path[0] in ("tokens", "views"):
+                    continue  # what is used of them is above
                 if path[-1] in ("ready", "losses") or (block is losses and path == ("o",)):
                     continue
                 (inputs if member.flow is In else outputs).append(Value.cast(value))
