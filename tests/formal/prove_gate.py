@@ -86,7 +86,7 @@ def closed() -> Module:
         let_go(inside[name])
     two, valid2 = tokens[4], valids[4]
     order = valid2 & two.wanted
-    accepted = inside["accept"]
+    accepted = inside["order"] & ~inside["veto"]
 
     # Limits of s as the last commit wrote them, and as they were when a token's were read.
     s = AnyConst(1)
@@ -116,6 +116,7 @@ def closed() -> Module:
             if reason not in WAIVABLE | EXITS_PASS
         ),
         Assert(committed | ~(own & accepted), "nothing before a commit"),
+        Assert(inside["order"] == order),
         Assert(order | ~accepted, "nothing is accepted that did not come"),
         Assert((gate.counts.orders + gate.counts.refusals) == was, "accepted or refused, not both"),
         Assert(gate.counts.orders == took, "and counted as it was judged"),
@@ -205,7 +206,7 @@ def exposure() -> Module:
     for name in ("price", "size", "window", "checks", "credit", "rate", "limits", "kill"):
         let_go(inside[name])
     two, valid2 = tokens[4], valids[4]
-    accepted = inside["accept"]
+    accepted = inside["order"] & ~inside["veto"]
     parts = {name: open_up(inside[name]) for name in ("exposure", "orders")}
     rows = {name: open_up(part["rows"]) for name, part in parts.items()}
     memories = {name: open_up(part["rows"]) for name, part in rows.items()}
@@ -251,6 +252,7 @@ def exposure() -> Module:
             Assert(way["again1"] == (three.write & (three.index == way["index1"]))),
             Assert(memory["swept"] <= depth),
             Assert(memory["over"] == (memory["swept"] == depth)),
+            Assert(memory["over"] | (three.row.as_value() == 0)),
             *(
                 Assert(gate.init_done | (memory["swept"] <= at) | (Value.cast(cell) == 0))
                 for at, cell in enumerate(stored)
@@ -320,6 +322,7 @@ def exposure() -> Module:
         Assert(~(valid2 & accepted) | ~taken.bit_select(next_slot, 1)),
         Assert(~accept3 | ~held.bit_select(next_slot, 1)),
         Assert(table["after"] == (next_slot + 1)[: len(next_slot)]),
+        Assert(inside["order"] == (valid2 & two.wanted)),
         Assert(inside["accept3"] == accept3),
         Assert(
             inside["crowded"]
@@ -375,7 +378,9 @@ def bucket() -> Module:
         rate.now_us.eq(now[0]),
         rate.interval_us.eq(interval),
         rate.burst_us.eq(burst),
-        rate.due_us.eq(kept),
+        rate.due_us.eq(due),
+        rate.other_us.eq(after),
+        rate.other.eq(accepted3),
         # An order that stands directly behind one that is accepted is refused.
         accepted.eq(AnySeq(1) & ~rate.refuse & ~accepted3),
         Assume(now[0] >= now[1]),  # stream time never goes back
