@@ -107,8 +107,12 @@ def cells(part: str, text: str) -> dict[str, int]:
     return found
 
 
-def clock_of(work: Path, name: str, seed: int, route: bool) -> str:
-    """Clock of a netlist by nextpnr, with its unit."""
+def clock_of(work: Path, name: str, seed: int, route: bool, check: bool = True) -> str:
+    """Clock of a netlist by nextpnr, with its unit.
+
+    Places that were moved are checked by its placer, unless it is told not to: it ends with an
+    exception where multipliers are fixed. The router then still refuses two cells in one place.
+    """
     command = ["--85k", "--speed", "6", "--package", "CABGA381", "--lpf", "pins.lpf"]
     command += ["--lpf-allow-unconstrained", "--freq", "100", "--seed", str(seed)]
     command += ["--timing-allow-fail", "--json", f"{name}.json"]
@@ -125,10 +129,10 @@ def clock_of(work: Path, name: str, seed: int, route: bool) -> str:
             f"with {found.cells} cells moved or copied {found.after_ns:.2f} ns",
             flush=True,
         )
-        # a place that is none is an error here
         command[-1] = f"{moved}.json"
-        run(work, NEXTPNR, *command, "--no-pack", *place, "--write", f"{checked}.json")
-        command[-1] = f"{checked}.json"
+        if check:  # a place that is none is an error here
+            run(work, NEXTPNR, *command, "--no-pack", *place, "--write", f"{checked}.json")
+            command[-1] = f"{checked}.json"
         text = run(work, NEXTPNR, *command, "--no-pack", "--no-place", "--router", "router1")
     return str(re.findall(r"Max frequency for clock .*: (\S+ MHz)", text)[-1])
 

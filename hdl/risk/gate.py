@@ -44,7 +44,8 @@ class Gate(wiring.Component):
 
         -2 address of limits  -1 limits leave memory
          0 products begin; what a limit leaves the order, as far as state has no part in it
-         1 state leaves memory: what each control finds, but for those that need a product
+         1 state leaves memory: what each control finds of it, and of what stage 3 may write,
+           but for those that need a product
          2 these; the verdict; what an accepted order would make of the state
          3 decision; the state is that, if it was accepted
 
