@@ -107,15 +107,19 @@ def cells(part: str, text: str) -> dict[str, int]:
     return found
 
 
-def clock_of(work: Path, name: str, seed: int, route: bool, check: bool = True) -> str:
+def clock_of(
+    work: Path, name: str, seed: int, route: bool, router: str = "router1", check: bool = True
+) -> str:
     """Clock of a netlist by nextpnr, with its unit.
 
-    Places that were moved are checked by its placer, unless it is told not to: it ends with an
-    exception where multipliers are fixed. The router then still refuses two cells in one place.
+    `router1` comes to shorter wires, `router2` to an end where the design is dense. Places that
+    were moved are checked by the placer, unless it is told not to: it ends with an exception where
+    multipliers are fixed. The router then still refuses two cells in one place.
     """
     command = ["--85k", "--speed", "6", "--package", "CABGA381", "--lpf", "pins.lpf"]
     command += ["--lpf-allow-unconstrained", "--freq", "100", "--seed", str(seed)]
-    command += ["--timing-allow-fail", "--json", f"{name}.json"]
+    # The router is told when the design is placed: what stands in a design that is read rules.
+    command += ["--router", router, "--timing-allow-fail", "--json", f"{name}.json"]
     # The analytic placer of the default needs 1.6 times the wire for these wide rows.
     place = ["--placer", "static", "--no-route"]
     if not route:
@@ -133,7 +137,7 @@ def clock_of(work: Path, name: str, seed: int, route: bool, check: bool = True) 
         if check:  # a place that is none is an error here
             run(work, NEXTPNR, *command, "--no-pack", *place, "--write", f"{checked}.json")
             command[-1] = f"{checked}.json"
-        text = run(work, NEXTPNR, *command, "--no-pack", "--no-place", "--router", "router1")
+        text = run(work, NEXTPNR, *command, "--no-pack", "--no-place")
     return str(re.findall(r"Max frequency for clock .*: (\S+ MHz)", text)[-1])
 
 

@@ -81,7 +81,7 @@ def main() -> int:
     parser.add_argument("part", choices=("ecp5", "xc7"))
     parser.add_argument("--symbols", type=int, nargs="+", default=[16])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
-    parser.add_argument("--route", action="store_true", help="route as well: an hour a seed")
+    parser.add_argument("--route", action="store_true", help="route as well: ten minutes more")
     options = parser.parse_args()
     synth, kinds = {
         "ecp5": (ecp5("top"), CELLS),
@@ -94,7 +94,7 @@ def main() -> int:
         print(f"{symbols}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()), flush=True)
         (work / "pins.lpf").write_text(PINS, encoding="utf-8")
         for seed in options.seeds if options.part == "ecp5" else ():
-            clock = clock_of(work, "top", seed, options.route, check=False)
+            clock = clock_of(work, "top", seed, options.route, "router2", check=False)
             print(f"{symbols}, seed {seed}: {clock}", flush=True)
     return 0
 
