@@ -23,6 +23,7 @@ Harm = Callable[[int], list[int]]
 
 _SHIM = Path(__file__).with_name("uart_shim.cpp")
 _DESIGN = Design("hdl.top_uart:UartTop", ("hdl",), "tickgate_uart")
+_BRIEF = Design("hdl.top_uart:brief_top", ("hdl",), "tickgate_uart")
 
 
 @cache
@@ -51,8 +52,8 @@ class UartBoard:
     ----------
     config : BuildConfig or None
         Sizes of the fabric.
-    clock_hz, baud : int
-        Of the board.
+    brief : bool
+        With a clock of four times the baud rate, not of 25 MHz.
     host_baud : float or None
         Rate of the other end; None: the same.
     seed : int
@@ -70,12 +71,15 @@ class UartBoard:
         self,
         config: BuildConfig | None = None,
         *,
+        brief: bool = False,
         host_baud: float | None = None,
         seed: int = 1,
     ) -> None:
         self._handle = None
-        self._library = _load(str(build_pins(config or BuildConfig(), _DESIGN, _SHIM)))
-        clocks = round((self.CLOCK_HZ << 16) / (host_baud or self.BAUD))
+        design = _BRIEF if brief else _DESIGN
+        self._library = _load(str(build_pins(config or BuildConfig(), design, _SHIM)))
+        clock_hz = 4 * self.BAUD if brief else self.CLOCK_HZ
+        clocks = round((clock_hz << 16) / (host_baud or self.BAUD))
         self._handle = self._library.tgu_create(clocks, seed)
         self._out = np.empty(1 << 16, np.uint8)
 

@@ -313,12 +313,12 @@ def test_unplug_and_replug_begin_a_session_with_every_symbol_invalid(board):
     assert not views(out)["reasons"].any()
 
 
-def soak(records, share, seed):
+def soak(records, share, seed, brief=False):
     """Random byte errors in both directions; returns the link's losses and recoveries seen.
 
     What the board applied is what it counted: nothing of a frame that was harmed is among it.
     """
-    board = UartBoard(CONFIG, seed=seed)
+    board = UartBoard(CONFIG, seed=seed, brief=brief)
     wire = SerialWire(board, timeout_cycles=60_000)
     link = UartLink(serial=wire)
     settled = 0
