@@ -47,10 +47,10 @@ class Harness(wiring.Component):  # type: ignore[type-arg]
         inputs: list[Value] = [losses.tokens.valid, losses.views.valid]
         outputs: list[Value] = []
         tokens, views = losses.tokens.p, losses.views.p
-        names = ("kind", "adopt", "side", "book", "value", "price", "symbol")
-        inputs += [Value.cast(tokens[name]) for name in names]
-        names = ("now_us", "book", "reasons", "symbol")
-        inputs += [Value.cast(views[name]) for name in names]
+        for name in ("kind", "adopt", "side", "book", "value", "price", "symbol"):
+            inputs.append(Value.cast(tokens[name]))
+        for name in ("now_us", "book", "reasons", "symbol"):
+            inputs.append(Value.cast(views[name]))
         inputs += [Value.cast(views[side].levels[0].price) for side in ("bid", "ask")]
         for block in (gate, losses):
             for path, member, value in block.signature.flatten(block):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controls on what all symbols come to together: gross, net, open orders, credit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
@@ -177,7 +177,7 @@ class _Total(NamedTuple):
     moved: Value
 
 
-def _changed(total: Value, order: Value, more: Value, less: list[Value]) -> Value:
+def _changed(total: Value, order: Value, more: Value, less: Sequence[Value]) -> Value:
     """A total with what an order adds, or without one or two numbers that others take."""
     bits = len(total)
     more, *less = ((each | Const(0, bits))[:bits] for each in (more, *less))
