@@ -42,6 +42,12 @@ class BuildConfig:
     phases : int
         Trees an engine of the model walks for each event, 1 or 2; a divisor of `trees`. More would
         leave events without a score, since an event may be two records.
+    spaced : bool
+        For a small part behind a slow link: records are so far apart that no more than one is under
+        way (`hdl.link.admission`), so no row is forwarded from one to the next, and all rows are
+        kept in block RAM. What comes out is the same.
+    vectors : bool
+        Feature vectors leave the fabric. Without them the strategy keeps the state it judges by.
 
     Raises
     ------
@@ -60,6 +66,8 @@ class BuildConfig:
     own_orders: int = 64
     trees: int = 0
     phases: int = 1
+    spaced: bool = False
+    vectors: bool = True
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -85,6 +93,9 @@ class BuildConfig:
             raise ValueError(f"own_orders: expected a power of two, was {self.own_orders}")
         if self.trees % self.phases:
             raise ValueError(f"phases: expected a divisor of {self.trees}, was {self.phases}")
+
+        if self.trees and not self.vectors:
+            raise ValueError("vectors: expected a build with them for a model, was one without")
 
     @property
     def slot_bits(self) -> int:

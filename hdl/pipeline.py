@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stages, connected: records in, records out, registers beside them."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -162,7 +162,7 @@ class Pipeline(wiring.Component):
 
         cycle, init_done = Signal(64), Signal()
         stages = (feeds, book, profile, trades, settings, features, strategy, gate, losses)
-        swept = [stage.init_done for stage in stages]
+        swept = [latency.init_done, *(stage.init_done for stage in stages)]
         m.d.sync += [cycle.eq(cycle + 1), init_done.eq(Cat(swept).all())]
         m.d.comb += [
             admission.room.eq(emit.room),
@@ -189,12 +189,13 @@ class Pipeline(wiring.Component):
             self.lamps.killed.eq(gate.kill_causes.any()),
         ]
         for stage, names in (
-            (book, ("refill_level", "refill_retry", "report", "stale_us")),
+            (book, ("refill_level", "refill_retry", "stale_us")),
             (trades, ("trade_window",)),
             (strategy, ("ratio_num", "ratio_den", "rule_enable", "order_qty")),
             (losses, ("max_day_loss", "max_window_loss", "max_drawdown", "loss_window")),
         ):
             m.d.comb += [getattr(stage, name).eq(held[name]) for name in names]
+        m.d.comb += book.report.eq(held.report & Cat(Const(3, 2), config.vectors))
         m.d.comb += [
             feeds.shadow[side][name].eq(held[f"sbe_{side}_{name}"])
             for side in ("price", "qty")
@@ -237,6 +238,7 @@ class Pipeline(wiring.Component):
             shown.build_levels.eq(config.levels),
             shown.build_qty_bits.eq(config.qty_bits),
             shown.build_feeds.eq(config.sbe | config.itch << 1 | config.itch_large << 2),
+            shown.build_parts.eq(config.vectors | config.spaced << 1),
             shown.status.eq(Cat(init_done, admission.busy)),
             shown.limits_version.eq(gate.limits_version),
             shown.limit_in_force.eq(gate.in_force),
@@ -270,8 +272,14 @@ class Pipeline(wiring.Component):
         book, settings, features = parts.book, parts.settings, parts.features
         strategy, held = parts.strategy, parts.bank.held
         strobes, written = parts.bank.strobes, parts.bank.written
+        coming = book.coming
+        if self.config.spaced:
+            # Of the one record under way; rows take their time.
+            coming = Signal(8)
+            with m.If(parts.admission.o.valid):
+                m.d.sync += coming.eq(parts.admission.o.p.symbol)
         m.d.comb += [
-            settings.ahead.eq(book.coming),
+            settings.ahead.eq(coming),
             settings.commit.eq(strobes.strategy_commit),
             settings.commit_symbol.eq(written),
             *(
@@ -279,8 +287,8 @@ class Pipeline(wiring.Component):
                 for name, _ in settings.shadow.shape()
             ),
             parts.bank.shown.strategy_version.eq(settings.version),
-            features.ahead.eq(book.coming),
-            strategy.ahead.eq(book.coming),
+            features.ahead.eq(coming),
+            strategy.ahead.eq(coming),
             strategy.row.eq(settings.row),
             strategy.state.eq(features.row),
             strategy.ofi2.eq(features.ofi2),

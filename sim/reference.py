@@ -74,6 +74,8 @@ class Reference:
         Score of a vector of features, signed 32 bits, in place of the forest.
     trees : int
         Build parameter T; 0: no forest, and without `model` the score is 0.
+    vectors : bool
+        Build parameter: features are told.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class Reference:
         own_orders: int = 64,
         model: Callable[[Sequence[int]], int] | None = None,
         trees: int = 0,
+        vectors: bool = True,
     ) -> None:
         self.model = model
+        self.vectors = vectors
         self.trees = trees
         self.symbols = symbols
         self.levels = levels
@@ -415,7 +419,7 @@ class Reference:
                 price_ticks=tape.price_ticks,
             )
 
-        if self._register["report"] & 4:
+        if self.vectors and self._register["report"] & 4:
             for page in range(0, len(features), FEATURES_PER_RECORD):
                 values = features[page : page + FEATURES_PER_RECORD]
                 self._emit(

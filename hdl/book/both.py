@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both sides of a symbol, of which each token brings its own."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -75,6 +75,7 @@ class BothSides(wiring.Component):
         wanted, other_row = self.ahead ^ 1, soon ^ 1
         newest = rows.written  # in the memory with the next clock
         own, other = self.side.as_value(), Mux(by_newest, newest, stored)
+        forwards = Const(not self.config.spaced, 1)
         m.d.comb += [
             rows.read_addr.eq(wanted),
             rows.write_en.eq(self.valid),
@@ -91,9 +92,9 @@ class BothSides(wiring.Component):
             newer.valid.eq(self.valid),
             newer.row.eq(self.row),
             older.eq(newest),
-            by_newest.eq(self.valid & (self.row == other_row)),
-            by_newer.eq(self.valid & (self.row == wanted)),
-            by_older.eq(newer.valid & (newer.row == wanted)),
+            by_newest.eq(forwards & self.valid & (self.row == other_row)),
+            by_newer.eq(forwards & self.valid & (self.row == wanted)),
+            by_older.eq(forwards & newer.valid & (newer.row == wanted)),
             stored.eq(Mux(by_newer, newest, Mux(by_older, older, rows.read_data))),
             sides[0].eq(self.coming.bid),
             sides[1].eq(self.coming.ask),

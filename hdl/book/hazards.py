@@ -40,6 +40,7 @@ class Hazards(wiring.Component):
     """
 
     def __init__(self, config: BuildConfig) -> None:
+        self.config = config
         marks = [f"same{stage}" for stage in range(6)]
         marks += ["better3", "equal3"]
         super().__init__(
@@ -53,6 +54,8 @@ class Hazards(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        if self.config.spaced:
+            return m  # no token is ahead of another
         addr, valid, key = {0: self.addr}, {1: self.valid}, {1: self.key}
         for chain, name in ((addr, "addr"), (valid, "valid"), (key, "key")):
             for stage in range(max(chain) + 1, STAGES):

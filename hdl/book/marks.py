@@ -89,6 +89,9 @@ class Marks(wiring.Component):
             rows.write_data.eq(left),
             self.init_done.eq(rows.done),
         ]
+        if self.config.spaced:
+            m.d.sync += self.before.eq(rows.read_data)
+            return m
         read = Mux(by_oldest, long_left.as_value(), rows.read_data.as_value())
         near = Mux(by_older, left.as_value(), read)
         m.d.sync += self.before.eq(Mux(by_newer, self.after.as_value(), near))

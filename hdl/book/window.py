@@ -8,6 +8,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
+from hdl.memory import block_ram
 
 __all__ = ["BUCKETS", "Window"]
 
@@ -74,7 +75,13 @@ class Window(wiring.Component):
         m = Module()
         qty_bits = self.bits
         ring = data.ArrayLayout(data.ArrayLayout(qty_bits, BUCKETS), self.sides)
-        m.submodules.rows = rows = memory.Memory(shape=ring, depth=self.config.symbols, init=[])
+        spaced = self.config.spaced
+        m.submodules.rows = rows = memory.Memory(
+            shape=ring,
+            depth=self.config.symbols,
+            init=[],
+            attrs=block_ram(forwarded=True) if spaced else {},
+        )
         read, write = rows.read_port(), rows.write_port()
 
         # Stage 0.
@@ -98,7 +105,7 @@ class Window(wiring.Component):
             m.d.comb += back.eq(place[1] - at)
             m.d.sync += inside[at].eq(~far & (back >= distance[:_BITS]))
         m.d.sync += row.eq(read.data)
-        for n, wrote in ((3, after3), (2, after)):
+        for n, wrote in () if spaced else ((3, after3), (2, after)):
             with m.If(stage[n].trade & (stage[n].symbol == stage[1].symbol)):
                 m.d.sync += row.eq(wrote)
 

@@ -26,6 +26,8 @@ class Admission(wiring.Component):
     it causes no output. The symbols to be reset are marked and looked at in turn,
     one a cycle; each is sent as two records, a CLEAR of the bids and of the asks.
 
+    In a spaced build `IN_FLIGHT` clocks stay free behind each record.
+
     Parameters
     ----------
     config : BuildConfig
@@ -75,12 +77,16 @@ class Admission(wiring.Component):
         marked, resetting = Signal(symbols), Signal()
         at, asks = Signal(range(symbols)), Signal()
         here, moves, moved, ended = Signal(), Signal(), Signal(), Signal()
+        rest, free = Signal(range(IN_FLIGHT + 1)), Signal()  # clocks until the next record
+        if self.config.spaced:
+            m.d.sync += rest.eq(Mux(self.o.valid, IN_FLIGHT, rest - (rest != 0)))
+        m.d.comb += free.eq(rest == 0)
         taken, holds, waits, late = Signal(), Signal(), Signal(), Signal.like(self.i.p)
         m.d.comb += [
             here.eq(marked.bit_select(at, 1)),
             self.busy.eq(resetting | self.reset),
-            self.own.eq(resetting & self.swept & here),
-            self.i.ready.eq(self.room & self.swept & ~self.busy & ~moved & ~waits),
+            self.own.eq(resetting & self.swept & here & free),
+            self.i.ready.eq(self.room & self.swept & ~self.busy & ~moved & ~waits & free),
             taken.eq(self.i.valid & self.i.ready),
             holds.eq(taken & ended & moves),
             moves.eq(Cat(self.i.p.kind == kind for kind in MOVING).any()),

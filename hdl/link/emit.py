@@ -79,12 +79,15 @@ class Emit(wiring.Component):
         m = Module()
         heads: dict[str, data.View] = {}
         queues: dict[str, SyncFIFOBuffered] = {}
-        told_features = self.vectors.valid & self.vectors.p.report[2]
-        for name, source, valid in (
+        pages = FEATURE_PAGES if self.config.vectors else 0
+        sources = [
             ("decisions", self.decisions, self.decisions.valid),
             ("views", self.views, self.views.valid),
-            ("vectors", self.vectors, told_features),
-        ):
+        ]
+        if pages:
+            told_features = self.vectors.valid & self.vectors.p.report[2]
+            sources.append(("vectors", self.vectors, told_features))
+        for name, source, valid in sources:
             layout = source.p.shape()
             m.submodules[name] = queue = SyncFIFOBuffered(
                 width=layout.size, depth=self.config.result_depth
@@ -95,7 +98,7 @@ class Emit(wiring.Component):
         room = [q.level < self.config.result_depth - IN_FLIGHT for q in queues.values()]
         m.d.sync += self.room.eq(Cat(room).all())
 
-        decision, view, vector = heads["decisions"], heads["views"], heads["vectors"]
+        decision, view = heads["decisions"], heads["views"]
         decisions, views = queues["decisions"], queues["views"]
         sent, seq, decision_id = Signal(len(ORDER)), Signal(32), Signal(24, init=1)
 
@@ -167,19 +170,6 @@ class Emit(wiring.Component):
             alert.tag.eq(Mux(of_kill, 0, decision.alert_tag)),
             alert.kind_in.eq(Mux(of_kill, 0, decision.alert_kind)),
         ]
-        number = Signal(range(max(2, FEATURE_PAGES)))  # of the page that is next
-        values = [Signal(signed(32), name=f"value{n}") for n in range(FEATURES_PER_RECORD)]
-        m.d.comb += [
-            page.flags.eq(Mux(vector.usable, int(FeaturesFlag.USABLE), 0)),
-            page.page.eq(number),
-            *(page[f"value{n}"].eq(value) for n, value in enumerate(values)),
-        ]
-        with m.Switch(number):
-            for at in range(FEATURE_PAGES):
-                first = at * FEATURES_PER_RECORD
-                with m.Case(at):
-                    for n in range(min(FEATURES_PER_RECORD, FEATURE_COUNT - first)):
-                        m.d.comb += values[n].eq(vector.features[first + n])
         for draft in (refill, shown, tape, page):
             m.d.comb += [draft.symbol.eq(view.symbol), draft.update_id.eq(view.update_id)]
         for draft in (refill, shown):
@@ -193,25 +183,25 @@ class Emit(wiring.Component):
         wanted, left, after = (
             Signal(len(ORDER), name=name) for name in ("wanted", "left", "after")
         )
-        told = Cat(view.refill.any(), view.report[:2], view.report[2].replicate(FEATURE_PAGES))
+        done = Signal()
+        told = Cat(view.refill.any(), view.report[:2], view.report[2].replicate(pages))
         m.d.comb += [
             wanted.eq(Cat(decision.wanted, decision.alert.any(), Mux(decision.has_view, told, 0))),
             left.eq(wanted & ~sent),
             after.eq(left & (left - 1)),
             self.o.valid.eq(decisions.r_rdy & left.any()),
         ]
-        for at in reversed(range(FEATURE_PAGES)):
-            with m.If(left[len(ORDER) - FEATURE_PAGES + at]):
-                m.d.comb += number.eq(at)
+        if pages:
+            self._page(m, page, heads["vectors"], left[-pages:])
+            takes = done & decision.has_view & view.report[2]
+            m.d.comb += queues["vectors"].r_en.eq(takes)
         for at in reversed(range(len(ORDER))):
             with m.If(left[at]):
                 m.d.comb += self.o.p.eq(drafts[ORDER[at]].as_value())
-        done = Signal()
         m.d.comb += [
             done.eq(decisions.r_rdy & ~after.any() & (self.o.ready | ~left.any())),
             decisions.r_en.eq(done),
             views.r_en.eq(done & decision.has_view),
-            queues["vectors"].r_en.eq(done & decision.has_view & view.report[2]),
         ]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [seq.eq(seq + 1), sent.eq(wanted & ~after)]
@@ -220,3 +210,22 @@ class Emit(wiring.Component):
         with m.If(done):
             m.d.sync += sent.eq(0)
         return m
+
+    def _page(self, m: Module, page: data.View, vector: data.View, left: Value) -> None:
+        """The first page of a vector that is left to tell."""
+        number = Signal(range(max(2, FEATURE_PAGES)))  # of the page that is next
+        values = [Signal(signed(32), name=f"value{n}") for n in range(FEATURES_PER_RECORD)]
+        m.d.comb += [
+            page.flags.eq(Mux(vector.usable, int(FeaturesFlag.USABLE), 0)),
+            page.page.eq(number),
+            *(page[f"value{n}"].eq(value) for n, value in enumerate(values)),
+        ]
+        with m.Switch(number):
+            for at in range(FEATURE_PAGES):
+                first = at * FEATURES_PER_RECORD
+                with m.Case(at):
+                    for n in range(min(FEATURES_PER_RECORD, FEATURE_COUNT - first)):
+                        m.d.comb += values[n].eq(vector.features[first + n])
+        for at in reversed(range(FEATURE_PAGES)):
+            with m.If(left[at]):
+                m.d.comb += number.eq(at)

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The register bank: the table, elaborated, behind a bus of its own."""
 
-from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, wiring
+from collections.abc import Mapping
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.memory import block_ram
 from hdl.regs.register import Access, Register
 from hdl.regs.table import ADDRESS_BITS, addresses
 
@@ -22,8 +26,15 @@ BANK_BUS = wiring.Signature(
 )
 
 
+#: Words of the copies, enough for the table.
+_WORDS = 1 << max(at + register.words - 1 for register, at in addresses()).bit_length()
+
+
 class Bank(wiring.Component):
     """Registers of `hdl.regs.table`, all zero after reset.
+
+    What the fabric uses is held in registers; what is read back of it is a copy in memory, because
+    a mux of all of them is larger than the registers.
 
     An address without a register reads 0 and ignores writes. Reading the low word of a wide
     register freezes its high word for the next read; writing it waits for the high word, and both
@@ -72,40 +83,92 @@ class Bank(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         bus = self.bus
-        frozen, low = Signal(32), Signal(32)
+        frozen, low, told = Signal(32), Signal(32), Signal(32)
+        seen, from_copy, from_frozen, freezes = Signal(), Signal(), Signal(), Signal()
         first = {register.name: at for register, at in addresses()}
-        m.d.sync += [self.strobes.eq(0), self.written.eq(bus.w_data)]
+        attrs = block_ram(forwarded=True)
+        words, highs = (
+            memory.Memory(shape=32, depth=_WORDS, init=[], attrs=attrs) for _ in range(2)
+        )
+        m.submodules.words, m.submodules.highs = words, highs
+        read_word, read_high = words.read_port(), highs.read_port()
+        m.d.sync += [self.strobes.eq(0), self.written.eq(bus.w_data), freezes.eq(0)]
+        m.d.comb += [
+            bus.r_data.eq(
+                Mux(from_copy, read_word.data & seen.replicate(32), Mux(from_frozen, frozen, told))
+            ),
+            *(port.addr.eq(bus.addr[: len(port.addr)]) for port in (read_word, read_high)),
+            *(port.en.eq(bus.r_en) for port in (read_word, read_high)),
+        ]
+        with m.If(freezes):
+            m.d.sync += frozen.eq(read_high.data & seen.replicate(32))
 
+        written = Signal(len(self._held))  # since reset: what is in the copy counts
         with m.If(bus.r_en):
-            m.d.sync += bus.r_data.eq(0)
-            for register in (*self._shown, *self._held):
-                source = self.shown if register in self._shown else self.held
-                value, at = source[register.name], first[register.name]
+            m.d.sync += [told.eq(0), from_copy.eq(0), from_frozen.eq(0)]
+            for number, register in enumerate(self._held):
+                with m.If(bus.addr == first[register.name]):
+                    m.d.sync += [
+                        from_copy.eq(1),
+                        seen.eq(written[number]),
+                        freezes.eq(register.bits > 32),
+                    ]
+            for register in self._shown:
+                value, at = self.shown[register.name], first[register.name]
                 with m.If(bus.addr == at):
-                    m.d.sync += bus.r_data.eq(value[:32])
+                    m.d.sync += told.eq(value[:32])
                     if register.bits > 32:
                         m.d.sync += frozen.eq(value[32:])
-                if register.bits > 32:
-                    with m.If(bus.addr == at + 1):
-                        m.d.sync += bus.r_data.eq(frozen)
             for register in self._arrays:
                 at = first[register.name]
                 with m.If((bus.addr >= at) & (bus.addr < at + register.length)):
                     m.d.comb += self.array_index.eq(bus.addr - at)
-                    m.d.sync += bus.r_data.eq(self.arrays[register.name])
+                    m.d.sync += told.eq(self.arrays[register.name])
+            for register in (*self._shown, *self._held):
+                if register.bits > 32:
+                    with m.If(bus.addr == first[register.name] + 1):
+                        m.d.sync += from_frozen.eq(1)
 
         with m.If(bus.w_en):
-            for register in self._held:
+            for number, register in enumerate(self._held):
                 value, at = self.held[register.name], first[register.name]
-                if register.bits <= 32:
-                    with m.If(bus.addr == at):
-                        m.d.sync += value.eq(bus.w_data)
-                else:
+                wide = register.bits > 32
+                with m.If(bus.addr == at + wide):
+                    m.d.sync += [
+                        value.eq(Cat(low, bus.w_data) if wide else bus.w_data),
+                        written[number].eq(1),
+                    ]
+                if wide:
                     with m.If(bus.addr == at):
                         m.d.sync += low.eq(bus.w_data)
-                    with m.If(bus.addr == at + 1):
-                        m.d.sync += value.eq(Cat(low, bus.w_data))
             for register in self._strobes:
                 with m.If(bus.addr == first[register.name]):
                     m.d.sync += self.strobes[register.name].eq(1)
+        self._copy(m, words.write_port(), highs.write_port(), low, first)
         return m
+
+    def _copy(
+        self, m: Module, words: Any, highs: Any, low: Value, first: Mapping[str, int]
+    ) -> None:
+        """Write what is held to the copies as well, cut to the register's width."""
+        bus = self.bus
+
+        def ends(least: int) -> Value:
+            """The address is where a write of a register of so many bits takes effect."""
+            found = [
+                bus.addr == first[register.name] + (register.bits > 32)
+                for register in self._held
+                if register.bits >= least and (least > 32 or register.bits <= 32)
+            ]
+            return Cat(found).any()
+
+        wide = ends(33)
+        narrow = Cat(bus.w_data[bit] & ends(bit + 1) for bit in range(32))
+        m.d.comb += [
+            words.en.eq(bus.w_en & (wide | ends(1))),
+            words.addr.eq((bus.addr - wide)[: len(words.addr)]),
+            words.data.eq(Mux(wide, low, narrow)),
+            highs.en.eq(bus.w_en & wide),
+            highs.addr.eq((bus.addr - 1)[: len(highs.addr)]),
+            highs.data.eq(Cat(bus.w_data[bit] & ends(bit + 33) for bit in range(32))),
+        ]

@@ -73,7 +73,7 @@ class Data(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.rows = rows = Rows(pause_layout(), self.config.symbols)
+        m.submodules.rows = rows = Rows(pause_layout(), self.config.symbols, self.config.spaced)
         row1, new = rows.row1, rows.new2
         one, two = self.intent1, self.intent2
         m.d.comb += [

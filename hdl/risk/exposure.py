@@ -104,9 +104,9 @@ class Exposure(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        symbols = self.config.symbols
-        m.submodules.rows = rows = Rows(exposure_layout(self.config), symbols)
-        m.submodules.blocks = blocks = Rows(blocks_layout(), symbols)
+        symbols, spaced = self.config.symbols, self.config.spaced
+        m.submodules.rows = rows = Rows(exposure_layout(self.config), symbols, spaced)
+        m.submodules.blocks = blocks = Rows(blocks_layout(), symbols, spaced)
         for each in (rows, blocks):
             m.d.comb += each.index.eq(self.symbol[: len(each.index)])
         m.d.comb += [

@@ -106,7 +106,10 @@ class Holdings(wiring.Component):
         config, token = self.config, self.tokens.p
         symbols = config.symbols
         m.submodules.values = values = SweptMemory(
-            data.StructLayout({"lot": 32, "tick": TICK_VALUE}), symbols, style="distributed"
+            data.StructLayout({"lot": 32, "tick": TICK_VALUE}),
+            symbols,
+            style="block" if config.spaced else "distributed",
+            early=config.spaced,
         )
         symbol1, symbol2, symbol3 = (Signal(8, name=f"symbol{n}") for n in (1, 2, 3))
         m.d.comb += [
@@ -174,7 +177,7 @@ class Holdings(wiring.Component):
                 "trip": signed(cash_bits),
             }
         )
-        m.submodules.book_rows = rows = Rows(row, config.symbols)
+        m.submodules.book_rows = rows = Rows(row, config.symbols, config.spaced)
 
         # 0 to 3: price times quantity, complemented where it is paid: -x is ~x and one.
         paid = Signal(signed(config.notional_bits + 1))
@@ -250,7 +253,9 @@ class Holdings(wiring.Component):
         """7 to 10: value of all positions, each counted anew by a token of its symbol."""
         size = self.config.held_bits
         m.submodules.worth_rows = worths = Rows(
-            data.StructLayout({"net": signed(len(worth))}), self.config.symbols
+            data.StructLayout({"net": signed(len(worth))}),
+            self.config.symbols,
+            self.config.spaced,
         )
         before, after = worths.row2.net, Signal(signed(len(worth)), name="after8")
         was = Signal(signed(len(worth)), name="was8")

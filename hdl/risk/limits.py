@@ -79,10 +79,12 @@ class Limits(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        symbols = self.config.symbols
+        symbols, spaced = self.config.symbols, self.config.spaced
         style = "distributed" if symbols <= FEW else "block"
-        m.submodules.rows = rows = SweptMemory(in_force_layout(), symbols, style=style)
-        m.submodules.told = told = SweptMemory(32, symbols, style=style)
+        m.submodules.rows = rows = SweptMemory(
+            in_force_layout(), symbols, style=style, early=spaced
+        )
+        m.submodules.told = told = SweptMemory(32, symbols, style=style, early=spaced)
         bits = len(rows.read_addr)
         commit, known = Signal(), Signal()
         after = (self.version + 1)[:32]

@@ -162,7 +162,7 @@ class Losses(wiring.Component):
 
         # What does not mark changes nothing; a position that was taken over is not marked yet.
         m.submodules.mark_rows = marks = Rows(
-            data.StructLayout({"profit": signed(bits)}), self.config.symbols
+            data.StructLayout({"profit": signed(bits)}), self.config.symbols, self.config.spaced
         )
         three, total = facts[3], Signal(signed(bits + 8))
         profit, was = Signal(signed(bits)), Signal(signed(bits))

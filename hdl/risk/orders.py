@@ -99,7 +99,7 @@ class Orders(wiring.Component):
         m = Module()
         config = self.config
         bits = config.slot_bits
-        m.submodules.rows = rows = Rows(order_layout(config), config.own_orders)
+        m.submodules.rows = rows = Rows(order_layout(config), config.own_orders, config.spaced)
         one, two = self.intent1, self.intent2
         accept3, slot, tag2 = Signal(), Signal(bits), Signal(bits)
         after = Signal(bits, init=1)

@@ -35,6 +35,8 @@ class Rows(wiring.Component):
         A row; all zero after reset.
     depth : int
         Rows.
+    spaced : bool
+        No token comes before all ahead of it have written; nothing is forwarded.
 
     Members
     -------
@@ -56,8 +58,8 @@ class Rows(wiring.Component):
         Memory is swept.
     """
 
-    def __init__(self, layout: data.StructLayout, depth: int) -> None:
-        self.layout, self.depth = layout, depth
+    def __init__(self, layout: data.StructLayout, depth: int, spaced: bool = False) -> None:
+        self.layout, self.depth, self.spaced = layout, depth, spaced
         bits = (depth - 1).bit_length()
         super().__init__(
             {
@@ -86,11 +88,13 @@ class Rows(wiring.Component):
         judge : callable
             Finding by row, and by whether that is what the token in stage 3 writes.
         """
+        if self.spaced:
+            return judge(self.held1, False)
         return Mux(self.same1, judge(self.written1, True), judge(self.held1, False))
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        few = self.depth <= FEW
+        few = self.depth <= FEW and not self.spaced
         # A row read in the clock of its write is taken from the register it is written from.
         m.submodules.rows = rows = SweptMemory(
             self.layout,
@@ -115,10 +119,10 @@ class Rows(wiring.Component):
             self.stored0.eq(rows.read_data),
             self.written1.eq(three.row),
             self.row1.eq(Mux(self.same1, three.row, self.held1)),
-            self.same0.eq(again0 & ~veto3),
-            self.same1.eq(again1 & ~veto3),
         ]
-        if not few:
+        if not self.spaced:
+            m.d.comb += [self.same0.eq(again0 & ~veto3), self.same1.eq(again1 & ~veto3)]
+        if not (few or self.spaced):
             # The memory was read in the clock of a write that was in `three` then.
             four, again = Signal(self.layout, name="held4"), Signal()
             m.d.sync += [four.eq(three.row), again.eq(writes3 & (three.index == self.index))]

@@ -102,7 +102,9 @@ class Window(wiring.Component):
         m = Module()
         kept: dict[str, Rows] = {}
         for name, layout in window_layouts(self.config).items():
-            m.submodules[f"{name}_rows"] = kept[name] = rows = Rows(layout, self.config.symbols)
+            m.submodules[f"{name}_rows"] = kept[name] = rows = Rows(
+                layout, self.config.symbols, self.config.spaced
+            )
             m.d.comb += [
                 rows.index.eq(self.symbol[: len(rows.index)]),
                 rows.write2.eq(self.order),

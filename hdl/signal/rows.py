@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory
+from hdl.spread import SpreadMemory
 
 __all__ = ["StateRows"]
 
@@ -24,6 +25,9 @@ class StateRows(wiring.Component):
     clocks apart. With 2 that holds for book events, each of which needs a record of its own to
     begin; what is written without looking at `row` may come at any time.
 
+    In a spaced build no token comes before those ahead of it have written; then a row is read
+    `hdl.spread.READ_CLOCKS` after `ahead` came to stay.
+
     Parameters
     ----------
     config : BuildConfig
@@ -36,7 +40,7 @@ class StateRows(wiring.Component):
     Members
     -------
     ahead : In(8)
-        Symbol of the token that is in stage 0 two clocks later.
+        Symbol of the token that is in stage 0 two clocks later, or more in a spaced build.
     row : Out(layout)
         The row of the token in stage 0.
     write, symbol, after : In
@@ -67,6 +71,9 @@ class StateRows(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        if self.config.spaced:
+            self._spread(m)
+            return m
         m.submodules.rows = rows = SweptMemory(self.layout, self.config.symbols, style="auto")
         bits = len(rows.read_addr)
         coming = Signal(bits)
@@ -92,3 +99,16 @@ class StateRows(wiring.Component):
             with m.If(newer.write & (newer.symbol == coming)):
                 m.d.sync += self.row.eq(newer.after)
         return m
+
+    def _spread(self, m: Module) -> None:
+        """Nothing is forwarded, and there is time to read a row in parts."""
+        m.submodules.rows = rows = SpreadMemory(self.layout, self.config.symbols)
+        bits = len(rows.read_addr)
+        m.d.comb += [
+            rows.read_addr.eq(self.ahead[:bits]),
+            rows.write_en.eq(self.write),
+            rows.write_addr.eq(self.symbol[:bits]),
+            rows.write_data.eq(self.after),
+            self.row.eq(rows.read_data),
+            self.init_done.eq(rows.done),
+        ]

@@ -2,8 +2,10 @@
 """Decision latency: least, greatest, sum, and two histograms."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from hdl.memory import SweptMemory
 
 __all__ = ["BINS", "Histogram", "Latency"]
 
@@ -19,19 +21,35 @@ class Histogram(wiring.Component):
         Count one in this bin.
     index : In(5), count : Out(32)
         Read a bin, combinationally.
+    init_done : Out(1)
+        Memory is swept; what is counted before is lost.
     """
 
     bin: In(range(BINS))
     add: In(1)
     index: In(range(BINS))
     count: Out(32)
+    init_done: Out(1)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        bins = Signal(data.ArrayLayout(32, BINS))
-        m.d.comb += self.count.eq(bins[self.index])
-        with m.If(self.add & ~bins[self.bin].all()):
-            m.d.sync += bins[self.bin].eq(bins[self.bin] + 1)
+        # One copy to count in and one to read.
+        counted, told = (
+            SweptMemory(32, BINS, style="distributed", at_once=True) for _ in range(2)
+        )
+        m.submodules.counted, m.submodules.told = counted, told
+        m.d.comb += [
+            counted.read_addr.eq(self.bin),
+            told.read_addr.eq(self.index),
+            self.count.eq(told.read_data),
+            self.init_done.eq(counted.done),
+        ]
+        for copy in (counted, told):
+            m.d.comb += [
+                copy.write_en.eq(self.add & ~counted.read_data.all()),
+                copy.write_addr.eq(self.bin),
+                copy.write_data.eq(counted.read_data + 1),
+            ]
         return m
 
 
@@ -52,6 +70,8 @@ class Latency(wiring.Component):
         That bin of both histograms.
     least, greatest : Out(16), total : Out(64)
         Of all latencies; `least` is 65535 before the first.
+    init_done : Out(1)
+        Memories are swept; decisions may come.
     """
 
     add: In(1)
@@ -63,6 +83,7 @@ class Latency(wiring.Component):
     least: Out(16, init=0xFFFF)
     greatest: Out(16)
     total: Out(64)
+    init_done: Out(1)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -81,6 +102,7 @@ class Latency(wiring.Component):
             span.index.eq(self.index),
             self.latency_count.eq(latency.count),
             self.span_count.eq(span.count),
+            self.init_done.eq(latency.init_done),
         ]
         with m.If(self.add):
             m.d.sync += self.total.eq(self.total + self.latency)

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.memory import SweptMemory
+from hdl.risk.rows import FEW
 from hdl.strategy.registers import SETTINGS
 
 __all__ = ["ALWAYS", "Settings", "settings_layout"]
@@ -63,7 +64,13 @@ class Settings(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.rows = rows = SweptMemory(settings_layout(), self.config.symbols, style="auto")
+        spaced = self.config.spaced
+        m.submodules.rows = rows = SweptMemory(
+            settings_layout(),
+            self.config.symbols,
+            style="distributed" if spaced and self.config.symbols <= FEW else "auto",
+            early=spaced,
+        )
         bits = len(rows.read_addr)
         commit = Signal()
         m.d.comb += [

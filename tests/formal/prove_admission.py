@@ -7,13 +7,14 @@ Whatever the link sends and whenever it does, queues full or not, resets at any 
    one and the EVENT_END before it; only a CLEAR of the fabric's own may come there.
 2. What is taken goes out in the same clock or, to leave one free, in the next; nothing else does
    but the fabric's own CLEARs, and no CLEAR meets what waits.
+3. In a build for it, `IN_FLIGHT` clocks stay free behind each record, the fabric's own as well.
 """
 
-from amaranth.hdl import Assert, Cat, Cover, Module, Signal
+from amaranth.hdl import Assert, Cat, Cover, Module, Mux, Signal
 from amaranth.hdl._ast import AnySeq
 
 from hdl.config import BuildConfig
-from hdl.link.admission import Admission
+from hdl.link.admission import IN_FLIGHT, Admission
 from hdl.records import InKind
 from hdl.risk.gate import MOVING
 from tests.formal.kit import Proof, open_up, start
@@ -21,19 +22,24 @@ from tests.formal.kit import Proof, open_up, start
 __all__ = ["PROOFS"]
 
 
-def spaced() -> Module:
-    m = start()
-    m.submodules.admission = admission = Admission(BuildConfig(symbols=2))
-    record = admission.i.p
+def anything(m: Module, config: BuildConfig) -> Admission:
+    """Admission, with whatever may come."""
+    m.submodules.admission = admission = Admission(config)
     m.d.comb += [
         admission.i.valid.eq(AnySeq(1)),
-        record.eq(AnySeq(len(record.as_value()))),
+        admission.i.p.eq(AnySeq(len(admission.i.p.as_value()))),
         admission.room.eq(AnySeq(1)),
         admission.swept.eq(AnySeq(1)),
         admission.reset.eq(AnySeq(1)),
         admission.reset_symbol.eq(AnySeq(32)),
     ]
-    out = admission.o
+    return admission
+
+
+def spaced() -> Module:
+    m = start()
+    admission = anything(m, BuildConfig(symbols=2))
+    record, out = admission.i.p, admission.o
     moves, was, taken, ended = Signal(), Signal(), Signal(), Signal()
     passes, holds, waits, held = Signal(), Signal(), Signal(), Signal.like(record)
     inside = open_up(admission)
@@ -74,7 +80,34 @@ def spaced() -> Module:
     return m
 
 
+def one_at_a_time() -> Module:
+    m = start()
+    admission = anything(m, BuildConfig(symbols=2, spaced=True))
+    out, inside = admission.o, open_up(admission)
+    since = Signal(range(IN_FLIGHT + 1), init=IN_FLIGHT)  # clocks without a record
+    m.d.sync += since.eq(Mux(out.valid, 0, since + (since != IN_FLIGHT)))
+    cleared = Signal()
+    m.d.sync += cleared.eq(cleared | admission.own)
+    m.d.comb += [
+        Assert(~out.valid | (since == IN_FLIGHT), "NO RECORD WHILE ANOTHER IS UNDER WAY"),
+        Assert(inside["rest"] == IN_FLIGHT - since),
+        Assert(~inside["waits"]),
+        Assert(~inside["ended"] | (since == 0)),
+        Assert(~out.valid | admission.own | (admission.i.valid & admission.i.ready)),
+        Cover(out.valid & admission.own),
+        Cover(out.valid & ~admission.own & cleared),
+        Cover((since == IN_FLIGHT - 1) & admission.i.valid),
+    ]
+    return m
+
+
 PROOFS = [
+    Proof(
+        "admission_one_at_a_time",
+        "in a spaced build no record comes while another is under way",
+        one_at_a_time,
+        *("induction", 2, 60, True),
+    ),
     Proof(
         "admission_spaced",
         "behind a record that changes what an order is judged by a clock stays free",

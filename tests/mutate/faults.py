@@ -12,6 +12,7 @@ from tests.mutate.line_faults import LINE_FAULTS
 from tests.mutate.link_faults import LINK_FAULTS
 from tests.mutate.row_faults import ROW_FAULTS
 from tests.mutate.signal_faults import SIGNAL_FAULTS
+from tests.mutate.spaced_faults import SPACED_FAULTS
 from tests.mutate.view_faults import VIEW_FAULTS
 
 __all__ = ["FAULTS", "Fault"]
@@ -25,4 +26,5 @@ FAULTS: tuple[Fault, ...] = (
     *FEED_FAULTS,
     *LINE_FAULTS,
     *LINK_FAULTS,
+    *SPACED_FAULTS,
 )

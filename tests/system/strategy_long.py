@@ -71,7 +71,7 @@ def drive(config: BuildConfig, seed: int, chunks: int, records: int = 1500) -> C
         models, and how often each `Rule` and `ExitCause` was part of an entry or an exit.
     """
     sizes = {"symbols": config.symbols, "levels": config.levels, "qty_bits": config.qty_bits}
-    reference = Reference(*sizes.values(), trees=config.trees)
+    reference = Reference(*sizes.values(), trees=config.trees, vectors=config.vectors)
     rng, now_us = random.Random(seed), 0
     stream = random_stream(seed, records * chunks, **sizes)
     found: Counter = Counter()

@@ -65,7 +65,9 @@ def array(records):
 
 def assert_equal(board: Board, config: BuildConfig, settings, records):
     """Feed both from reset; every record, every counter and the latency must agree."""
-    reference = Reference(config.symbols, config.levels, config.qty_bits, config.own_orders)
+    reference = Reference(
+        config.symbols, config.levels, config.qty_bits, config.own_orders, vectors=config.vectors
+    )
     for name, value in settings:
         board.write(name, value)
         reference.write(name, value)

@@ -14,12 +14,15 @@ BUILDS = [
     BuildConfig(symbols=1, levels=3, qty_bits=8),
     BuildConfig(symbols=3, levels=5, qty_bits=24),
     BuildConfig(symbols=5, levels=11, qty_bits=64, result_depth=33),
+    BuildConfig(symbols=9, levels=5, qty_bits=24, spaced=True),
+    BuildConfig(symbols=3, levels=8, qty_bits=32, spaced=True, vectors=False),
     BuildConfig(),
 ]
 
 
 def build_name(config: BuildConfig) -> str:
-    return f"{config.symbols}x{config.levels}x{config.qty_bits}"
+    parts = "-spaced" * config.spaced + "-no-vectors" * (not config.vectors)
+    return f"{config.symbols}x{config.levels}x{config.qty_bits}{parts}"
 
 
 @pytest.fixture(scope="module", params=BUILDS, ids=build_name)

@@ -3,6 +3,8 @@
 
 import random
 
+from amaranth.hdl import ResetInserter, Signal
+
 from hdl.regs.bank import Bank
 from hdl.regs.register import Access
 from hdl.regs.table import ADDRESS_BITS, addresses
@@ -52,6 +54,44 @@ def test_what_is_written_is_read_back_and_nothing_else_moves():
     assert sum(truth.values())
 
 
+def test_nothing_is_read_back_from_before_a_reset():
+    dut, reset = Bank(), Signal()
+    held = [(r, at) for r, at in addresses() if r.access is Access.RW]
+
+    async def testbench(ctx):
+        for register, at in held:
+            for word in range(register.words):
+                await write(ctx, dut, at + word, WORD)
+            assert await read(ctx, dut, at) != 0
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        for register, at in held:
+            for word in range(register.words):
+                assert await read(ctx, dut, at + word) == 0
+
+    run(ResetInserter(reset)(dut), testbench)
+
+
+def test_a_wide_register_changes_with_its_high_word_and_is_read_whole():
+    dut, at = Bank(), dict((r.name, at) for r, at in addresses())["limit_max_qty"]
+
+    async def testbench(ctx):
+        await write(ctx, dut, at, 7)
+        assert await read(ctx, dut, at) == 0
+        await write(ctx, dut, at + 1, 8)
+        assert await read(ctx, dut, at) == 7
+        await write(ctx, dut, at, 1)
+        assert await read(ctx, dut, at) == 7
+        await write(ctx, dut, at + 1, 2)
+        assert await read(ctx, dut, at + 1) == 8  # of the value whose low word was read
+        assert await read(ctx, dut, at) == 1
+        assert await read(ctx, dut, at + 1) == 2
+        assert ctx.get(dut.held.limit_max_qty) == (2 << 32) | 1
+
+    run(dut, testbench)
+
+
 def test_a_strobe_lasts_one_cycle_and_carries_the_word():
     dut, commit = Bank(), dict((r.name, at) for r, at in addresses())["limit_commit"]
 
@@ -99,6 +139,7 @@ def test_latency_statistics_and_histograms_hold_every_decision():
     ]
 
     async def testbench(ctx):
+        await ctx.tick().until(dut.init_done)
         ctx.set(dut.add, 1)
         for latency, span in samples:
             ctx.set(dut.latency, latency)

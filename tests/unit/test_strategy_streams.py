@@ -10,11 +10,12 @@ BUILDS = [
     BuildConfig(symbols=1, levels=3, qty_bits=8),
     BuildConfig(symbols=3, levels=5, qty_bits=16, trees=4, phases=2),
     BuildConfig(symbols=5, levels=11, qty_bits=64, result_depth=33),
+    BuildConfig(symbols=3, levels=8, qty_bits=32, spaced=True, vectors=False),
 ]
 
 
 def build_name(config: BuildConfig) -> str:
-    return f"{config.symbols}x{config.levels}x{config.qty_bits}-{config.trees}"
+    return f"{config.symbols}x{config.levels}x{config.qty_bits}-{config.trees}{config.spaced:d}"
 
 
 @pytest.fixture(scope="module", params=BUILDS, ids=build_name)

@@ -59,13 +59,15 @@ class Framer(wiring.Component):
         m.submodules.coded = coded = memory.Memory(shape=8, depth=_WIRE_BYTES, init=[])
         write, read = coded.write_port(), coded.read_port()
         state, number = Signal(_State), Signal(8)
-        body = Signal(16 + 8 * _MOST_PAYLOAD_BYTES)
+        # The frame's bytes, the one that is next, and the number of the one behind it.
+        body, front = Signal(16 + 8 * _MOST_PAYLOAD_BYTES), Signal(8)
+        behind = Signal(range(_MOST_PAYLOAD_BYTES + 4))
         left, check_left = Signal(range(_MOST_PAYLOAD_BYTES + 3)), Signal(range(_CRC_BYTES + 1))
         crc = Signal(32, init=CRC_INIT)
         at, code_at, code = Signal(7), Signal(7), Signal(8)
         byte = Signal(8)
         m.d.comb += [
-            byte.eq(Mux(left != 0, body[:8], ~crc[:8])),
+            byte.eq(Mux(left != 0, front, ~crc[:8])),
             self.i.ready.eq(state == _State.IDLE),
             self.idle.eq(state == _State.IDLE),
         ]
@@ -77,6 +79,8 @@ class Framer(wiring.Component):
             with m.Case(_State.IDLE):
                 m.d.sync += [
                     body.eq(Cat(self.i.p.kind, number, self.i.p.payload)),
+                    front.eq(self.i.p.kind),
+                    behind.eq(1),
                     left.eq(self.i.p.length + 2),
                     check_left.eq(_CRC_BYTES),
                     crc.eq(CRC_INIT),
@@ -100,8 +104,9 @@ class Framer(wiring.Component):
                 with m.If(left != 0):
                     m.d.sync += [
                         left.eq(left - 1),
-                        body.eq(body[8:]),
-                        crc.eq(crc_step(crc, body[:8])),
+                        front.eq(body.word_select(behind, 8)),
+                        behind.eq(behind + 1),
+                        crc.eq(crc_step(crc, front)),
                     ]
                 with m.Else():
                     m.d.sync += [check_left.eq(check_left - 1), crc.eq(crc >> 8)]
