@@ -156,7 +156,7 @@ def place(
             seed = left.pop(0)
             command = [tool(NEXTPNR), *device, "--lpf", "pins.lpf", "--json", "top.json"]
             # The analytic placer of the default needs far more wire for the book's wide rows.
-            command += ["--placer", "static", "--router", "router1", "--timing-allow-fail"]
+            command += ["--placer", "static", "--router", "router2", "--timing-allow-fail"]
             command += ["--seed", str(seed), "--textcfg", f"seed{seed}.config"]
             with (work / f"seed{seed}.log").open("w", encoding="utf-8") as log:
                 running[seed] = subprocess.Popen(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way out: queues, and the 64-byte records made from them in a fixed order."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -211,7 +213,7 @@ class Emit(wiring.Component):
             m.d.sync += sent.eq(0)
         return m
 
-    def _page(self, m: Module, page: data.View, vector: data.View, left: Value) -> None:
+    def _page(self, m: Module, page: Any, vector: data.View, left: Value) -> None:
         """The first page of a vector that is left to tell."""
         number = Signal(range(max(2, FEATURE_PAGES)))  # of the page that is next
         values = [Signal(signed(32), name=f"value{n}") for n in range(FEATURES_PER_RECORD)]

@@ -19,7 +19,8 @@ FLOW_LEVELS = 5
 
 
 def _levels(config: BuildConfig) -> int:
-    return min(FLOW_LEVELS, config.view_levels)
+    """Levels whose flow is added up; the strategy asks for the best alone."""
+    return min(FLOW_LEVELS, config.view_levels) if config.vectors else 1
 
 
 def flow_row(config: BuildConfig) -> data.StructLayout:

@@ -24,6 +24,12 @@ LATENCY = 3
 #: Reasons that leave the best bid and offer valid.
 BBO_IGNORES = ViewReason.SHALLOW | ViewReason.STALE | ViewReason.RETUNE
 
+#: State that features rest on and the strategy does not: not kept where vectors do not leave.
+ONLY_TOLD = (
+    *(("flow", "ofi_multi"), ("depth", "liquidity"), ("motion", "gaps"), ("motion", "last_us")),
+    *(("tape", name) for name in ("volume", "distance", "over")),
+)
+
 
 def signal_row(config: BuildConfig) -> data.StructLayout:
     """State of a symbol: what each family keeps, and what it may rely on."""
@@ -187,6 +193,9 @@ class FeatureVector(wiring.Component):
             ]
         with m.Elif(~forget1):
             m.d.comb += [rows.after.eq(row1), rows.after.primed.eq(0)]
+
+        if not config.vectors:
+            m.d.comb += [rows.after[family][name].eq(0) for family, name in ONLY_TOLD]
 
         # Stages 2 and 3.
         m.d.comb += [

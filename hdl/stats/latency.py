@@ -34,9 +34,7 @@ class Histogram(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         # One copy to count in and one to read.
-        counted, told = (
-            SweptMemory(32, BINS, style="distributed", at_once=True) for _ in range(2)
-        )
+        counted, told = (SweptMemory(32, BINS, style="distributed", at_once=True) for _ in range(2))
         m.submodules.counted, m.submodules.told = counted, told
         m.d.comb += [
             counted.read_addr.eq(self.bin),
