@@ -156,6 +156,7 @@ class BuildConfig:
     def score_wait(self) -> int:
         """Cycles for which what is found of a view waits for its score.
 
-        Features stand a cycle after all else is found, and the model takes its own.
+        Features stand a cycle after all else is found, and the model takes its own. In a spaced
+        build a cycle stands between rules and choice without one: the part it is for is slow.
         """
-        return self.model_cycles + 1 if self.model_cycles else 0
+        return self.model_cycles + 1 if self.model_cycles or self.spaced else 0

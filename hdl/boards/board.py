@@ -74,6 +74,9 @@ class Board:
     usb: str
 
 
+#: What fits into 84,000 LUTs (``docs/boards/ulx3s.md``): a serial link brings one record at a time.
+SMALL = BuildConfig(levels=8, qty_bits=32, own_orders=16, spaced=True, vectors=False)
+
 _DOWN, _UP, _WEAK = ("PULLMODE=DOWN",), ("PULLMODE=UP",), ("DRIVE=4",)
 _ALL = (
     Board(
@@ -81,7 +84,7 @@ _ALL = (
         part="LFE5U-85F-6",
         device=("--85k", "--speed", "6", "--package", "CABGA381"),
         oscillator_hz=25_000_000,
-        clock_hz=75_000_000,
+        clock_hz=25_000_000,
         baud=3_000_000,
         clock=Pin("G2"),
         rx=Pin("M1", attributes=_UP),
@@ -94,7 +97,7 @@ _ALL = (
             Pin("D2", attributes=_WEAK),
         ),
         high=(Pin("L2", attributes=_UP),),  # else the ESP32 takes the part over
-        config=BuildConfig(qty_bits=32, own_orders=16),
+        config=SMALL,
         loader="ulx3s",
         usb="0403:6015",
     ),
@@ -103,7 +106,7 @@ _ALL = (
         part="LFE5UM5G-85F-8",
         device=("--um5g-85k", "--speed", "8", "--package", "CABGA554"),
         oscillator_hz=100_000_000,
-        clock_hz=75_000_000,
+        clock_hz=25_000_000,
         baud=3_000_000,
         clock=Pin("K23"),
         rx=Pin("R26", attributes=_UP),
@@ -116,7 +119,7 @@ _ALL = (
             Pin("P21", inverted=True),  # red
         ),
         high=(),
-        config=BuildConfig(qty_bits=32, own_orders=16),
+        config=SMALL,
         loader="ecpix5",
         usb="0403:6010",
     ),

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -105,14 +105,15 @@ class Bank(wiring.Component):
 
         written = Signal(len(self._held))  # since reset: what is in the copy counts
         with m.If(bus.r_en):
-            m.d.sync += [told.eq(0), from_copy.eq(0), from_frozen.eq(0)]
-            for number, register in enumerate(self._held):
-                with m.If(bus.addr == first[register.name]):
-                    m.d.sync += [
-                        from_copy.eq(1),
-                        seen.eq(written[number]),
-                        freezes.eq(register.bits > 32),
-                    ]
+            asked = Cat(bus.addr == first[register.name] for register in self._held)
+            wide = Const(sum((r.bits > 32) << at for at, r in enumerate(self._held)))
+            m.d.sync += [
+                told.eq(0),
+                from_frozen.eq(0),
+                from_copy.eq(asked.any()),
+                seen.eq((asked & written).any()),
+                freezes.eq((asked & wide).any()),
+            ]
             for register in self._shown:
                 value, at = self.shown[register.name], first[register.name]
                 with m.If(bus.addr == at):

@@ -87,15 +87,19 @@ class Latency(wiring.Component):
         m = Module()
         m.submodules.latency = latency = Histogram()
         m.submodules.span = span = Histogram()
-        span_bits = Signal(range(BINS))
+        # Which bins, and a clock later one more in each.
+        span_bits, add = Signal(range(BINS)), Signal()
         for bit in range(64):
             with m.If(self.span[bit]):
                 m.d.comb += span_bits.eq(min(bit + 1, BINS - 1))
-        m.d.comb += [
+        m.d.sync += [
             latency.bin.eq(Mux(self.latency >= BINS, BINS - 1, self.latency)),
             span.bin.eq(span_bits),
-            latency.add.eq(self.add),
-            span.add.eq(self.add),
+            add.eq(self.add),
+        ]
+        m.d.comb += [
+            latency.add.eq(add),
+            span.add.eq(add),
             latency.index.eq(self.index),
             span.index.eq(self.index),
             self.latency_count.eq(latency.count),

@@ -73,7 +73,7 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         "copy_survives_reset",
         "what was written before a reset is read back after it",
         BANK,
-        "seen.eq(written[number])",
+        "seen.eq((asked & written).any())",
         "seen.eq(1)",
         "tests/unit/test_registers.py::test_nothing_is_read_back_from_before_a_reset",
     ),

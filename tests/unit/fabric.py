@@ -4,7 +4,7 @@
 import numpy as np
 
 from hdl.config import BuildConfig
-from hdl.pipeline import DECISION_LATENCY
+from hdl.pipeline import decision_latency
 from host.contract.records import IN_DTYPE, InFlag, InKind
 from host.contract.registers import COUNTERS
 from sim.board import Board
@@ -78,5 +78,5 @@ def assert_equal(board: Board, config: BuildConfig, settings, records):
     assert board.protocol_errors == 0
     measured = latency(actual)
     if measured.decisions:
-        assert measured.minimum == measured.maximum == DECISION_LATENCY
+        assert measured.minimum == measured.maximum == decision_latency(config)
     return actual

@@ -146,6 +146,7 @@ def test_latency_statistics_and_histograms_hold_every_decision():
             ctx.set(dut.span, span)
             await ctx.tick()
         ctx.set(dut.add, 0)
+        await ctx.tick()
         latencies = [latency for latency, _ in samples]
         assert ctx.get(dut.least) == min(latencies)
         assert ctx.get(dut.greatest) == max(latencies)
