@@ -248,7 +248,7 @@ class Pipeline(wiring.Component):
 
         for counting in (feeds, admission, decoder, book, strategy, gate):
             for name, _ in counting.counts.shape():
-                m.d.comb += counters.pulses[name].eq(counting.counts[name])
+                m.d.sync += counters.pulses[name].eq(counting.counts[name])
         for name, _ in counters.values.shape():
             m.d.comb += shown[name].eq(counters.values[name])
 

@@ -4,6 +4,7 @@
 
 As `scripts/place_book.py` does for the book: ``xc7`` is an estimate of cells by Yosys alone,
 ``ecp5`` places gate and losses on an ECP5-85F of speed grade 6, with ``--route`` routes them.
+``--build spaced=1 qty_bits=32 own_orders=16`` is the gate of the small boards.
 """
 
 import argparse
@@ -80,6 +81,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=("ecp5", "xc7"))
     parser.add_argument("--symbols", type=int, nargs="+", default=[16])
+    parser.add_argument("--build", nargs="+", default=[], help="other sizes, such as qty_bits=32")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--route", action="store_true", help="route as well: ten minutes more")
     options = parser.parse_args()
@@ -88,9 +90,12 @@ def main() -> int:
         "xc7": ("synth_xilinx -top top -noiopad", KINDS),
     }[options.part]
     for symbols in options.symbols:
-        work = ROOT / "build" / "place" / f"{options.part}_gate_{symbols}"
+        sizes_of = {name: int(value) for name, value in (each.split("=") for each in options.build)}
+        config = BuildConfig(symbols=symbols, **sizes_of)
+        name = "_".join([options.part, "gate", str(symbols), *sorted(options.build)])
+        work = ROOT / "build" / "place" / name
         work.mkdir(parents=True, exist_ok=True)
-        sizes = synthesise(work, netlist(Harness(BuildConfig(symbols=symbols))), synth, kinds)
+        sizes = synthesise(work, netlist(Harness(config)), synth, kinds)
         print(f"{symbols}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()), flush=True)
         (work / "pins.lpf").write_text(PINS, encoding="utf-8")
         for seed in options.seeds if options.part == "ecp5" else ():

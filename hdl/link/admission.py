@@ -77,10 +77,15 @@ class Admission(wiring.Component):
         marked, resetting = Signal(symbols), Signal()
         at, asks = Signal(range(symbols)), Signal()
         here, moves, moved, ended = Signal(), Signal(), Signal(), Signal()
-        rest, free = Signal(range(IN_FLIGHT + 1)), Signal()  # clocks until the next record
+        # Clocks until the next record, and whether there are none left.
+        rest, free = Signal(range(IN_FLIGHT + 1)), Signal(init=1)
         if self.config.spaced:
-            m.d.sync += rest.eq(Mux(self.o.valid, IN_FLIGHT, rest - (rest != 0)))
-        m.d.comb += free.eq(rest == 0)
+            m.d.sync += [
+                rest.eq(Mux(self.o.valid, IN_FLIGHT, rest - (rest != 0))),
+                free.eq(~self.o.valid & (rest <= 1)),
+            ]
+        else:
+            m.d.comb += free.eq(1)
         taken, holds, waits, late = Signal(), Signal(), Signal(), Signal.like(self.i.p)
         m.d.comb += [
             here.eq(marked.bit_select(at, 1)),

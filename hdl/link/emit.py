@@ -187,11 +187,17 @@ class Emit(wiring.Component):
         )
         done = Signal()
         told = Cat(view.refill.any(), view.report[:2], view.report[2].replicate(pages))
+        # What the heads want; in a spaced build from a register, a clock after they came.
+        found = Cat(decision.wanted, decision.alert.any(), Mux(decision.has_view, told, 0))
+        here = Signal()
+        if self.config.spaced:
+            m.d.sync += [wanted.eq(found), here.eq(decisions.r_rdy & ~done)]
+        else:
+            m.d.comb += [wanted.eq(found), here.eq(decisions.r_rdy)]
         m.d.comb += [
-            wanted.eq(Cat(decision.wanted, decision.alert.any(), Mux(decision.has_view, told, 0))),
             left.eq(wanted & ~sent),
             after.eq(left & (left - 1)),
-            self.o.valid.eq(decisions.r_rdy & left.any()),
+            self.o.valid.eq(here & left.any()),
         ]
         if pages:
             self._page(m, page, heads["vectors"], left[-pages:])
@@ -201,7 +207,7 @@ class Emit(wiring.Component):
             with m.If(left[at]):
                 m.d.comb += self.o.p.eq(drafts[ORDER[at]].as_value())
         m.d.comb += [
-            done.eq(decisions.r_rdy & ~after.any() & (self.o.ready | ~left.any())),
+            done.eq(here & ~after.any() & (self.o.ready | ~left.any())),
             decisions.r_en.eq(done),
             views.r_en.eq(done & decision.has_view),
         ]

@@ -91,6 +91,7 @@ def one_at_a_time() -> Module:
     m.d.comb += [
         Assert(~out.valid | (since == IN_FLIGHT), "NO RECORD WHILE ANOTHER IS UNDER WAY"),
         Assert(inside["rest"] == IN_FLIGHT - since),
+        Assert(inside["free"] == (since == IN_FLIGHT)),
         Assert(~inside["waits"]),
         Assert(~inside["ended"] | (since == 0)),
         Assert(~out.valid | admission.own | (admission.i.valid & admission.i.ready)),
