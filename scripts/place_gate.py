@@ -90,7 +90,8 @@ def main() -> int:
         "xc7": ("synth_xilinx -top top -noiopad", KINDS),
     }[options.part]
     for symbols in options.symbols:
-        sizes_of = {name: int(value) for name, value in (each.split("=") for each in options.build)}
+        pairs = (each.split("=") for each in options.build)
+        sizes_of: dict[str, Any] = {name: int(value) for name, value in pairs}
         config = BuildConfig(symbols=symbols, **sizes_of)
         name = "_".join([options.part, "gate", str(symbols), *sorted(options.build)])
         work = ROOT / "build" / "place" / name

@@ -133,13 +133,13 @@ class Bank(wiring.Component):
         with m.If(bus.w_en):
             for number, register in enumerate(self._held):
                 value, at = self.held[register.name], first[register.name]
-                wide = register.bits > 32
-                with m.If(bus.addr == at + wide):
+                late = int(register.bits > 32)  # it takes effect with the word behind
+                with m.If(bus.addr == at + late):
                     m.d.sync += [
-                        value.eq(Cat(low, bus.w_data) if wide else bus.w_data),
+                        value.eq(Cat(low, bus.w_data) if late else bus.w_data),
                         written[number].eq(1),
                     ]
-                if wide:
+                if late:
                     with m.If(bus.addr == at):
                         m.d.sync += low.eq(bus.w_data)
             for register in self._strobes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is on the small boards, behind its serial pins, decides as a build that takes a record a clock."""
+"""What is on the small boards, behind its serial pins, decides as a whole build does."""
 
 import gzip
 from collections import Counter
@@ -47,7 +47,7 @@ def decisions(run):
 
 @pytest.mark.slow
 def test_the_build_of_the_small_boards_decides_as_a_whole_one_does(tmp_path):
-    assert (UartBoard.CLOCK_HZ, UartBoard.BAUD) == (BOARD.clock_hz, BOARD.baud)
+    assert (BOARD.clock_hz, BOARD.baud) == (UartBoard.CLOCK_HZ, UartBoard.BAUD)
     there = replayed(UartLink(serial=SerialWire(UartBoard(SMALL))), tmp_path)
     here = replayed(SimLink(Board(WHOLE)), tmp_path)
     comparison = compare(here.out, there.out)
