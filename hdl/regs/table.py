@@ -86,12 +86,6 @@ TABLE: tuple[Register, ...] = (
     Register("build_levels", 32, Access.RO, "levels a side of this build"),
     Register("build_qty_bits", 32, Access.RO, "width of a quantity of this build, bits"),
     Register(
-        "build_parts",
-        32,
-        Access.RO,
-        "parts of this build: bit 0 feature vectors, bit 1 records one at a time",
-    ),
-    Register(
         "status",
         32,
         Access.RO,
@@ -142,6 +136,12 @@ TABLE: tuple[Register, ...] = (
     *MODEL_REGISTERS,
     *feed.REGISTERS,
     *itch.REGISTERS,
+    Register(
+        "build_parts",
+        32,
+        Access.RO,
+        "parts of this build: bit 0 feature vectors, bit 1 records one at a time",
+    ),
 )
 
 

@@ -18,7 +18,7 @@ class Register(NamedTuple):
 
 ID = 0x54474154
 VERSION = 0x00010000
-CONFIG_HASH = 0x7D1062D1
+CONFIG_HASH = 0x2DEE40E6
 #: Sizes of the default build.
 DEFAULT_SYMBOLS = 16
 DEFAULT_LEVELS = 32
@@ -140,544 +140,544 @@ REGISTERS: dict[str, Register] = {
     "build_levels": Register(4, 32, 1, True, False),
     # width of a quantity of this build, bits
     "build_qty_bits": Register(5, 32, 1, True, False),
-    # parts of this build: bit 0 feature vectors, bit 1 records one at a time
-    "build_parts": Register(6, 32, 1, True, False),
     # bit 0: memories are swept, input is taken; bit 1: a symbol is being reset, input waits
-    "status": Register(7, 32, 1, True, False),
+    "status": Register(6, 32, 1, True, False),
     # bit 0: soft reset, everything returns to the reset state
-    "control": Register(8, 32, 1, False, True),
+    "control": Register(7, 32, 1, False, True),
     # at each book event emit: bit 0 a view, bit 1 the trades, bit 2 the features
-    "report": Register(9, 3, 1, True, True),
+    "report": Register(8, 3, 1, True, True),
     # N: levels of a side a decision rests on; above 10 acts as 10
-    "levels_n": Register(10, 4, 1, True, True),
+    "levels_n": Register(9, 4, 1, True, True),
     # imbalance ratio, numerator
-    "ratio_num": Register(11, 16, 1, True, True),
+    "ratio_num": Register(10, 16, 1, True, True),
     # imbalance ratio, denominator
-    "ratio_den": Register(12, 16, 1, True, True),
+    "ratio_den": Register(11, 16, 1, True, True),
     # imbalance rule: bit 0 may buy, bit 1 may sell
-    "rule_enable": Register(13, 2, 1, True, True),
+    "rule_enable": Register(12, 2, 1, True, True),
     # quantity of an order, lots
-    "order_qty": Register(14, 64, 1, True, True),
+    "order_qty": Register(13, 64, 1, True, True),
     # a side with fewer levels asks for a refill
-    "refill_level": Register(16, 7, 1, True, True),
+    "refill_level": Register(15, 7, 1, True, True),
     # book events of a symbol between two requests
-    "refill_retry": Register(17, 8, 1, True, True),
+    "refill_retry": Register(16, 8, 1, True, True),
     # oldest event that may be acted on, microseconds
-    "stale_us": Register(18, 32, 1, True, True),
+    "stale_us": Register(17, 32, 1, True, True),
     # w: trade volumes are of 8 buckets of 2^w microseconds
-    "trade_window": Register(19, 5, 1, True, True),
+    "trade_window": Register(18, 5, 1, True, True),
     # 0 HALTED, 1 REDUCE_ONLY, 2 ACTIVE
-    "mode": Register(20, 2, 1, True, True),
+    "mode": Register(19, 2, 1, True, True),
     # stream time per message, microseconds; 0 refuses
-    "rate_interval_us": Register(21, 32, 1, True, True),
+    "rate_interval_us": Register(20, 32, 1, True, True),
     # stream time that may be used ahead, microseconds
-    "rate_burst_us": Register(22, 32, 1, True, True),
+    "rate_burst_us": Register(21, 32, 1, True, True),
     # w: windows of quantity and notional are of 2 buckets of 2^w microseconds
-    "risk_window": Register(23, 5, 1, True, True),
+    "risk_window": Register(22, 5, 1, True, True),
     # gross value over all symbols
-    "max_gross": Register(24, 64, 1, True, True),
+    "max_gross": Register(23, 64, 1, True, True),
     # net value over all symbols, either way
-    "max_net": Register(26, 64, 1, True, True),
+    "max_net": Register(25, 64, 1, True, True),
     # open orders of all symbols
-    "max_open_orders": Register(28, 16, 1, True, True),
+    "max_open_orders": Register(27, 16, 1, True, True),
     # oldest credit that may be spent, microseconds
-    "credit_age_us": Register(29, 32, 1, True, True),
+    "credit_age_us": Register(28, 32, 1, True, True),
     # losing round trips one after the other
-    "max_losses": Register(30, 8, 1, True, True),
+    "max_losses": Register(29, 8, 1, True, True),
     # loss of the day, profit units
-    "max_day_loss": Register(31, 64, 1, True, True),
+    "max_day_loss": Register(30, 64, 1, True, True),
     # loss in the loss window, profit units
-    "max_window_loss": Register(33, 64, 1, True, True),
+    "max_window_loss": Register(32, 64, 1, True, True),
     # fall from the day's best, profit units
-    "max_drawdown": Register(35, 64, 1, True, True),
+    "max_drawdown": Register(34, 64, 1, True, True),
     # w: the loss window is of 4 buckets of 2^w microseconds
-    "loss_window": Register(37, 6, 1, True, True),
+    "loss_window": Register(36, 6, 1, True, True),
     # loss limits that kill; bit 0: day, 1: window, 2: drawdown
-    "loss_kill": Register(38, 3, 1, True, True),
+    "loss_kill": Register(37, 3, 1, True, True),
     # device time of a cycle, 2^-32 microseconds
-    "clock_step": Register(39, 32, 1, True, True),
+    "clock_step": Register(38, 32, 1, True, True),
     # stream time may part so far from device time, microseconds
-    "clock_drift_us": Register(40, 32, 1, True, True),
+    "clock_drift_us": Register(39, 32, 1, True, True),
     # cycles without a heartbeat until only exits pass; 0: never
-    "watchdog_late_cycles": Register(41, 32, 1, True, True),
+    "watchdog_late_cycles": Register(40, 32, 1, True, True),
     # cycles without a heartbeat until the kill latch; 0: never
-    "watchdog_dead_cycles": Register(42, 32, 1, True, True),
+    "watchdog_dead_cycles": Register(41, 32, 1, True, True),
     # any value: the kill latch is set
-    "kill": Register(43, 32, 1, False, True),
+    "kill": Register(42, 32, 1, False, True),
     # 0x0DD50001, then 0x0DD50002, in mode HALTED: kill latch cleared
-    "rearm": Register(44, 32, 1, False, True),
+    "rearm": Register(43, 32, 1, False, True),
     # `KillCause` bits of the kill latch, 0: not set
-    "kill_causes": Register(45, 4, 1, True, False),
+    "kill_causes": Register(44, 4, 1, True, False),
     # shadow: the symbol may be traded
-    "limit_permit": Register(46, 1, 1, True, True),
+    "limit_permit": Register(45, 1, 1, True, True),
     # shadow: the symbol's `Mode`
-    "limit_mode": Register(47, 2, 1, True, True),
+    "limit_mode": Register(46, 2, 1, True, True),
     # shadow: bit n: `Reason` n is not judged, where it may be waived
-    "limit_waive": Register(48, 64, 1, True, True),
+    "limit_waive": Register(47, 64, 1, True, True),
     # shadow: strategies that may trade the symbol, a bit each
-    "limit_strategies": Register(50, 8, 1, True, True),
+    "limit_strategies": Register(49, 8, 1, True, True),
     # shadow: quantity of an order
-    "limit_max_qty": Register(51, 64, 1, True, True),
+    "limit_max_qty": Register(50, 64, 1, True, True),
     # shadow: least quantity of an order
-    "limit_min_qty": Register(53, 64, 1, True, True),
+    "limit_min_qty": Register(52, 64, 1, True, True),
     # shadow: quantity step: greatest power of 2 in it, less 1
-    "limit_qty_mask": Register(55, 64, 1, True, True),
+    "limit_qty_mask": Register(54, 64, 1, True, True),
     # shadow: quantity step: inverse of its odd part modulo 2^Q
-    "limit_qty_inverse": Register(57, 64, 1, True, True),
+    "limit_qty_inverse": Register(56, 64, 1, True, True),
     # shadow: quantity step: greatest product of a multiple
-    "limit_qty_bound": Register(59, 64, 1, True, True),
+    "limit_qty_bound": Register(58, 64, 1, True, True),
     # shadow: price x quantity of an order
-    "limit_max_notional": Register(61, 64, 1, True, True),
+    "limit_max_notional": Register(60, 64, 1, True, True),
     # shadow: distance of a price from the mid
-    "limit_collar_ticks": Register(63, 32, 1, True, True),
+    "limit_collar_ticks": Register(62, 32, 1, True, True),
     # shadow: distance of a price from the mid, parts per million of it
-    "limit_collar_ppm": Register(64, 20, 1, True, True),
+    "limit_collar_ppm": Register(63, 20, 1, True, True),
     # shadow: distance of a price from the last trade
-    "limit_last_ticks": Register(65, 32, 1, True, True),
+    "limit_last_ticks": Register(64, 32, 1, True, True),
     # shadow: distance of a price from the last trade, parts per million of it
-    "limit_last_ppm": Register(66, 20, 1, True, True),
+    "limit_last_ppm": Register(65, 20, 1, True, True),
     # shadow: least price
-    "limit_min_price": Register(67, 32, 1, True, True),
+    "limit_min_price": Register(66, 32, 1, True, True),
     # shadow: greatest price
-    "limit_max_price": Register(68, 32, 1, True, True),
+    "limit_max_price": Register(67, 32, 1, True, True),
     # shadow: price step: greatest power of 2 in it, less 1
-    "limit_tick_mask": Register(69, 32, 1, True, True),
+    "limit_tick_mask": Register(68, 32, 1, True, True),
     # shadow: price step: inverse of its odd part modulo 2^32
-    "limit_tick_inverse": Register(70, 32, 1, True, True),
+    "limit_tick_inverse": Register(69, 32, 1, True, True),
     # shadow: price step: greatest product of a multiple
-    "limit_tick_bound": Register(71, 32, 1, True, True),
+    "limit_tick_bound": Register(70, 32, 1, True, True),
     # shadow: time in which an order may not come again
-    "limit_duplicate_us": Register(72, 32, 1, True, True),
+    "limit_duplicate_us": Register(71, 32, 1, True, True),
     # shadow: stream time per message of the symbol; 0 refuses
-    "limit_interval_us": Register(73, 32, 1, True, True),
+    "limit_interval_us": Register(72, 32, 1, True, True),
     # shadow: stream time of the symbol that may be used ahead
-    "limit_burst_us": Register(74, 32, 1, True, True),
+    "limit_burst_us": Register(73, 32, 1, True, True),
     # shadow: quantity of orders in the window
-    "limit_window_qty": Register(75, 64, 1, True, True),
+    "limit_window_qty": Register(74, 64, 1, True, True),
     # shadow: notional of orders in the window
-    "limit_window_notional": Register(77, 64, 1, True, True),
+    "limit_window_notional": Register(76, 64, 1, True, True),
     # shadow: distance of a price from the first of its drift window
-    "limit_drift_ticks": Register(79, 32, 1, True, True),
+    "limit_drift_ticks": Register(78, 32, 1, True, True),
     # shadow: length of the drift window
-    "limit_drift_us": Register(80, 32, 1, True, True),
+    "limit_drift_us": Register(79, 32, 1, True, True),
     # shadow: orders until the throttle must be re-armed
-    "limit_max_repeats": Register(81, 16, 1, True, True),
+    "limit_max_repeats": Register(80, 16, 1, True, True),
     # shadow: orders that need no fill
-    "limit_trade_grace": Register(82, 32, 1, True, True),
+    "limit_trade_grace": Register(81, 32, 1, True, True),
     # shadow: orders that each fill allows
-    "limit_trade_ratio": Register(83, 16, 1, True, True),
+    "limit_trade_ratio": Register(82, 16, 1, True, True),
     # shadow: worst-case position on a side
-    "limit_max_position": Register(84, 64, 1, True, True),
+    "limit_max_position": Register(83, 64, 1, True, True),
     # shadow: open orders
-    "limit_max_open": Register(86, 8, 1, True, True),
+    "limit_max_open": Register(85, 8, 1, True, True),
     # shadow: position that may differ from the exchange's
-    "limit_tolerance": Register(87, 64, 1, True, True),
+    "limit_tolerance": Register(86, 64, 1, True, True),
     # shadow: best ask less best bid
-    "limit_max_spread": Register(89, 32, 1, True, True),
+    "limit_max_spread": Register(88, 32, 1, True, True),
     # shadow: move of the mid that pauses
-    "limit_pause_ticks": Register(90, 32, 1, True, True),
+    "limit_pause_ticks": Register(89, 32, 1, True, True),
     # shadow: time in which it has to move so far
-    "limit_pause_window_us": Register(91, 32, 1, True, True),
+    "limit_pause_window_us": Register(90, 32, 1, True, True),
     # shadow: length of the pause
-    "limit_pause_us": Register(92, 32, 1, True, True),
+    "limit_pause_us": Register(91, 32, 1, True, True),
     # shadow: value of a lot for gross, net and credit
-    "limit_lot_value": Register(93, 32, 1, True, True),
+    "limit_lot_value": Register(92, 32, 1, True, True),
     # shadow: profit of a lot over a tick
-    "limit_tick_value": Register(94, 16, 1, True, True),
+    "limit_tick_value": Register(93, 16, 1, True, True),
     # symbol number: its limits become the shadow, all at once
-    "limit_commit": Register(95, 32, 1, False, True),
+    "limit_commit": Register(94, 32, 1, False, True),
     # limit commits since reset
-    "limits_version": Register(96, 32, 1, True, False),
+    "limits_version": Register(95, 32, 1, True, False),
     # symbol whose committed limits `limit_in_force` names
-    "limit_select": Register(97, 8, 1, True, True),
+    "limit_select": Register(96, 8, 1, True, True),
     # checksum, and in the upper half number, of its commit
-    "limit_in_force": Register(98, 32, 1, True, False),
+    "limit_in_force": Register(97, 32, 1, True, False),
     # symbol number: its book and trades are forgotten
-    "symbol_reset": Register(99, 32, 1, False, True),
+    "symbol_reset": Register(98, 32, 1, False, True),
     # clock cycles since reset
-    "cycle": Register(100, 64, 1, True, False),
+    "cycle": Register(99, 64, 1, True, False),
     # shadow: 1: these settings rule; 0: registers rule_enable, ratio_* and order_qty do
-    "strategy_active": Register(102, 1, 1, True, True),
+    "strategy_active": Register(101, 1, 1, True, True),
     # shadow: k of flows: about 2^k events back, at most 8
-    "strategy_flow_decay": Register(103, 4, 1, True, True),
+    "strategy_flow_decay": Register(102, 4, 1, True, True),
     # shadow: k of averages, at most 8
-    "strategy_average_decay": Register(104, 4, 1, True, True),
+    "strategy_average_decay": Register(103, 4, 1, True, True),
     # shadow: bars of 2^this microseconds
-    "strategy_bar_log2_us": Register(105, 6, 1, True, True),
+    "strategy_bar_log2_us": Register(104, 6, 1, True, True),
     # shadow: which micro-price table is read
-    "strategy_micro_bank": Register(106, 1, 1, True, True),
+    "strategy_micro_bank": Register(105, 1, 1, True, True),
     # shadow: entries: bit 0 may buy, bit 1 may sell
-    "strategy_sides": Register(107, 2, 1, True, True),
+    "strategy_sides": Register(106, 2, 1, True, True),
     # shadow: 0 any rule, 1 all rules, 2 weights over weight_least, 3 none
-    "strategy_combine": Register(108, 2, 1, True, True),
+    "strategy_combine": Register(107, 2, 1, True, True),
     # shadow: least sum of weights
-    "strategy_weight_least": Register(109, 9, 1, True, True),
+    "strategy_weight_least": Register(108, 9, 1, True, True),
     # shadow: 6 bits a rule: imbalance, VWAP, flow, wall, model
-    "strategy_weights": Register(110, 30, 1, True, True),
+    "strategy_weights": Register(109, 30, 1, True, True),
     # shadow: depth imbalance: bit 0 may buy, bit 1 may sell
-    "strategy_imbalance_sides": Register(111, 2, 1, True, True),
+    "strategy_imbalance_sides": Register(110, 2, 1, True, True),
     # shadow: its ratio, numerator
-    "strategy_imbalance_num": Register(112, 16, 1, True, True),
+    "strategy_imbalance_num": Register(111, 16, 1, True, True),
     # shadow: its ratio, denominator
-    "strategy_imbalance_den": Register(113, 16, 1, True, True),
+    "strategy_imbalance_den": Register(112, 16, 1, True, True),
     # shadow: VWAP reversion: bit 0 may buy, bit 1 may sell
-    "strategy_vwap_sides": Register(114, 2, 1, True, True),
+    "strategy_vwap_sides": Register(113, 2, 1, True, True),
     # shadow: its distance from the mid, half ticks
-    "strategy_vwap_half_ticks": Register(115, 16, 1, True, True),
+    "strategy_vwap_half_ticks": Register(114, 16, 1, True, True),
     # shadow: flow momentum: bit 0 may buy, bit 1 may sell
-    "strategy_flow_sides": Register(116, 2, 1, True, True),
+    "strategy_flow_sides": Register(115, 2, 1, True, True),
     # shadow: its ratio of trade volumes, numerator
-    "strategy_flow_num": Register(117, 16, 1, True, True),
+    "strategy_flow_num": Register(116, 16, 1, True, True),
     # shadow: its ratio of trade volumes, denominator
-    "strategy_flow_den": Register(118, 16, 1, True, True),
+    "strategy_flow_den": Register(117, 16, 1, True, True),
     # shadow: its least leaky order flow, lots
-    "strategy_flow_lots": Register(119, 64, 1, True, True),
+    "strategy_flow_lots": Register(118, 64, 1, True, True),
     # shadow: walls: bit 0 may buy, bit 1 may sell
-    "strategy_wall_sides": Register(121, 2, 1, True, True),
+    "strategy_wall_sides": Register(120, 2, 1, True, True),
     # shadow: 0 trades away from a wall, 1 through it
-    "strategy_wall_invert": Register(122, 1, 1, True, True),
+    "strategy_wall_invert": Register(121, 1, 1, True, True),
     # shadow: least share of a wall in its side's sum, numerator
-    "strategy_wall_num": Register(123, 8, 1, True, True),
+    "strategy_wall_num": Register(122, 8, 1, True, True),
     # shadow: least share of a wall in its side's sum, denominator
-    "strategy_wall_den": Register(124, 8, 1, True, True),
+    "strategy_wall_den": Register(123, 8, 1, True, True),
     # shadow: greatest distance of a wall from the best price, ticks
-    "strategy_wall_ticks": Register(125, 16, 1, True, True),
+    "strategy_wall_ticks": Register(124, 16, 1, True, True),
     # shadow: 0 off, 1 a rule, 2 and 3 a filter of the others
-    "strategy_model_mode": Register(126, 2, 1, True, True),
+    "strategy_model_mode": Register(125, 2, 1, True, True),
     # shadow: model: bit 0 may buy, bit 1 may sell
-    "strategy_model_sides": Register(127, 2, 1, True, True),
+    "strategy_model_sides": Register(126, 2, 1, True, True),
     # shadow: least score for a buy, its negative the greatest for a sell, Q15.16
-    "strategy_model_least": Register(128, 31, 1, True, True),
+    "strategy_model_least": Register(127, 31, 1, True, True),
     # shadow: bit 0 spread, 1 edge, 2 cancels, 3 volatility, 4 liquidity, 5 pause, 6 flat
-    "strategy_filters": Register(129, 7, 1, True, True),
+    "strategy_filters": Register(128, 7, 1, True, True),
     # shadow: greatest spread, ticks
-    "strategy_spread_ticks": Register(130, 32, 1, True, True),
+    "strategy_spread_ticks": Register(129, 32, 1, True, True),
     # shadow: expected gain if right, 1/16 tick
-    "strategy_edge_ticks": Register(131, 16, 1, True, True),
+    "strategy_edge_ticks": Register(130, 16, 1, True, True),
     # shadow: probability where no model says one, 1/256
-    "strategy_edge_probability": Register(132, 8, 1, True, True),
+    "strategy_edge_probability": Register(131, 8, 1, True, True),
     # shadow: fees and slippage, 1/16 tick
-    "strategy_edge_cost": Register(133, 16, 1, True, True),
+    "strategy_edge_cost": Register(132, 16, 1, True, True),
     # shadow: greatest share of cancels in what left the touch, 1/256
-    "strategy_cancel_share": Register(134, 8, 1, True, True),
+    "strategy_cancel_share": Register(133, 8, 1, True, True),
     # shadow: 0 true range of bars, 1 mean change of the mid
-    "strategy_volatility_source": Register(135, 1, 1, True, True),
+    "strategy_volatility_source": Register(134, 1, 1, True, True),
     # shadow: from here on volatility is high, half ticks/256
-    "strategy_volatility_high": Register(136, 32, 1, True, True),
+    "strategy_volatility_high": Register(135, 32, 1, True, True),
     # shadow: from here on it is extreme, half ticks/256
-    "strategy_volatility_extreme": Register(137, 32, 1, True, True),
+    "strategy_volatility_extreme": Register(136, 32, 1, True, True),
     # shadow: least sum of N on each side, lots
-    "strategy_liquidity_lots": Register(138, 64, 1, True, True),
+    "strategy_liquidity_lots": Register(137, 64, 1, True, True),
     # shadow: stream time after an order without an entry, microseconds
-    "strategy_pause_us": Register(140, 32, 1, True, True),
+    "strategy_pause_us": Register(139, 32, 1, True, True),
     # shadow: 0: size is qty_most; 1: from qty_least to it by score
-    "strategy_size_scaled": Register(141, 1, 1, True, True),
+    "strategy_size_scaled": Register(140, 1, 1, True, True),
     # shadow: smallest order, lots
-    "strategy_qty_least": Register(142, 64, 1, True, True),
+    "strategy_qty_least": Register(141, 64, 1, True, True),
     # shadow: largest order, lots
-    "strategy_qty_most": Register(144, 64, 1, True, True),
+    "strategy_qty_most": Register(143, 64, 1, True, True),
     # shadow: score over model_least for each quarter of the size, Q15.16
-    "strategy_score_step": Register(146, 32, 1, True, True),
+    "strategy_score_step": Register(145, 32, 1, True, True),
     # shadow: size is divided by 2^this in high volatility
-    "strategy_high_shift": Register(147, 3, 1, True, True),
+    "strategy_high_shift": Register(146, 3, 1, True, True),
     # shadow: byte order of entries
-    "strategy_entry_order": Register(148, 8, 1, True, True),
+    "strategy_entry_order": Register(147, 8, 1, True, True),
     # shadow: protection of an entry's price, ticks
-    "strategy_entry_protect": Register(149, 16, 1, True, True),
+    "strategy_entry_protect": Register(148, 16, 1, True, True),
     # shadow: byte order of exits
-    "strategy_exit_order": Register(150, 8, 1, True, True),
+    "strategy_exit_order": Register(149, 8, 1, True, True),
     # shadow: protection of an exit's price, ticks
-    "strategy_exit_protect": Register(151, 16, 1, True, True),
+    "strategy_exit_protect": Register(150, 16, 1, True, True),
     # shadow: bit 0 stop, 1 take profit, 2 trailing, 3 time, 4 liquidity
-    "strategy_exits": Register(152, 5, 1, True, True),
+    "strategy_exits": Register(151, 5, 1, True, True),
     # shadow: hard stop, ticks, where stop_ranges is 0
-    "strategy_stop_ticks": Register(153, 24, 1, True, True),
+    "strategy_stop_ticks": Register(152, 24, 1, True, True),
     # shadow: hard stop, 1/16 of the average true range
-    "strategy_stop_ranges": Register(154, 8, 1, True, True),
+    "strategy_stop_ranges": Register(153, 8, 1, True, True),
     # shadow: take profit, ticks
-    "strategy_take_ticks": Register(155, 24, 1, True, True),
+    "strategy_take_ticks": Register(154, 24, 1, True, True),
     # shadow: gain from which the trailing stop is armed, ticks
-    "strategy_trail_ticks": Register(156, 24, 1, True, True),
+    "strategy_trail_ticks": Register(155, 24, 1, True, True),
     # shadow: share of the best gain it locks, 1/8; above 8 acts as 8
-    "strategy_trail_eighths": Register(157, 4, 1, True, True),
+    "strategy_trail_eighths": Register(156, 4, 1, True, True),
     # shadow: time stop, microseconds of stream time
-    "strategy_time_us": Register(158, 40, 1, True, True),
+    "strategy_time_us": Register(157, 40, 1, True, True),
     # shadow: liquidity exit: least sum of N on the side that would be taken, lots
-    "strategy_exit_lots": Register(160, 64, 1, True, True),
+    "strategy_exit_lots": Register(159, 64, 1, True, True),
     # shadow: stream time after an exit without a report before the next
-    "strategy_exit_retry_us": Register(162, 32, 1, True, True),
+    "strategy_exit_retry_us": Register(161, 32, 1, True, True),
     # shadow: 1: leave the position, enter nothing
-    "strategy_flatten": Register(163, 1, 1, True, True),
+    "strategy_flatten": Register(162, 1, 1, True, True),
     # symbol number: its strategy settings become the shadow, all at once
-    "strategy_commit": Register(164, 32, 1, False, True),
+    "strategy_commit": Register(163, 32, 1, False, True),
     # strategy commits since reset
-    "strategy_version": Register(165, 32, 1, True, False),
+    "strategy_version": Register(164, 32, 1, True, False),
     # symbol x 256 + bank x 128 + entry of a micro-price table
-    "micro_address": Register(166, 16, 1, True, True),
+    "micro_address": Register(165, 16, 1, True, True),
     # entry at micro_address, signed ticks in Q9.8
-    "micro_entry": Register(167, 18, 1, False, True),
+    "micro_entry": Register(166, 18, 1, False, True),
     # count: records accepted
-    "records_in": Register(168, 32, 1, True, False),
+    "records_in": Register(167, 32, 1, True, False),
     # count: records of an unknown kind
-    "malformed_kind": Register(169, 32, 1, True, False),
+    "malformed_kind": Register(168, 32, 1, True, False),
     # count: records of a symbol this build does not have
-    "malformed_symbol": Register(170, 32, 1, True, False),
+    "malformed_symbol": Register(169, 32, 1, True, False),
     # count: records with a flag that means nothing to their kind
-    "malformed_flags": Register(171, 32, 1, True, False),
+    "malformed_flags": Register(170, 32, 1, True, False),
     # count: records with a tag where none belongs
-    "malformed_reserved": Register(172, 32, 1, True, False),
+    "malformed_reserved": Register(171, 32, 1, True, False),
     # count: records with an impossible price
-    "malformed_price": Register(173, 32, 1, True, False),
+    "malformed_price": Register(172, 32, 1, True, False),
     # count: records with an impossible quantity
-    "malformed_qty": Register(174, 32, 1, True, False),
+    "malformed_qty": Register(173, 32, 1, True, False),
     # count: updates and event ends outside an event of their symbol
-    "malformed_frame": Register(175, 32, 1, True, False),
+    "malformed_frame": Register(174, 32, 1, True, False),
     # count: events begun before the last one ended
-    "events_unclosed": Register(176, 32, 1, True, False),
+    "events_unclosed": Register(175, 32, 1, True, False),
     # count: trades
-    "trades": Register(177, 32, 1, True, False),
+    "trades": Register(176, 32, 1, True, False),
     # count: heartbeats
-    "heartbeats": Register(178, 32, 1, True, False),
+    "heartbeats": Register(177, 32, 1, True, False),
     # count: timer records
-    "timers": Register(179, 32, 1, True, False),
+    "timers": Register(178, 32, 1, True, False),
     # count: reports on own orders
-    "reports": Register(180, 32, 1, True, False),
+    "reports": Register(179, 32, 1, True, False),
     # count: symbols reset
-    "symbol_resets": Register(181, 32, 1, True, False),
+    "symbol_resets": Register(180, 32, 1, True, False),
     # count: sides cleared
-    "clears": Register(182, 32, 1, True, False),
+    "clears": Register(181, 32, 1, True, False),
     # count: snapshots of a side begun
-    "refill_begins": Register(183, 32, 1, True, False),
+    "refill_begins": Register(182, 32, 1, True, False),
     # count: snapshot levels taken
-    "refill_levels": Register(184, 32, 1, True, False),
+    "refill_levels": Register(183, 32, 1, True, False),
     # count: snapshots of a side completed
-    "refill_ends": Register(185, 32, 1, True, False),
+    "refill_ends": Register(184, 32, 1, True, False),
     # count: snapshot records for a side that is not loading
-    "refill_orphans": Register(186, 32, 1, True, False),
+    "refill_orphans": Register(185, 32, 1, True, False),
     # count: snapshots broken by an update, or with a level beyond their horizon
-    "refill_broken": Register(187, 32, 1, True, False),
+    "refill_broken": Register(186, 32, 1, True, False),
     # count: levels added
-    "level_inserts": Register(188, 32, 1, True, False),
+    "level_inserts": Register(187, 32, 1, True, False),
     # count: levels changed
-    "level_changes": Register(189, 32, 1, True, False),
+    "level_changes": Register(188, 32, 1, True, False),
     # count: levels removed
-    "level_deletes": Register(190, 32, 1, True, False),
+    "level_deletes": Register(189, 32, 1, True, False),
     # count: levels dropped from a full side, moving its horizon
-    "level_evicts": Register(191, 32, 1, True, False),
+    "level_evicts": Register(190, 32, 1, True, False),
     # count: updates at or beyond the horizon, ignored
-    "level_beyond": Register(192, 32, 1, True, False),
+    "level_beyond": Register(191, 32, 1, True, False),
     # count: deletes of a level that is not held
-    "level_absent": Register(193, 32, 1, True, False),
+    "level_absent": Register(192, 32, 1, True, False),
     # count: updates of a side that is unknown, ignored
-    "level_unknown": Register(194, 32, 1, True, False),
+    "level_unknown": Register(193, 32, 1, True, False),
     # count: book events evaluated
-    "events": Register(195, 32, 1, True, False),
+    "events": Register(194, 32, 1, True, False),
     # count: book events after which best bid and ask were valid
-    "events_bbo": Register(196, 32, 1, True, False),
+    "events_bbo": Register(195, 32, 1, True, False),
     # count: book events after which N levels of both sides were valid
-    "events_valid": Register(197, 32, 1, True, False),
+    "events_valid": Register(196, 32, 1, True, False),
     # count: refill requests emitted
-    "refill_requests": Register(198, 32, 1, True, False),
+    "refill_requests": Register(197, 32, 1, True, False),
     # count: orders a rule wanted
-    "intents": Register(199, 32, 1, True, False),
+    "intents": Register(198, 32, 1, True, False),
     # count: model images accepted
-    "model_loads": Register(200, 32, 1, True, False),
+    "model_loads": Register(199, 32, 1, True, False),
     # count: model images refused or given up
-    "model_refusals": Register(201, 32, 1, True, False),
+    "model_refusals": Register(200, 32, 1, True, False),
     # count: events that came too soon behind another to be scored
-    "model_overruns": Register(202, 32, 1, True, False),
+    "model_overruns": Register(201, 32, 1, True, False),
     # count: orders the gate accepted
-    "orders": Register(203, 32, 1, True, False),
+    "orders": Register(202, 32, 1, True, False),
     # count: orders the gate refused
-    "refusals": Register(204, 32, 1, True, False),
+    "refusals": Register(203, 32, 1, True, False),
     # count: reports that were unknown or impossible, and changed nothing
-    "report_faults": Register(205, 32, 1, True, False),
+    "report_faults": Register(204, 32, 1, True, False),
     # count: reconciliations that found a difference over the tolerance
-    "reconcile_faults": Register(206, 32, 1, True, False),
+    "reconcile_faults": Register(205, 32, 1, True, False),
     # count: times the kill latch was set
-    "kills": Register(207, 32, 1, True, False),
+    "kills": Register(206, 32, 1, True, False),
     # count: entries wanted
-    "entries": Register(208, 32, 1, True, False),
+    "entries": Register(207, 32, 1, True, False),
     # count: exits wanted
-    "exits": Register(209, 32, 1, True, False),
+    "exits": Register(208, 32, 1, True, False),
     # count: entries that a filter held back
-    "filtered": Register(210, 32, 1, True, False),
+    "filtered": Register(209, 32, 1, True, False),
     # count: positions stated by the host
-    "reconciles": Register(211, 32, 1, True, False),
+    "reconciles": Register(210, 32, 1, True, False),
     # count: frames taken by a decoder
-    "frames": Register(212, 32, 1, True, False),
+    "frames": Register(211, 32, 1, True, False),
     # count: FRAME records that break a rule or name a protocol this build has not
-    "frames_refused": Register(213, 32, 1, True, False),
+    "frames_refused": Register(212, 32, 1, True, False),
     # count: update ids of snapshots sent as records
-    "sbe_starts": Register(214, 32, 1, True, False),
+    "sbe_starts": Register(213, 32, 1, True, False),
     # count: frames the SBE decoder has finished
-    "sbe_messages": Register(215, 32, 1, True, False),
+    "sbe_messages": Register(214, 32, 1, True, False),
     # count: SBE depth diffs taken
-    "sbe_diffs": Register(216, 32, 1, True, False),
+    "sbe_diffs": Register(215, 32, 1, True, False),
     # count: SBE depth snapshots taken
-    "sbe_snapshots": Register(217, 32, 1, True, False),
+    "sbe_snapshots": Register(216, 32, 1, True, False),
     # count: SBE trades messages taken
-    "sbe_trades": Register(218, 32, 1, True, False),
+    "sbe_trades": Register(217, 32, 1, True, False),
     # count: SBE best bid and ask messages taken
-    "sbe_tickers": Register(219, 32, 1, True, False),
+    "sbe_tickers": Register(218, 32, 1, True, False),
     # count: SBE messages refused: the frame ends inside them
-    "sbe_short": Register(220, 32, 1, True, False),
+    "sbe_short": Register(219, 32, 1, True, False),
     # count: SBE messages refused: the frame goes on after them
-    "sbe_long": Register(221, 32, 1, True, False),
+    "sbe_long": Register(220, 32, 1, True, False),
     # count: SBE messages refused: the frame is damaged or cut
-    "sbe_damaged": Register(222, 32, 1, True, False),
+    "sbe_damaged": Register(221, 32, 1, True, False),
     # count: SBE messages refused: another schema id
-    "sbe_schema": Register(223, 32, 1, True, False),
+    "sbe_schema": Register(222, 32, 1, True, False),
     # count: SBE messages refused: a template the decoder does not know
-    "sbe_template": Register(224, 32, 1, True, False),
+    "sbe_template": Register(223, 32, 1, True, False),
     # count: SBE messages refused: a version older than the decoder's
-    "sbe_version": Register(225, 32, 1, True, False),
+    "sbe_version": Register(224, 32, 1, True, False),
     # count: SBE messages refused: a root or group block shorter than the schema's
-    "sbe_block": Register(226, 32, 1, True, False),
+    "sbe_block": Register(225, 32, 1, True, False),
     # count: SBE messages refused: a connection without a symbol or scale
-    "sbe_tag": Register(227, 32, 1, True, False),
+    "sbe_tag": Register(226, 32, 1, True, False),
     # count: SBE messages refused: exponents other than the symbol's
-    "sbe_exponent": Register(228, 32, 1, True, False),
+    "sbe_exponent": Register(227, 32, 1, True, False),
     # count: SBE messages refused: a negative time or id, or ids out of order
-    "sbe_root": Register(229, 32, 1, True, False),
+    "sbe_root": Register(228, 32, 1, True, False),
     # count: SBE depth diffs dropped: the symbol waits for a snapshot
-    "sbe_unsynced": Register(230, 32, 1, True, False),
+    "sbe_unsynced": Register(229, 32, 1, True, False),
     # count: SBE depth diffs and snapshots dropped: older than the book
-    "sbe_stale": Register(231, 32, 1, True, False),
+    "sbe_stale": Register(230, 32, 1, True, False),
     # count: SBE depth diffs refused: updates before them are missing
-    "sbe_gap": Register(232, 32, 1, True, False),
+    "sbe_gap": Register(231, 32, 1, True, False),
     # count: SBE messages refused: a price or quantity that is no whole tick or lot
-    "sbe_value": Register(233, 32, 1, True, False),
+    "sbe_value": Register(232, 32, 1, True, False),
     # count: levels made from SBE messages
-    "sbe_levels": Register(234, 32, 1, True, False),
+    "sbe_levels": Register(233, 32, 1, True, False),
     # count: trades left out: no whole tick or lot, no quantity, a wrong field
-    "sbe_trades_refused": Register(235, 32, 1, True, False),
+    "sbe_trades_refused": Register(234, 32, 1, True, False),
     # count: symbols marked as gap because of a refused SBE message
-    "sbe_marks": Register(236, 32, 1, True, False),
+    "sbe_marks": Register(235, 32, 1, True, False),
     # count: best bid and ask messages compared with a view of the same update id
-    "sbe_bbo_checked": Register(237, 32, 1, True, False),
+    "sbe_bbo_checked": Register(236, 32, 1, True, False),
     # count: comparisons that differed
-    "sbe_bbo_mismatch": Register(238, 32, 1, True, False),
+    "sbe_bbo_mismatch": Register(237, 32, 1, True, False),
     # count: packets with messages
-    "mold_packets": Register(239, 32, 1, True, False),
+    "mold_packets": Register(238, 32, 1, True, False),
     # count: packets without messages
-    "mold_heartbeats": Register(240, 32, 1, True, False),
+    "mold_heartbeats": Register(239, 32, 1, True, False),
     # count: packets that end a session
-    "mold_ends": Register(241, 32, 1, True, False),
+    "mold_ends": Register(240, 32, 1, True, False),
     # count: packets that begin after the message expected
-    "mold_gaps": Register(242, 32, 1, True, False),
+    "mold_gaps": Register(241, 32, 1, True, False),
     # count: messages taken before, ignored
-    "mold_old": Register(243, 32, 1, True, False),
+    "mold_old": Register(242, 32, 1, True, False),
     # count: packets of another session, refused
-    "mold_sessions": Register(244, 32, 1, True, False),
+    "mold_sessions": Register(243, 32, 1, True, False),
     # count: frames too short for a header
-    "mold_runts": Register(245, 32, 1, True, False),
+    "mold_runts": Register(244, 32, 1, True, False),
     # count: packets that end before their last message does
-    "mold_truncated": Register(246, 32, 1, True, False),
+    "mold_truncated": Register(245, 32, 1, True, False),
     # count: packets with bytes after their last message
-    "mold_trailing": Register(247, 32, 1, True, False),
+    "mold_trailing": Register(246, 32, 1, True, False),
     # count: frames marked as damaged, refused
-    "mold_damaged": Register(248, 32, 1, True, False),
+    "mold_damaged": Register(247, 32, 1, True, False),
     # count: frames longer than the buffer, refused
-    "mold_oversize": Register(249, 32, 1, True, False),
+    "mold_oversize": Register(248, 32, 1, True, False),
     # count: messages taken
-    "itch_messages": Register(250, 32, 1, True, False),
+    "itch_messages": Register(249, 32, 1, True, False),
     # count: messages of types that are not needed
-    "itch_skipped": Register(251, 32, 1, True, False),
+    "itch_skipped": Register(250, 32, 1, True, False),
     # count: messages of unknown types, skipped
-    "itch_foreign": Register(252, 32, 1, True, False),
+    "itch_foreign": Register(251, 32, 1, True, False),
     # count: messages of another length than their type has, refused
-    "itch_lengths": Register(253, 32, 1, True, False),
+    "itch_lengths": Register(252, 32, 1, True, False),
     # count: system events
-    "itch_systems": Register(254, 32, 1, True, False),
+    "itch_systems": Register(253, 32, 1, True, False),
     # count: entries of the stock directory
-    "itch_directories": Register(255, 32, 1, True, False),
+    "itch_directories": Register(254, 32, 1, True, False),
     # count: trading actions of selected symbols
-    "itch_states": Register(256, 32, 1, True, False),
+    "itch_states": Register(255, 32, 1, True, False),
     # count: order messages and prints of symbols not selected
-    "itch_unselected": Register(257, 32, 1, True, False),
+    "itch_unselected": Register(256, 32, 1, True, False),
     # count: orders put into the table, those of replaces too
-    "itch_adds": Register(258, 32, 1, True, False),
+    "itch_adds": Register(257, 32, 1, True, False),
     # count: orders reduced, removed or replaced
-    "itch_takes": Register(259, 32, 1, True, False),
+    "itch_takes": Register(258, 32, 1, True, False),
     # count: trades told
-    "itch_prints": Register(260, 32, 1, True, False),
+    "itch_prints": Register(259, 32, 1, True, False),
     # count: messages with an impossible field, refused
-    "itch_fields": Register(261, 32, 1, True, False),
+    "itch_fields": Register(260, 32, 1, True, False),
     # count: messages about an order that is not in the table
-    "itch_unknown": Register(262, 32, 1, True, False),
+    "itch_unknown": Register(261, 32, 1, True, False),
     # count: messages that take more shares than the order has, refused
-    "itch_excess": Register(263, 32, 1, True, False),
+    "itch_excess": Register(262, 32, 1, True, False),
     # count: orders that were in the table, refused
-    "itch_duplicates": Register(264, 32, 1, True, False),
+    "itch_duplicates": Register(263, 32, 1, True, False),
     # count: orders without room in the order table
-    "itch_order_full": Register(265, 32, 1, True, False),
+    "itch_order_full": Register(264, 32, 1, True, False),
     # count: orders without room for their level, or with too many shares for it
-    "itch_level_full": Register(266, 32, 1, True, False),
+    "itch_level_full": Register(265, 32, 1, True, False),
     # count: symbols made invalid one at a time
-    "itch_breaks": Register(267, 32, 1, True, False),
+    "itch_breaks": Register(266, 32, 1, True, False),
     # count: times all symbols were made invalid
-    "itch_losses": Register(268, 32, 1, True, False),
+    "itch_losses": Register(267, 32, 1, True, False),
     # least decision latency, cycles; 65535 before the first
-    "latency_min": Register(269, 16, 1, True, False),
+    "latency_min": Register(268, 16, 1, True, False),
     # greatest decision latency, cycles
-    "latency_max": Register(270, 16, 1, True, False),
+    "latency_max": Register(269, 16, 1, True, False),
     # sum of decision latencies, cycles
-    "latency_sum": Register(271, 64, 1, True, False),
+    "latency_sum": Register(270, 64, 1, True, False),
     # decisions by latency; bin = cycles, last bin and over
-    "latency_histogram": Register(273, 32, 32, True, False),
+    "latency_histogram": Register(272, 32, 32, True, False),
     # decisions by cycles from accept of EVENT_BEGIN; bin = bit length of the cycles
-    "span_histogram": Register(305, 32, 32, True, False),
+    "span_histogram": Register(304, 32, 32, True, False),
     # trees of this build, their depth << 16, features << 24; 0: no forest
-    "model_shape": Register(337, 32, 1, True, False),
+    "model_shape": Register(336, 32, 1, True, False),
     # identity of this build's feature list
-    "model_features": Register(338, 32, 1, True, False),
+    "model_features": Register(337, 32, 1, True, False),
     # any: a model image begins
-    "model_begin": Register(339, 32, 1, False, True),
+    "model_begin": Register(338, 32, 1, False, True),
     # next word of the image
-    "model_data": Register(340, 32, 1, False, True),
+    "model_data": Register(339, 32, 1, False, True),
     # CRC-32 of the image's words: it is put in use, or refused
-    "model_commit": Register(341, 32, 1, False, True),
+    "model_commit": Register(340, 32, 1, False, True),
     # what became of the last image, `ModelStatus` in model.md: 2 accepted, above 2 refused
-    "model_status": Register(342, 32, 1, True, False),
+    "model_status": Register(341, 32, 1, True, False),
     # words taken of the last image
-    "model_words": Register(343, 32, 1, True, False),
+    "model_words": Register(342, 32, 1, True, False),
     # identity of the model in use; 0 without one
-    "model_id": Register(344, 32, 1, True, False),
+    "model_id": Register(343, 32, 1, True, False),
     # decoders of this build: bit 0 SBE, bit 1 ITCH, bit 2 large tables
-    "build_feeds": Register(345, 32, 1, True, False),
+    "build_feeds": Register(344, 32, 1, True, False),
     # shadow: the connection's messages are decoded
-    "sbe_enable": Register(346, 1, 1, True, True),
+    "sbe_enable": Register(345, 1, 1, True, True),
     # shadow: exponent of prices, two's complement
-    "sbe_price_exponent": Register(347, 8, 1, True, True),
+    "sbe_price_exponent": Register(346, 8, 1, True, True),
     # shadow: s, a tick is odd x 2^s mantissas
-    "sbe_price_shift": Register(348, 6, 1, True, True),
+    "sbe_price_shift": Register(347, 6, 1, True, True),
     # shadow: inverse of odd modulo 2^64
-    "sbe_price_inverse": Register(349, 64, 1, True, True),
+    "sbe_price_inverse": Register(348, 64, 1, True, True),
     # shadow: greatest whole quotient, (2^64 - 1) / odd
-    "sbe_price_bound": Register(351, 64, 1, True, True),
+    "sbe_price_bound": Register(350, 64, 1, True, True),
     # shadow: exponent of quantities
-    "sbe_qty_exponent": Register(353, 8, 1, True, True),
+    "sbe_qty_exponent": Register(352, 8, 1, True, True),
     # shadow: s, a lot is odd x 2^s mantissas
-    "sbe_qty_shift": Register(354, 6, 1, True, True),
+    "sbe_qty_shift": Register(353, 6, 1, True, True),
     # shadow: inverse of odd modulo 2^64
-    "sbe_qty_inverse": Register(355, 64, 1, True, True),
+    "sbe_qty_inverse": Register(354, 64, 1, True, True),
     # shadow: greatest whole quotient, (2^64 - 1) / odd
-    "sbe_qty_bound": Register(357, 64, 1, True, True),
+    "sbe_qty_bound": Register(356, 64, 1, True, True),
     # symbol number: its SBE scale becomes the shadow, all at once
-    "sbe_commit": Register(359, 32, 1, False, True),
+    "sbe_commit": Register(358, 32, 1, False, True),
     # bit 0: tables are swept, frames are taken; bit 1: updates were lost, all symbols invalid; bits
     # 8 to 15: code of the last system event
-    "itch_status": Register(360, 32, 1, True, False),
+    "itch_status": Register(359, 32, 1, True, False),
     # any value: tables and session forgotten, locates stay
-    "itch_restart": Register(361, 32, 1, False, True),
+    "itch_restart": Register(360, 32, 1, False, True),
     # bits 0 to 15: stock locate; 16 to 23: its symbol; 31: it is selected, else forgotten
-    "itch_locate": Register(362, 32, 1, False, True),
+    "itch_locate": Register(361, 32, 1, False, True),
     # number of the first message; 0: that of the first packet
-    "itch_first": Register(363, 64, 1, True, True),
+    "itch_first": Register(362, 64, 1, True, True),
     # midnight of the session, microseconds since the epoch
-    "itch_midnight_us": Register(365, 64, 1, True, True),
+    "itch_midnight_us": Register(364, 64, 1, True, True),
     # bit 0: an unknown reference leaves its symbol valid; bit 1: messages P give no trades; bit 2:
     # events of symbols that do not trade are evaluated
-    "itch_policy": Register(367, 3, 1, True, True),
+    "itch_policy": Register(366, 3, 1, True, True),
+    # parts of this build: bit 0 feature vectors, bit 1 records one at a time
+    "build_parts": Register(367, 32, 1, True, False),
 }
