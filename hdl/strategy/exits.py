@@ -88,14 +88,9 @@ class Exits(wiring.Component):
             m.d.sync += kept.eq(value)
             return kept
 
-        def settled(value: Value, name: str) -> Value:
-            """A register of its own where settings and state have stood still for some clocks."""
-            return later(value, name) if config.spaced else value
-
         # Stage 0: how far the stop is.
         decay = Mux(row.average_decay > MOST_DECAY, MOST_DECAY, row.average_decay)
-        average = settled(self.ranges >> decay, "average")
-        ranged = settled(average * row.stop_ranges, "ranged") >> _RANGE_SHIFT
+        ranged = ((self.ranges >> decay) * row.stop_ranges) >> _RANGE_SHIFT
         capped = Mux(ranged[32:].any(), (1 << 32) - 1, ranged[:32])
         stop1 = later(Mux(row.stop_ranges.any(), capped, row.stop_ticks), "stop1")
         bid1 = later(view.bid.levels[0].price, "bid1")
