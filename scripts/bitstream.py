@@ -145,9 +145,12 @@ def fits(board: Board, cells: dict[str, int]) -> list[str]:
 
 
 def place(
-    work: Path, device: tuple[str, ...], pins: str, seeds: list[int], jobs: int
+    work: Path, device: tuple[str, ...], pins: str, seeds: list[int], jobs: int, minutes: float
 ) -> dict[int, float]:
-    """Routed clock by seed, MHz; so many processes at a time."""
+    """Routed clock by seed, MHz; so many processes at a time, each for so long at most.
+
+    A router that has no room never ends by itself.
+    """
     (work / "pins.lpf").write_text(pins, encoding="utf-8")
     left, clocks = list(seeds), dict[int, float]()
     running: dict[int, subprocess.Popen[str]] = {}
@@ -163,7 +166,16 @@ def place(
                     command, cwd=work, stdout=log, stderr=log, text=True
                 )
         seed, process = next(iter(running.items()))
-        status = process.wait()
+        try:
+            status = process.wait(minutes * 60)
+        except subprocess.TimeoutExpired:
+            for each in running.values():
+                each.kill()
+            last = (work / f"seed{seed}.log").read_text(encoding="utf-8").splitlines()[-1:]
+            sys.exit(
+                f"nextpnr, seed {seed}: expected a routed design within {minutes:g} minutes, "
+                f"was at {' '.join(last)}"
+            )
         del running[seed]
         text = (work / f"seed{seed}.log").read_text(encoding="utf-8")
         found = _CLOCK.findall(text)
@@ -203,6 +215,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--synth-only", action="store_true")
     parser.add_argument("--build", nargs="+", help="other sizes, such as symbols=4 levels=8")
+    parser.add_argument("--minutes", type=float, default=90, help="for place and route of a seed")
     parser.add_argument("--clock-mhz", type=float, help="instead of the board's own clock")
     options = parser.parse_args()
     board = BOARDS[options.board]
@@ -224,7 +237,9 @@ def main() -> int:
         sys.exit(f"{board.name}: expected a design that fits, was {'; '.join(missing)}")
     if options.synth_only:
         return 0
-    clocks = place(work, board.device, constraints(board), options.seeds, options.jobs)
+    clocks = place(
+        work, board.device, constraints(board), options.seeds, options.jobs, options.minutes
+    )
     best = max(clocks, key=lambda seed: (clocks[seed], -seed))
     print(f"place and route: {time.monotonic() - begun:.0f} s", flush=True)
     if clocks[best] * 1e6 < board.clock_hz:
