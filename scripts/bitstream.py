@@ -154,6 +154,7 @@ def place(
     (work / "pins.lpf").write_text(pins, encoding="utf-8")
     left, clocks = list(seeds), dict[int, float]()
     running: dict[int, subprocess.Popen[str]] = {}
+    ends: dict[int, float] = {}
     while left or running:
         while left and len(running) < jobs:
             seed = left.pop(0)
@@ -161,13 +162,14 @@ def place(
             # The analytic placer of the default needs far more wire for the book's wide rows.
             command += ["--placer", "static", "--router", "router2", "--timing-allow-fail"]
             command += ["--seed", str(seed), "--textcfg", f"seed{seed}.config"]
+            ends[seed] = time.monotonic() + minutes * 60
             with (work / f"seed{seed}.log").open("w", encoding="utf-8") as log:
                 running[seed] = subprocess.Popen(
                     command, cwd=work, stdout=log, stderr=log, text=True
                 )
         seed, process = next(iter(running.items()))
         try:
-            status = process.wait(minutes * 60)
+            status = process.wait(max(0, ends[seed] - time.monotonic()))
         except subprocess.TimeoutExpired:
             for each in running.values():
                 each.kill()

@@ -70,6 +70,17 @@ def test_every_pin_is_there_once_and_the_library_knows_it(name):
     assert board.part.endswith(f"-{known.speed}")
 
 
+def test_a_router_that_does_not_come_to_an_end_is_ended(tmp_path, monkeypatch):
+    endless = tmp_path / "endless"
+    endless.write_text("#!/bin/sh\necho iter=5 overuse=66953\nexec sleep 600\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(bitstream, "tool", lambda _name: str(endless))
+    with pytest.raises(
+        SystemExit, match="seed 1: expected a routed design within .* overuse=66953"
+    ):
+        bitstream.place(tmp_path, (), "", [1, 2], 2, minutes=0.02)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_report_belongs_to_the_bitstream(name):
     folder = ROOT / "bitstreams" / name
