@@ -7,7 +7,10 @@ from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["SweptMemory", "block_ram"]
+__all__ = ["FEW", "SweptMemory", "block_ram"]
+
+#: Up to so many rows are kept in distributed memory, which is as fast and never as wide.
+FEW = 32
 
 
 def block_ram(forwarded: bool) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from hdl.risk.losses import LATENCY, Losses
 from hdl.signal.catalogue import FEATURE_COUNT, FEATURES_ID
 from hdl.signal.profile import Profile
 from hdl.signal.vector import FeatureVector
+from hdl.spread import READ_CLOCKS
 from hdl.stats.counters import Counters
 from hdl.stats.latency import Latency
 from hdl.strategy.settings import Settings
@@ -59,6 +60,13 @@ DECISION_LATENCY = decision_latency(BuildConfig())
 if STAGE_LATENCY["strategy"] + 2 < LATENCY:
     raise ValueError(
         f"pipeline: expected losses within {STAGE_LATENCY['strategy'] + 2} cycles, was {LATENCY}"
+    )
+
+
+if STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"] <= READ_CLOCKS:
+    raise ValueError(
+        f"pipeline: expected views over {READ_CLOCKS} cycles behind their records, "
+        f"was {STAGE_LATENCY['decoder'] + STAGE_LATENCY['book']}"
     )
 
 
@@ -248,7 +256,7 @@ class Pipeline(wiring.Component):
 
         for counting in (feeds, admission, decoder, book, strategy, gate):
             for name, _ in counting.counts.shape():
-                m.d.sync += counters.pulses[name].eq(counting.counts[name])
+                m.d.comb += counters.pulses[name].eq(counting.counts[name])
         for name, _ in counters.values.shape():
             m.d.comb += shown[name].eq(counters.values[name])
 
@@ -272,12 +280,8 @@ class Pipeline(wiring.Component):
         book, settings, features = parts.book, parts.settings, parts.features
         strategy, held = parts.strategy, parts.bank.held
         strobes, written = parts.bank.strobes, parts.bank.written
-        coming = book.coming
-        if self.config.spaced:
-            # Of the one record under way; rows take their time.
-            coming = Signal(8)
-            with m.If(parts.admission.o.valid):
-                m.d.sync += coming.eq(parts.admission.o.p.symbol)
+        # Of the one record under way, where there is one; rows then take their time.
+        coming = parts.admission.coming if self.config.spaced else book.coming
         m.d.comb += [
             settings.ahead.eq(coming),
             settings.commit.eq(strobes.strategy_commit),

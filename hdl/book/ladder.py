@@ -26,7 +26,7 @@ from hdl.book.row import (
     steps_layout,
 )
 from hdl.config import BuildConfig
-from hdl.memory import SweptMemory, block_ram
+from hdl.memory import FEW, SweptMemory, block_ram
 from hdl.types import SideState, count_layout, flow, token_layout
 
 __all__ = ["LATENCY", "Ladder", "rung_layout"]
@@ -35,8 +35,6 @@ __all__ = ["LATENCY", "Ladder", "rung_layout"]
 LATENCY = 5
 #: Stages of a token and of the row that replaces its own there.
 TAKEN = ((2, 6), (3, 6), (4, 6), (4, 7), (5, 6))
-#: Rows of status that LUT RAM takes; more of them are a block of memory.
-_LUT_ROWS = 32
 #: Steps without which the others mean nothing to the token behind.
 NEAR_BITS = ("adds", "evicts", "deletes", "bounds", "clears")
 
@@ -145,7 +143,7 @@ class Ladder(wiring.Component):
             status_layout(config),
             config.rows,
             forwarded=True,
-            style="block" if config.rows > _LUT_ROWS else "distributed",
+            style="block" if config.rows > FEW else "distributed",
         )
         m.submodules.keys = key_rows = memory.Memory(shape=keys_shape, **block)
         m.submodules.qtys = qty_rows = memory.Memory(shape=qtys_shape, **block)

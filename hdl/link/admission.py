@@ -41,6 +41,8 @@ class Admission(wiring.Component):
         Admitted records.
     own : Out(1)
         The record at `o` was made here, to reset its symbol.
+    coming : Out(8)
+        Symbol of the record last sent, from the clock after it.
     room : In(1)
         The queues behind can take one entry for everything in flight and one more.
     swept : In(1)
@@ -62,6 +64,7 @@ class Admission(wiring.Component):
                 "i": In(stream.Signature(layout)),
                 "o": Out(stream.Signature(layout, always_ready=True)),
                 "own": Out(1),
+                "coming": Out(8),
                 "room": In(1),
                 "swept": In(1),
                 "reset": In(1),
@@ -107,6 +110,8 @@ class Admission(wiring.Component):
                 self.o.p.symbol.eq(at),
             ]
             m.d.sync += asks.eq(~asks)
+        with m.If(self.o.valid):
+            m.d.sync += self.coming.eq(self.o.p.symbol)
         with m.If(self.own & asks):
             m.d.sync += marked.bit_select(at, 1).eq(0)
         with m.Elif(resetting & ~here):

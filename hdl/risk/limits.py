@@ -6,9 +6,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.memory import SweptMemory
+from hdl.memory import FEW, SweptMemory
 from hdl.risk.registers import LIMITS
-from hdl.risk.rows import FEW
 
 __all__ = ["Limits", "checksum", "in_force_layout", "limit_layout"]
 

@@ -8,12 +8,9 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.memory import SweptMemory
+from hdl.memory import FEW, SweptMemory
 
 __all__ = ["Rows"]
-
-#: Up to so many rows are kept in distributed memory, which is as fast and never as wide.
-FEW = 32
 
 
 class Rows(wiring.Component):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counters that stop at their greatest value."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,7 +20,7 @@ class Counters(wiring.Component):
     pulses : In
         One bit each: count this cycle.
     values : Out
-        The counters; a pulse shows one cycle later.
+        The counters; a pulse shows two cycles later.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,10 @@ class Counters(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        # Pulses come from everywhere, at the end of a clock; a register stands before the sums.
+        pulses = Signal.like(self.pulses)
+        m.d.sync += pulses.eq(self.pulses)
         for name, _ in COUNTERS:
-            with m.If(self.pulses[name] & ~self.values[name].all()):
+            with m.If(pulses[name] & ~self.values[name].all()):
                 m.d.sync += self.values[name].eq(self.values[name] + 1)
         return m

@@ -6,8 +6,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.memory import SweptMemory
-from hdl.risk.rows import FEW
+from hdl.memory import FEW, SweptMemory
 from hdl.strategy.registers import SETTINGS
 
 __all__ = ["ALWAYS", "Settings", "settings_layout"]

@@ -76,7 +76,7 @@ def test_a_router_that_does_not_come_to_an_end_is_ended(tmp_path, monkeypatch):
     endless.chmod(0o755)
     monkeypatch.setattr(bitstream, "tool", lambda _name: str(endless))
     with pytest.raises(
-        SystemExit, match="seed 1: expected a routed design within .* overuse=66953"
+        SystemExit, match=r"seed 1: expected a routed design within .* overuse=66953"
     ):
         bitstream.place(tmp_path, (), "", [1, 2], 2, minutes=0.02)
 
