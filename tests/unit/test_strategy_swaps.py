@@ -23,7 +23,7 @@ from tests.system.strategy_long import CONFIG
 from tests.unit.fabric import ASK, BID, OPEN, array, event, refill
 
 #: One record at a time; a row is read long before its event.
-SPACED = BuildConfig(spaced=True, vectors=False)
+SPACED = BuildConfig(spaced=True)
 BEFORE, BEHIND = 3, 2
 OFFSETS = range(26)  # clocks from the third event to the commit
 DRAIN = 80
