@@ -27,6 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
+import macros  # noqa: E402
 import vendor  # noqa: E402
 
 from hdl.boards.board import BOARDS, Board  # noqa: E402
@@ -144,6 +145,23 @@ def fits(board: Board, cells: dict[str, int]) -> list[str]:
     return [f"{name}: {used} of {has}" for name, (used, has) in needed.items() if used > has]
 
 
+def fix_macros(work: Path, board: Board, seeds: list[int], given: Path | None) -> None:
+    """Write a netlist with fixed macros for each seed, and the sites beside it."""
+    cells = macros.cells_of(work / "top.json")
+    part = next(part for part in PARTS if part in board.part)
+    for seed in seeds:
+        if given:
+            chosen = json.loads(given.read_text(encoding="utf-8"))
+        else:
+            chosen = macros.sites(cells, part, seed)
+        try:
+            macros.fix(work / "top.json", work / f"seed{seed}.json", chosen)
+        except KeyError as missing:
+            sys.exit(f"{given}: expected sites of this netlist's cells, was {missing}")
+        text = json.dumps(chosen, indent=2) + "\n"
+        (work / f"sites{seed}.json").write_text(text, encoding="utf-8")
+
+
 def place(
     work: Path, device: tuple[str, ...], pins: str, seeds: list[int], jobs: int, minutes: float
 ) -> dict[int, float]:
@@ -158,7 +176,7 @@ def place(
     while left or running:
         while left and len(running) < jobs:
             seed = left.pop(0)
-            command = [tool(NEXTPNR), *device, "--lpf", "pins.lpf", "--json", "top.json"]
+            command = [tool(NEXTPNR), *device, "--lpf", "pins.lpf", "--json", f"seed{seed}.json"]
             # The analytic placer of the default needs far more wire for the book's wide rows.
             command += ["--placer", "static", "--router", "router2", "--timing-allow-fail"]
             command += ["--seed", str(seed), "--textcfg", f"seed{seed}.config"]
@@ -219,6 +237,9 @@ def main() -> int:
     parser.add_argument("--build", nargs="+", help="other sizes, such as symbols=4 levels=8")
     parser.add_argument("--minutes", type=float, default=90, help="for place and route of a seed")
     parser.add_argument("--clock-mhz", type=float, help="instead of the board's own clock")
+    parser.add_argument(
+        "--sites", type=Path, help="of block RAM and multipliers, of a build before"
+    )
     options = parser.parse_args()
     board = BOARDS[options.board]
     out, work = ROOT / "bitstreams" / board.name, ROOT / "build" / "bitstream" / board.name
@@ -239,6 +260,7 @@ def main() -> int:
         sys.exit(f"{board.name}: expected a design that fits, was {'; '.join(missing)}")
     if options.synth_only:
         return 0
+    fix_macros(work, board, options.seeds, options.sites)
     clocks = place(
         work, board.device, constraints(board), options.seeds, options.jobs, options.minutes
     )
@@ -251,6 +273,7 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     bits = (work / "tickgate.bit").read_bytes()
     (out / "tickgate.bit").write_bytes(bits)
+    shutil.copyfile(work / f"sites{best}.json", out / "sites.json")
     report = {
         "board": board.name,
         "part": board.part,
@@ -266,6 +289,7 @@ def main() -> int:
         "register_hash": f"{contract_hash():#010x}",
         "bitstream_sha256": hashlib.sha256(bits).hexdigest(),
         "rebuild": f"make bitstream BOARD={board.name} ARGS='--seeds {best} "
+        f"--sites bitstreams/{board.name}/sites.json "
         f"--clock-mhz {board.clock_hz / 1e6:g} --build {sizes_of(board)}'",
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

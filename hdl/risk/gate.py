@@ -145,15 +145,20 @@ class Gate(wiring.Component):
         m.d.sync += [
             valid1.eq(self.i.valid),
             valid2.eq(valid1),
-            one.eq(self.i.p),
-            two.eq(one),
             symbol.eq(self.ahead.symbol),
             tag.eq(self.ahead.tag),
             ahead_us.eq(self.ahead.now_us),
-            limits0.eq(limits.limits),
-            limits1.eq(limits0),
-            limits2.eq(limits1),
         ]
+        if config.spaced:
+            # One register of each stands while the token passes; a commit then is not for it.
+            with m.If(self.i.valid):
+                m.d.sync += one.eq(self.i.p)
+            with m.If(~(self.i.valid | valid1)):
+                m.d.sync += limits0.eq(limits.limits)
+            m.d.comb += [two.eq(one), limits1.eq(limits0), limits2.eq(limits0)]
+        else:
+            m.d.sync += [one.eq(self.i.p), two.eq(one)]
+            m.d.sync += [limits0.eq(limits.limits), limits1.eq(limits0), limits2.eq(limits1)]
         for name in ("shadow", "commit", "commit_symbol", "select"):
             m.d.comb += getattr(limits, name).eq(getattr(self, name))
         m.d.comb += [

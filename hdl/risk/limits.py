@@ -78,12 +78,10 @@ class Limits(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        symbols, spaced = self.config.symbols, self.config.spaced
+        symbols = self.config.symbols
         style = "distributed" if symbols <= FEW else "block"
-        m.submodules.rows = rows = SweptMemory(
-            in_force_layout(), symbols, style=style, early=spaced
-        )
-        m.submodules.told = told = SweptMemory(32, symbols, style=style, early=spaced)
+        m.submodules.rows = rows = SweptMemory(in_force_layout(), symbols, style=style)
+        m.submodules.told = told = SweptMemory(32, symbols, style=style)
         bits = len(rows.read_addr)
         commit, known = Signal(), Signal()
         after = (self.version + 1)[:32]

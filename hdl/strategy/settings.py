@@ -68,7 +68,6 @@ class Settings(wiring.Component):
             settings_layout(),
             self.config.symbols,
             style="distributed" if spaced and self.config.symbols <= FEW else "auto",
-            early=spaced,
         )
         bits = len(rows.read_addr)
         commit = Signal()

@@ -208,7 +208,12 @@ class Strategy(wiring.Component):
             token.last_price.eq(view.trades.price),
         ]
         passed = Signal(intent_layout(config))
-        m.d.comb += passed.eq(later(token.as_value(), "token", _FOUND + wait))
+        if config.spaced:
+            # It is the only one under way, and stands until the next.
+            with m.If(self.i.valid):
+                m.d.sync += passed.eq(token)
+        else:
+            m.d.comb += passed.eq(later(token.as_value(), "token", _FOUND + wait))
         intent = self.o.p
         m.d.sync += [
             self.o.valid.eq(later(self.i.valid, "token_valid", _FOUND + wait)),
