@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stages, connected: records in, records out, registers beside them."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,15 +16,19 @@ from hdl.model.forest import Forest
 from hdl.model.shape import forest_shape
 from hdl.records import IN_RECORD, Mode
 from hdl.regs.bank import BANK_BUS, Bank
-from hdl.regs.table import ID, VERSION, contract_hash
+from hdl.regs.copier import LIMIT_RUN, STRATEGY_RUN, Copier, index_of
+from hdl.regs.register import Register
+from hdl.regs.table import ID, TABLE, VERSION, contract_hash
 from hdl.risk.gate import AHEAD, Gate
 from hdl.risk.losses import LATENCY, Losses
+from hdl.risk.registers import LIMITS
 from hdl.signal.catalogue import FEATURE_COUNT, FEATURES_ID
 from hdl.signal.profile import Profile
 from hdl.signal.vector import FeatureVector
 from hdl.spread import READ_CLOCKS
 from hdl.stats.counters import Counters
 from hdl.stats.latency import Latency
+from hdl.strategy.registers import SETTINGS
 from hdl.strategy.settings import Settings
 from hdl.strategy.strategy import Strategy, strategy_latency
 
@@ -34,6 +38,7 @@ __all__ = [
     "STAGE_LATENCY",
     "Pipeline",
     "decision_latency",
+    "shadow_runs",
     "stage_latency",
 ]
 
@@ -68,6 +73,15 @@ if STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"] <= READ_CLOCKS:
         f"pipeline: expected views over {READ_CLOCKS} cycles behind their records, "
         f"was {STAGE_LATENCY['decoder'] + STAGE_LATENCY['book']}"
     )
+
+
+def shadow_runs() -> list[list[Register]]:
+    """Registers of each run, by its number."""
+    runs = {LIMIT_RUN: ("limit", LIMITS), STRATEGY_RUN: ("strategy", SETTINGS)}
+    by_name = {register.name: register for register in TABLE}
+    return [
+        [by_name[f"{head}_{name}"] for name, _, _ in run] for _, (head, run) in sorted(runs.items())
+    ]
 
 
 class Pipeline(wiring.Component):
@@ -124,7 +138,8 @@ class Pipeline(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         config = self.config
-        m.submodules.bank = bank = Bank()
+        shadows = shadow_runs() if config.spaced else ()
+        m.submodules.bank = bank = Bank(shadows)
         m.submodules.feeds = feeds = Feeds(config, STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"])
         m.submodules.admission = admission = Admission(config)
         m.submodules.decoder = decoder = TickDecoder(config)
@@ -168,13 +183,13 @@ class Pipeline(wiring.Component):
         wiring.connect(m, emit.o, wiring.flipped(self.o))
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
 
-        cycle, init_done = Signal(64), Signal()
+        cycle, init_done, commits = Signal(64), Signal(), Signal()
         stages = (feeds, book, profile, trades, settings, features, strategy, gate, losses)
         swept = [latency.init_done, *(stage.init_done for stage in stages)]
         m.d.sync += [cycle.eq(cycle + 1), init_done.eq(Cat(swept).all())]
         m.d.comb += [
             admission.room.eq(emit.room),
-            admission.swept.eq(init_done),
+            admission.swept.eq(init_done & ~commits),
             decoder.own.eq(admission.own),
             decoder.cycle.eq(cycle),
             book.ahead.eq(decoder.ahead),
@@ -211,10 +226,10 @@ class Pipeline(wiring.Component):
         ]
         m.d.comb += feeds.shadow.enable.eq(held.sbe_enable)
         m.d.comb += [gate.settings[name].eq(held[name]) for name, _ in gate.settings.shape()]
-        m.d.comb += [gate.shadow[name].eq(held[f"limit_{name}"]) for name, _ in gate.shadow.shape()]
-        m.d.comb += [
-            getattr(losses, name).eq(held[f"limit_{name}"]) for name in ("lot_value", "tick_value")
-        ]
+        if config.spaced:
+            m.d.comb += commits.eq(self._connect_copier(m))
+        else:
+            self._connect_shadows(m)
         m.d.comb += [
             book.levels_n.eq(Mux(held.levels_n > VIEW_LEVELS, VIEW_LEVELS, held.levels_n)),
             admission.reset.eq(bank.strobes.symbol_reset),
@@ -228,10 +243,6 @@ class Pipeline(wiring.Component):
             feeds.itch.locate_write.eq(bank.strobes.itch_locate),
             feeds.itch.written.eq(bank.written),
             shown.itch_status.eq(feeds.itch_status),
-            gate.commit.eq(bank.strobes.limit_commit),
-            gate.commit_symbol.eq(bank.written),
-            losses.commit.eq(bank.strobes.limit_commit),
-            losses.commit_symbol.eq(bank.written),
             gate.select.eq(held.limit_select),
             gate.kill.eq(bank.strobes.kill),
             gate.rearm.eq(bank.strobes.rearm),
@@ -274,6 +285,52 @@ class Pipeline(wiring.Component):
         ]
         return m
 
+    def _connect_shadows(self, m: Module) -> None:
+        """Shadow registers to what they are committed to, all at once."""
+        parts = m.submodules
+        bank, gate, losses, settings = parts.bank, parts.gate, parts.losses, parts.settings
+        for block, run in ((gate, "limit"), (settings, "strategy")):
+            m.d.comb += [
+                block.shadow[name].eq(bank.held[f"{run}_{name}"])
+                for name, _ in block.shadow.shape()
+            ]
+        m.d.comb += [
+            getattr(losses, name).eq(bank.held[f"limit_{name}"])
+            for name in ("lot_value", "tick_value")
+        ]
+        for block, strobe in (
+            *((gate, bank.strobes.limit_commit), (losses, bank.strobes.limit_commit)),
+            (settings, bank.strobes.strategy_commit),
+        ):
+            m.d.comb += [block.commit.eq(strobe), block.commit_symbol.eq(bank.written)]
+
+    def _connect_copier(self, m: Module) -> Value:
+        """Shadows from the bank's memory, word by word; whether any are on their way."""
+        parts = m.submodules
+        bank, gate, losses = parts.bank, parts.gate, parts.losses
+        m.submodules.copier = copier = Copier(bank.shadows, self.config.symbols)
+        copied = copier.o
+        m.d.comb += [
+            copier.commits.eq(Cat(bank.strobes.limit_commit, bank.strobes.strategy_commit)),
+            copier.symbol.eq(bank.written),
+            copier.go.eq(parts.admission.alone),
+            bank.run.eq(copier.run),
+            bank.index.eq(copier.index),
+            copier.word.eq(bank.word),
+            gate.copied.eq(copied),
+            gate.coming.eq(parts.admission.coming),
+            parts.settings.copied.eq(copied),
+            losses.commit.eq(copied.done[LIMIT_RUN]),
+            losses.commit_symbol.eq(copied.symbol),
+        ]
+        for name in ("lot_value", "tick_value"):
+            value = Signal.like(getattr(losses, name), name=name)
+            at = index_of(bank.shadows[LIMIT_RUN], f"limit_{name}")
+            with m.If(copied.write[LIMIT_RUN] & (copied.index == at)):
+                m.d.sync += value.eq(copied.word)
+            m.d.comb += getattr(losses, name).eq(value)
+        return copier.busy
+
     def _connect_strategy(self, m: Module) -> None:
         """Settings of the symbol that is coming, and state and features beside its view."""
         parts = m.submodules
@@ -284,12 +341,6 @@ class Pipeline(wiring.Component):
         coming = parts.admission.coming if self.config.spaced else book.coming
         m.d.comb += [
             settings.ahead.eq(coming),
-            settings.commit.eq(strobes.strategy_commit),
-            settings.commit_symbol.eq(written),
-            *(
-                settings.shadow[name].eq(held[f"strategy_{name}"])
-                for name, _ in settings.shadow.shape()
-            ),
             parts.bank.shown.strategy_version.eq(settings.version),
             features.ahead.eq(coming),
             strategy.ahead.eq(coming),

@@ -2,12 +2,13 @@
 """Rows that are wide and few, each spread over several words of a narrow block RAM."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
-from amaranth.lib import memory, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.memory import block_ram
+from hdl.regs.copier import INDEX_BITS, words_of
 
-__all__ = ["READ_CLOCKS", "SpreadMemory"]
+__all__ = ["READ_CLOCKS", "SpreadMemory", "WordRows"]
 
 _BEATS = 4
 #: Clocks from an address to its row.
@@ -97,4 +98,83 @@ class SpreadMemory(wiring.Component):
             m.d.sync += [row.eq(self.write_data), addr.eq(self.write_addr), busy.eq(1), beat.eq(0)]
         with m.Elif(busy):
             m.d.sync += [beat.eq(beat + 1), busy.eq(beat != _BEATS - 1)]
+        return m
+
+
+class WordRows(wiring.Component):
+    """Rows read whole and written a word of 32 bits at a time, all zero before `done` rises.
+
+    Each field begins with a word of its own. Four words in turn lie in one lane, a memory of 32
+    bits; all lanes are read at once, as `SpreadMemory` reads. A row may be read `READ_CLOCKS` after
+    its address came, and after the last word of it was written; in between, what is read is no row.
+
+    Parameters
+    ----------
+    layout : StructLayout
+        A row.
+    depth : int
+        Rows.
+
+    Members
+    -------
+    read_addr : In, read_data : Out(layout)
+        Row to read; what stands of it.
+    write_en, write_addr, write_index, write_data : In
+        Word to write; indices that the row does not have are ignored.
+    done : Out(1)
+        The memory is swept. Writes before that are lost.
+    """
+
+    def __init__(self, layout: data.StructLayout, depth: int) -> None:
+        self.layout, self.depth = layout, depth
+        addr_bits = (depth - 1).bit_length()
+        super().__init__(
+            {
+                "read_addr": In(addr_bits),
+                "read_data": Out(layout),
+                "write_en": In(1),
+                "write_addr": In(addr_bits),
+                "write_index": In(INDEX_BITS),
+                "write_data": In(32),
+                "done": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        beat_bits = (_BEATS - 1).bit_length()
+        rows = 1 << (len(self.read_addr) + beat_bits)
+        asked, left, swept = Signal(range(_BEATS)), Signal(range(_BEATS)), Signal(range(rows + 1))
+        m.d.sync += [asked.eq(asked + 1), left.eq(asked)]
+        m.d.comb += self.done.eq(swept == rows)
+        with m.If(~self.done):
+            m.d.sync += swept.eq(swept + 1)
+        sizes = [len(Value.cast(self.read_data[name])) for name, _ in self.layout]
+        words: list[Value] = []
+        for lane in range(-(-sum(map(words_of, sizes)) // _BEATS)):
+            m.submodules[f"lane{lane}"] = kept = memory.Memory(
+                shape=32, depth=rows, init=[], attrs=block_ram(forwarded=True)
+            )
+            read, write = kept.read_port(), kept.write_port()
+            mine = self.write_index[beat_bits:] == lane
+            m.d.comb += [
+                read.addr.eq(Cat(asked, self.read_addr)),
+                write.en.eq((self.write_en & mine) | ~self.done),
+                write.addr.eq(
+                    Mux(
+                        self.done,
+                        Cat(self.write_index[:beat_bits], self.write_addr),
+                        swept[: len(write.addr)],
+                    )
+                ),
+                write.data.eq(self.write_data & self.done.replicate(32)),
+            ]
+            for beat in range(_BEATS):
+                part = Signal(32, name=f"part{lane}_{beat}")
+                with m.If(left == beat):
+                    m.d.sync += part.eq(read.data)
+                words.append(part)
+        for (name, _), size in zip(self.layout, sizes, strict=True):
+            taken, words = words[: words_of(size)], words[words_of(size) :]
+            m.d.comb += Value.cast(self.read_data[name]).eq(Cat(taken)[:size])
         return m

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdl.config import BuildConfig
+from hdl.regs.copier import COMMIT_CLOCKS
 from host.links.base import OUT_BYTES, RegisterFile, record_bytes
 from sim.build import CORE, Design, build
 
@@ -201,8 +202,10 @@ class Board(RegisterFile):
         return int(self._library.tg_read_register(self._open, address))
 
     def write_word(self, address: int, value: int) -> None:
-        """Write the 32-bit word at a word address; one cycle."""
+        """Write the 32-bit word at a word address; a cycle, or what a commit may take."""
         self._library.tg_write_register(self._open, address, value)
+        if self.config.spaced:
+            self.step(COMMIT_CLOCKS)  # a serial link takes longer for a write
 
     def transfer(self, records: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Send records and collect every answer.

@@ -43,6 +43,8 @@ class Admission(wiring.Component):
         The record at `o` was made here, to reset its symbol.
     coming : Out(8)
         Symbol of the record last sent, from the clock after it.
+    alone : Out(1)
+        No record is under way, in a spaced build.
     room : In(1)
         The queues behind can take one entry for everything in flight and one more.
     swept : In(1)
@@ -65,6 +67,7 @@ class Admission(wiring.Component):
                 "o": Out(stream.Signature(layout, always_ready=True)),
                 "own": Out(1),
                 "coming": Out(8),
+                "alone": Out(1),
                 "room": In(1),
                 "swept": In(1),
                 "reset": In(1),
@@ -100,6 +103,7 @@ class Admission(wiring.Component):
             moves.eq(Cat(self.i.p.kind == kind for kind in MOVING).any()),
             self.o.valid.eq((taken & ~holds) | waits | self.own),
             self.o.p.eq(Mux(waits, late, self.i.p)),
+            self.alone.eq(free & ~self.o.valid),
             self.counts.symbol_resets.eq(self.own & asks),
         ]
         with m.If(self.own):

@@ -110,9 +110,17 @@ class Batches(wiring.Component):
         Errors of a memory port so far.
     busy : Out(1)
         A batch has begun and its answer has not left.
+
+    Raises
+    ------
+    ValueError
+        A spaced build; its commits take longer than such a link does for a write
+        (`hdl.regs.copier`).
     """
 
     def __init__(self, config: BuildConfig, registers: bool = False) -> None:
+        if config.spaced:
+            raise ValueError("spaced: expected a build for a serial link, was one for batches")
         self.config, self.registers = config, registers
         super().__init__(
             {

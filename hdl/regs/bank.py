@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The register bank: the table, elaborated, behind a bus of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -9,6 +9,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.memory import block_ram
+from hdl.regs.copier import INDEX_BITS, words_of
 from hdl.regs.register import Access, Register
 from hdl.regs.table import ADDRESS_BITS, addresses
 
@@ -40,6 +41,12 @@ class Bank(wiring.Component):
     register freezes its high word for the next read; writing it waits for the high word, and both
     take effect at once.
 
+    Parameters
+    ----------
+    shadows : sequence of sequence of Register
+        Runs of registers, one behind the other in the table, that the fabric uses only where they
+        are committed (`hdl.regs.copier`). They are kept in memory alone.
+
     Members
     -------
     bus : In(BANK_BUS)
@@ -56,9 +63,13 @@ class Bank(wiring.Component):
         Element of an array that is being read.
     arrays : In
         That element of each array.
+    run, index : In, word : Out(32)
+        A word of a run of shadows, and what it holds a clock later.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shadows: Sequence[Sequence[Register]] = ()) -> None:
+        self.shadows = shadows
+        in_memory = {register.name for run in shadows for register in run}
         table = [register for register, _ in addresses()]
         self._arrays = [r for r in table if r.length > 1]
         self._shown = [r for r in table if r.access is Access.RO and r.length == 1]
@@ -71,12 +82,15 @@ class Bank(wiring.Component):
         super().__init__(
             {
                 "bus": In(BANK_BUS),
-                "held": Out(layout(self._held)),
+                "held": Out(layout([r for r in self._held if r.name not in in_memory])),
                 "strobes": Out(data.StructLayout({r.name: 1 for r in self._strobes})),
                 "written": Out(32),
                 "shown": In(layout(self._shown)),
                 "array_index": Out(5),
                 "arrays": In(layout(self._arrays)),
+                "run": In(range(max(len(shadows), 2))),
+                "index": In(INDEX_BITS),
+                "word": Out(32),
             }
         )
 
@@ -132,13 +146,13 @@ class Bank(wiring.Component):
 
         with m.If(bus.w_en):
             for number, register in enumerate(self._held):
-                value, at = self.held[register.name], first[register.name]
+                at = first[register.name]
                 late = int(register.bits > 32)  # it takes effect with the word behind
                 with m.If(bus.addr == at + late):
-                    m.d.sync += [
-                        value.eq(Cat(low, bus.w_data) if late else bus.w_data),
-                        written[number].eq(1),
-                    ]
+                    m.d.sync += written[number].eq(1)
+                    if register.name in self.held.shape().members:
+                        value = self.held[register.name]
+                        m.d.sync += value.eq(Cat(low, bus.w_data) if late else bus.w_data)
                 if late:
                     with m.If(bus.addr == at):
                         m.d.sync += low.eq(bus.w_data)
@@ -146,7 +160,33 @@ class Bank(wiring.Component):
                 with m.If(bus.addr == first[register.name]):
                     m.d.sync += self.strobes[register.name].eq(1)
         self._copy(m, words.write_port(), highs.write_port(), low, first)
+        if self.shadows:
+            self._show_shadows(m, words.read_port(), highs.read_port(), written, first)
         return m
+
+    def _show_shadows(
+        self, m: Module, words: Any, highs: Any, written: Value, first: Mapping[str, int]
+    ) -> None:
+        """The word of a shadow from the copies; zero where nothing was written."""
+        number = {register.name: at for at, register in enumerate(self._held)}
+        at, high, seen = Signal(range(_WORDS)), Signal(), Signal()
+        for value, run in enumerate(self.shadows):
+            parts = [(r, part) for r in run for part in range(words_of(r.bits))]
+            with m.If(self.run == value):
+                m.d.comb += at.eq(first[run[0].name] + self.index)
+                m.d.sync += [
+                    high.eq(
+                        Const(sum(part << n for n, (_, part) in enumerate(parts))) >> self.index
+                    ),
+                    seen.eq(
+                        Cat(written[number[r.name]] for r, _ in parts).bit_select(self.index, 1)
+                    ),
+                ]
+        m.d.comb += [
+            words.addr.eq(at),
+            highs.addr.eq(at - 1),
+            self.word.eq(Mux(high, highs.data, words.data) & seen.replicate(32)),
+        ]
 
     def _copy(
         self, m: Module, words: Any, highs: Any, low: Value, first: Mapping[str, int]

@@ -11,7 +11,7 @@ from hdl.risk.credit import Credit
 from hdl.risk.data import Data
 from hdl.risk.exposure import Exposure
 from hdl.risk.kill import Kill
-from hdl.risk.limits import Limits, in_force_layout, limit_layout
+from hdl.risk.limits import Limits, commit_members, in_force_layout
 from hdl.risk.losses import losses_layout
 from hdl.risk.orders import Orders
 from hdl.risk.price import Price
@@ -75,8 +75,10 @@ class Gate(wiring.Component):
         A decision for each order, an entry for each waiting view, and for each alert.
     settings : In(settings_layout)
         Registers.
-    shadow, commit, commit_symbol, select, in_force : In, Out
+    shadow, commit, commit_symbol, copied, select, in_force : In, Out
         Limits, as in `Limits`.
+    coming : In(8)
+        Symbol of the one record under way, from long before it comes; in a spaced build.
     kill, rearm : In(1), word : In(32), kill_pin : In(1)
         As in `Kill`.
     room : In(1)
@@ -102,9 +104,8 @@ class Gate(wiring.Component):
                 "losses": In(losses_layout(config)),
                 "o": Out(flow(decision_layout(config))),
                 "settings": In(settings_layout()),
-                "shadow": In(limit_layout()),
-                "commit": In(1),
-                "commit_symbol": In(32),
+                **commit_members(config),
+                "coming": In(8),
                 "select": In(8),
                 "in_force": Out(32),
                 "kill": In(1),
@@ -150,19 +151,20 @@ class Gate(wiring.Component):
             ahead_us.eq(self.ahead.now_us),
         ]
         if config.spaced:
-            # One register of each stands while the token passes; a commit then is not for it.
+            # Both stand while the token passes.
             with m.If(self.i.valid):
                 m.d.sync += one.eq(self.i.p)
-            with m.If(~(self.i.valid | valid1)):
-                m.d.sync += limits0.eq(limits.limits)
-            m.d.comb += [two.eq(one), limits1.eq(limits0), limits2.eq(limits0)]
+            m.d.comb += [
+                two.eq(one),
+                *(each.eq(limits.limits) for each in (limits0, limits1, limits2)),
+            ]
         else:
             m.d.sync += [one.eq(self.i.p), two.eq(one)]
             m.d.sync += [limits0.eq(limits.limits), limits1.eq(limits0), limits2.eq(limits1)]
-        for name in ("shadow", "commit", "commit_symbol", "select"):
+        for name in (*commit_members(config), "select"):
             m.d.comb += getattr(limits, name).eq(getattr(self, name))
         m.d.comb += [
-            limits.symbol.eq(self.ahead.symbol),
+            limits.symbol.eq(self.coming if config.spaced else self.ahead.symbol),
             self.in_force.eq(limits.in_force),
             self.limits_version.eq(limits.version),
             self.init_done.eq(

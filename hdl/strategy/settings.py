@@ -6,7 +6,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.memory import FEW, SweptMemory
+from hdl.memory import SweptMemory
+from hdl.regs.copier import STRATEGY_RUN, copied_layout
+from hdl.spread import WordRows
 from hdl.strategy.registers import SETTINGS
 
 __all__ = ["ALWAYS", "Settings", "settings_layout"]
@@ -34,9 +36,13 @@ class Settings(wiring.Component):
     Members
     -------
     shadow : In(settings_layout)
-        Shadow registers.
+        Shadow registers. Not in a spaced build.
     commit : In(1), commit_symbol : In(32)
-        Make the shadow the settings of a symbol. A symbol this build does not have is ignored.
+        Make the shadow the settings of a symbol. A symbol this build does not have is ignored. Not
+        in a spaced build.
+    copied : In(copied_layout)
+        Words of shadows that are committed, as run `STRATEGY_RUN`. In a spaced build, where none
+        are committed while a record is under way.
     ahead : In(8)
         Symbol of the view that comes two clocks later.
     row : Out(settings_layout)
@@ -49,11 +55,16 @@ class Settings(wiring.Component):
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
+        commits: dict[str, wiring.Member] = {
+            "shadow": In(settings_layout()),
+            "commit": In(1),
+            "commit_symbol": In(32),
+        }
+        if config.spaced:
+            commits = {"copied": In(copied_layout())}
         super().__init__(
-            {
-                "shadow": In(settings_layout()),
-                "commit": In(1),
-                "commit_symbol": In(32),
+            commits
+            | {
                 "ahead": In(8),
                 "row": Out(settings_layout()),
                 "version": Out(32),
@@ -63,23 +74,32 @@ class Settings(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        spaced = self.config.spaced
-        m.submodules.rows = rows = SweptMemory(
-            settings_layout(),
-            self.config.symbols,
-            style="distributed" if spaced and self.config.symbols <= FEW else "auto",
-        )
-        bits = len(rows.read_addr)
-        commit = Signal()
+        symbols, commit = self.config.symbols, Signal()
+        if self.config.spaced:
+            rows: WordRows | SweptMemory = WordRows(settings_layout(), symbols)
+            copied = self.copied
+            m.d.comb += [
+                commit.eq(copied.done[STRATEGY_RUN]),
+                rows.write_en.eq(copied.write[STRATEGY_RUN]),
+                rows.write_addr.eq(copied.symbol),
+                rows.write_index.eq(copied.index),
+                rows.write_data.eq(copied.word),
+                self.row.eq(rows.read_data),
+            ]
+        else:
+            rows = SweptMemory(settings_layout(), symbols, style="auto")
+            m.d.comb += [
+                commit.eq(self.commit & rows.done & (self.commit_symbol < symbols)),
+                rows.write_en.eq(commit),
+                rows.write_addr.eq(self.commit_symbol[: len(rows.write_addr)]),
+                rows.write_data.eq(self.shadow),
+            ]
+            m.d.sync += self.row.eq(rows.read_data)
+        m.submodules.rows = rows
         m.d.comb += [
-            commit.eq(self.commit & rows.done & (self.commit_symbol < self.config.symbols)),
-            rows.read_addr.eq(self.ahead[:bits]),
-            rows.write_en.eq(commit),
-            rows.write_addr.eq(self.commit_symbol[:bits]),
-            rows.write_data.eq(self.shadow),
+            rows.read_addr.eq(self.ahead[: len(rows.read_addr)]),
             self.init_done.eq(rows.done),
         ]
-        m.d.sync += self.row.eq(rows.read_data)
         with m.If(commit):
             m.d.sync += self.version.eq(self.version + 1)
         return m

@@ -6,9 +6,14 @@ from tests.mutate.fault import Fault
 __all__ = ["SPACED_FAULTS"]
 
 ADMISSION, SPREAD, BANK = "hdl/link/admission.py", "hdl/spread.py", "hdl/regs/bank.py"
+COPIER, LIMITS = "hdl/regs/copier.py", "hdl/risk/limits.py"
 
 ALONE = "formal:admission_one_at_a_time"
 ROWS = "tests/unit/test_spread.py::test_rows_come_back_whole_and_are_zero_after_each_reset[1001-16]"
+COMMITS = "tests/unit/test_copier.py::"
+WAITS = COMMITS + "test_a_commit_waits_for_the_record_under_way_and_holds_the_next"
+COPIED = COMMITS + "test_rows_are_what_was_committed_and_nothing_survives_a_reset"
+SUMMED = COMMITS + "test_sum_and_number_of_a_commit_are_those_of_a_build_with_registers"
 BACK = "tests/unit/test_registers.py::test_what_is_written_is_read_back_and_nothing_else_moves"
 
 SPACED_FAULTS: tuple[Fault, ...] = (
@@ -76,5 +81,53 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         "seen.eq((asked & written).any())",
         "seen.eq(1)",
         "tests/unit/test_registers.py::test_nothing_is_read_back_from_before_a_reset",
+    ),
+    Fault(
+        "commit_under_way",
+        "a commit does not wait for the record under way",
+        COPIER,
+        "with m.Elif(waits.any() & self.go):",
+        "with m.Elif(waits.any()):",
+        WAITS,
+    ),
+    Fault(
+        "commit_holds_nothing",
+        "records come while a commit waits",
+        COPIER,
+        "self.busy.eq(waits.any() | copies)",
+        "self.busy.eq(copies)",
+        WAITS,
+    ),
+    Fault(
+        "commit_loses_one_of_two",
+        "of two commits that wait both are over with the first",
+        COPIER,
+        "waits.eq(waits & (waits - 1)[:count])",
+        "waits.eq(0)",
+        WAITS,
+    ),
+    Fault(
+        "shadow_survives_reset",
+        "a shadow that was written before a reset is committed after it",
+        BANK,
+        "Mux(high, highs.data, words.data) & seen.replicate(32)",
+        "Mux(high, highs.data, words.data)",
+        COPIED,
+    ),
+    Fault(
+        "words_not_swept",
+        "rows of words hold what they held before a reset",
+        SPREAD,
+        "write.en.eq((self.write_en & mine) | ~self.done)",
+        "write.en.eq(self.write_en & mine)",
+        COPIED,
+    ),
+    Fault(
+        "sum_of_words_not_turned",
+        "the checksum turns a wide register's second half as its first",
+        LIMITS,
+        "_rotated(high, (base + 1)[:4])",
+        "_rotated(high, base)",
+        SUMMED,
     ),
 )
