@@ -22,7 +22,7 @@ from sim.build import BuildError, Design, build, cache_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDIN = "tests.unit.board_standin"
-ECHO = Design(f"{STANDIN}:Echo", (STANDIN,), "tickgate_core")
+ECHO = Design(f"{STANDIN}:Echo", (STANDIN, "host.contract"), "tickgate_core")
 
 SECOND_RUN = """
 import json, sys, time

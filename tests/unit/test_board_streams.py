@@ -17,7 +17,7 @@ STANDIN = "tests.unit.board_standin"
 
 
 def design(name):
-    return Design(f"{STANDIN}:{name}", (STANDIN,), "tickgate_core")
+    return Design(f"{STANDIN}:{name}", (STANDIN, "host.contract"), "tickgate_core")
 
 
 def open_board(name="Echo", **options):
