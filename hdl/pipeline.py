@@ -227,7 +227,7 @@ class Pipeline(wiring.Component):
         m.d.comb += feeds.shadow.enable.eq(held.sbe_enable)
         m.d.comb += [gate.settings[name].eq(held[name]) for name, _ in gate.settings.shape()]
         if config.spaced:
-            m.d.comb += commits.eq(self._connect_copier(m))
+            m.d.comb += commits.eq(self._connect_copier(m, init_done))
         else:
             self._connect_shadows(m)
         m.d.comb += [
@@ -304,7 +304,7 @@ class Pipeline(wiring.Component):
         ):
             m.d.comb += [block.commit.eq(strobe), block.commit_symbol.eq(bank.written)]
 
-    def _connect_copier(self, m: Module) -> Value:
+    def _connect_copier(self, m: Module, swept: Value) -> Value:
         """Shadows from the bank's memory, word by word; whether any are on their way."""
         parts = m.submodules
         bank, gate, losses = parts.bank, parts.gate, parts.losses
@@ -313,6 +313,7 @@ class Pipeline(wiring.Component):
         m.d.comb += [
             copier.commits.eq(Cat(bank.strobes.limit_commit, bank.strobes.strategy_commit)),
             copier.symbol.eq(bank.written),
+            copier.swept.eq(swept),
             copier.go.eq(parts.admission.alone),
             bank.run.eq(copier.run),
             bank.index.eq(copier.index),

@@ -149,11 +149,14 @@ def fix_macros(work: Path, board: Board, seeds: list[int], given: Path | None) -
     """Write a netlist with fixed macros for each seed, and the sites beside it."""
     cells = macros.cells_of(work / "top.json")
     part = next(part for part in PARTS if part in board.part)
+    kept = None
+    if given:
+        try:
+            kept = dict(json.loads(given.read_text(encoding="utf-8")))
+        except (OSError, TypeError, ValueError) as error:
+            sys.exit(f"{given}: expected sites by cell as JSON, was {error}")
     for seed in seeds:
-        if given:
-            chosen = json.loads(given.read_text(encoding="utf-8"))
-        else:
-            chosen = macros.sites(cells, part, seed)
+        chosen = macros.sites(cells, part, seed) if kept is None else kept
         try:
             macros.fix(work / "top.json", work / f"seed{seed}.json", chosen)
         except KeyError as missing:
@@ -174,38 +177,43 @@ def place(
     clocks: dict[int, float | None] = {}
     left, missed = list(seeds), list[str]()
     running: dict[int, tuple[subprocess.Popen[str], float]] = {}
-    while left or running:
-        while left and len(running) < jobs:
-            seed = left.pop(0)
-            if was_placed(work, device, seed):
-                clocks[seed] = routed_clock(work, seed, 0)
-                continue
-            with (work / f"seed{seed}.log").open("w", encoding="utf-8") as log:
-                process = subprocess.Popen(
-                    [tool(NEXTPNR), *placing(device, seed)],
-                    cwd=work,
-                    stdout=log,
-                    stderr=log,
-                    text=True,
+    try:
+        while left or running:
+            while left and len(running) < jobs:
+                seed = left.pop(0)
+                if was_placed(work, device, seed):
+                    clocks[seed] = routed_clock(work, seed, 0)
+                    continue
+                with (work / f"seed{seed}.log").open("w", encoding="utf-8") as log:
+                    process = subprocess.Popen(
+                        [tool(NEXTPNR), *placing(device, seed)],
+                        cwd=work,
+                        stdout=log,
+                        stderr=log,
+                        text=True,
+                    )
+                running[seed] = process, time.monotonic() + minutes * 60
+            if not running:
+                break
+            seed, (process, end) = next(iter(running.items()))
+            try:
+                status = process.wait(max(0, end - time.monotonic()))
+                clocks[seed] = routed_clock(work, seed, status)
+                (work / f"seed{seed}.done").write_text(key_of(work, device, seed), encoding="utf-8")
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                clocks[seed] = None
+                last = (work / f"seed{seed}.log").read_text(encoding="utf-8").splitlines()[-1:]
+                missed.append(
+                    f"nextpnr, seed {seed}: expected a routed design within {minutes:g} minutes, "
+                    f"was at {' '.join(last)}"
                 )
-            running[seed] = process, time.monotonic() + minutes * 60
-        if not running:
-            break
-        seed, (process, end) = next(iter(running.items()))
-        try:
-            status = process.wait(max(0, end - time.monotonic()))
-            clocks[seed] = routed_clock(work, seed, status)
-            (work / f"seed{seed}.done").write_text(key_of(work, device, seed), encoding="utf-8")
-        except subprocess.TimeoutExpired:
+                print(missed[-1], flush=True)
+            del running[seed]
+    finally:
+        for process, _ in running.values():
             process.kill()
-            clocks[seed] = None
-            last = (work / f"seed{seed}.log").read_text(encoding="utf-8").splitlines()[-1:]
-            missed.append(
-                f"nextpnr, seed {seed}: expected a routed design within {minutes:g} minutes, "
-                f"was at {' '.join(last)}"
-            )
-            print(missed[-1], flush=True)
-        del running[seed]
     if len(missed) == len(clocks):
         sys.exit("\n".join(missed))
     return clocks

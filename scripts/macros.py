@@ -231,7 +231,7 @@ class _Field:
 
 
 class _Wires:
-    """Length of all wires, and its slope where it is made smooth."""
+    """Slope of the length of all wires, where it is made smooth."""
 
     def __init__(self, net: _Netlist) -> None:
         self._net, self._count = net, len(net.luts)
@@ -252,12 +252,6 @@ class _Wires:
             part = weight / total[wire] * (1 + sign * (places - mean[wire]) / smooth)
             found += sign * part
         return np.bincount(self._net.cluster, found, self._count)
-
-    def length(self, x: Floats, y: Floats) -> float:
-        """Half the circumference of what each wire connects, in tiles, all together."""
-        net = self._net
-        ends = *self._ends(x[net.cluster] + net.offset), *self._ends(y[net.cluster])
-        return float((ends[0] - ends[1] + ends[2] - ends[3]).sum())
 
 
 class _Draw:

@@ -59,7 +59,7 @@ class Copier(wiring.Component):
     until its words have been copied. So every record is judged by the rows as they were committed
     before it, as where a commit takes a clock, and nothing is read while it changes. It takes less
     than `COMMIT_CLOCKS`; until then the run's registers, and its commit, must not be written: a
-    serial link takes longer for a write.
+    serial link takes longer for a write. The other run may be committed at any time.
 
     Parameters
     ----------
@@ -72,6 +72,8 @@ class Copier(wiring.Component):
     -------
     commits : In(2), symbol : In(32)
         Commit a run, for a symbol.
+    swept : In(1)
+        All memories are swept. A commit before that is lost, as in every build.
     go : In(1)
         No record is under way.
     busy : Out(1)
@@ -98,6 +100,7 @@ class Copier(wiring.Component):
             {
                 "commits": In(_RUNS),
                 "symbol": In(32),
+                "swept": In(1),
                 "go": In(1),
                 "busy": Out(1),
                 "run": Out(range(_RUNS)),
@@ -112,9 +115,6 @@ class Copier(wiring.Component):
         count = _RUNS
         waits, copies, last = Signal(count), Signal(), Signal()
         symbols = Array(Signal(8, name=f"symbol{at}") for at in range(count))
-        for at in range(count):
-            with m.If(self.commits[at] & (self.symbol < self.symbols)):
-                m.d.sync += [waits[at].eq(1), symbols[at].eq(self.symbol)]
         m.d.comb += [
             self.busy.eq(waits.any() | copies),
             last.eq(self.index == Array(size + _TAIL for size in self.sizes)[self.run]),
@@ -126,6 +126,10 @@ class Copier(wiring.Component):
                 with m.If(waits[at]):
                     m.d.sync += self.run.eq(at)
             m.d.sync += [copies.eq(1), waits.eq(waits & (waits - 1)[:count])]
+        # Behind the above: a commit that comes as another begins is not lost with it.
+        for at in range(count):
+            with m.If(self.commits[at] & self.swept & (self.symbol < self.symbols)):
+                m.d.sync += [waits[at].eq(1), symbols[at].eq(self.symbol)]
         one = (1 << self.run)[:count]
         m.d.sync += [
             self.o.write.eq(one & (copies & ~last).replicate(count)),

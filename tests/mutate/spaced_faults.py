@@ -107,6 +107,22 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         WAITS,
     ),
     Fault(
+        "commit_while_swept",
+        "a commit is taken while memories are swept, and loses its first words",
+        COPIER,
+        "self.commits[at] & self.swept & ",
+        "self.commits[at] & ",
+        COMMITS + "test_a_commit_before_the_memories_are_swept_is_lost_whole",
+    ),
+    Fault(
+        "commit_lost_as_another_begins",
+        "a commit that comes as the other run's begins is forgotten",
+        COPIER,
+        "m.d.sync += [waits[at].eq(1), ",
+        "m.d.sync += [waits[at].eq(~self.go | ~waits.any() | copies), ",
+        COMMITS + "test_commits_of_both_runs_may_come_at_any_distance",
+    ),
+    Fault(
         "shadow_survives_reset",
         "a shadow that was written before a reset is committed after it",
         BANK,

@@ -101,6 +101,16 @@ def test_a_seed_without_room_is_none_and_what_was_routed_is_not_routed_again(tmp
     assert (tmp_path / "runs").read_text() == "run\nrun\n"
 
 
+@pytest.mark.parametrize("text", [None, "[1", "[1, 2]", '{"gone": "X4/Y10/MULT18_0"}'])
+def test_sites_that_are_none_of_this_netlist_are_refused_in_one_line(tmp_path, text):
+    (tmp_path / "top.json").write_text('{"modules": {"top": {"cells": {}}}}')
+    given = tmp_path / "sites.json"
+    if text is not None:
+        given.write_text(text)
+    with pytest.raises(SystemExit, match=r"sites\.json: expected sites "):
+        bitstream.fix_macros(tmp_path, BOARDS["ulx3s-85f"], [1], given)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_report_belongs_to_the_bitstream(name):
     folder = ROOT / "bitstreams" / name

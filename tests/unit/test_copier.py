@@ -54,6 +54,7 @@ class Rows(wiring.Component):
             copier.commits[LIMIT_RUN].eq(bank.strobes.limit_commit),
             copier.commits[STRATEGY_RUN].eq(bank.strobes.strategy_commit),
             copier.symbol.eq(bank.written),
+            copier.swept.eq(self.done),
             copier.go.eq(self.go),
             copier.word.eq(bank.word),
             bank.run.eq(copier.run),
@@ -168,6 +169,53 @@ def test_a_commit_waits_for_the_record_under_way_and_holds_the_next():
             {"qty_most": 77},
         )
         await ctx.tick().repeat(2)
+        await expect(ctx, dut, truth)
+
+    run(dut, testbench)
+
+
+def test_a_commit_before_the_memories_are_swept_is_lost_whole():
+    dut = Rows()
+
+    async def testbench(ctx):
+        ctx.set(dut.go, 1)
+        await write(ctx, dut, "limit_permit", 1)
+        await write(ctx, dut, "strategy_active", 1)
+        await write(ctx, dut, "limit_commit", 0)
+        await write(ctx, dut, "strategy_commit", 0)
+        assert not ctx.get(dut.done)
+        await ctx.tick().repeat(COMMIT_CLOCKS)
+        assert ctx.get(dut.done)
+        assert ctx.get(dut.version) == 0
+        await expect(ctx, dut, empty())
+
+    run(dut, testbench)
+
+
+def test_commits_of_both_runs_may_come_at_any_distance():
+    dut = Rows()
+
+    async def testbench(ctx):
+        while not ctx.get(dut.done):
+            await ctx.tick()
+        ctx.set(dut.go, 1)
+        truth = empty()
+        for distance in range(70):
+            value = distance + 1
+            await write(ctx, dut, "limit_max_qty", value)
+            await write(ctx, dut, "strategy_qty_most", value)
+            runs = [("limit", LIMIT_RUN), ("strategy", STRATEGY_RUN)]
+            for at, (head, kind) in enumerate(runs if distance % 2 else reversed(runs)):
+                await write(ctx, dut, f"{head}_commit", value % SYMBOLS)
+                field = "max_qty" if kind == LIMIT_RUN else "qty_most"
+                truth[kind, value % SYMBOLS] = {field: value}
+                if distance and not at:
+                    await ctx.tick().repeat(distance)
+            await ctx.tick().repeat(COMMIT_CLOCKS)
+            ctx.set(dut.symbol, value % SYMBOLS)
+            await ctx.tick().repeat(READ_CLOCKS)
+            assert ctx.get(dut.limits.max_qty) == value, distance
+            assert ctx.get(dut.settings.qty_most) == value, distance
         await expect(ctx, dut, truth)
 
     run(dut, testbench)
