@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Block RAM that is swept after reset: a reset alone leaves its contents standing."""
+"""Memories: swept after reset, which alone leaves their contents standing; and queues."""
 
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, ValueLike
-from amaranth.lib import memory, wiring
+from amaranth.lib import fifo, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["FEW", "SweptMemory", "block_ram"]
+__all__ = ["FEW", "Queue", "SweptMemory", "block_ram"]
 
 #: Up to so many rows are kept in distributed memory, which is as fast and never as wide.
 FEW = 32
@@ -24,6 +24,19 @@ def block_ram(forwarded: bool) -> dict[str, Any]:
         register and a mux around each bit.
     """
     return {"ram_style": "block"} | ({"no_rw_check": 1} if forwarded else {})
+
+
+class Queue(fifo.SyncFIFOBuffered):
+    """The library's queue, whose rows are read only when they were written in a clock before.
+
+    The library does not say so of its memory, and synthesis would put a register and a mux around
+    each bit (`block_ram`).
+    """
+
+    def elaborate(self, platform: object) -> Module:
+        m = super().elaborate(platform)
+        m.submodules.storage.attrs["no_rw_check"] = 1
+        return m
 
 
 class SweptMemory(wiring.Component):

@@ -153,7 +153,7 @@ class Pipeline(wiring.Component):
         m.submodules.losses = losses = Losses(config, STAGE_LATENCY["book"])
         m.submodules.emit = emit = Emit(config)
         m.submodules.counters = counters = Counters()
-        m.submodules.latency_stats = latency = Latency()
+        m.submodules.latency_stats = latency = Latency(config.spaced)
 
         wiring.connect(m, wiring.flipped(self.i), feeds.i)
         wiring.connect(m, feeds.o, admission.i)

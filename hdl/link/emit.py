@@ -5,11 +5,11 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.link.admission import IN_FLIGHT
+from hdl.memory import Queue
 from hdl.records import (
     OUT_RECORDS,
     AlertCause,
@@ -80,7 +80,7 @@ class Emit(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         heads: dict[str, data.View] = {}
-        queues: dict[str, SyncFIFOBuffered] = {}
+        queues: dict[str, Queue] = {}
         pages = FEATURE_PAGES if self.config.vectors else 0
         sources = [
             ("decisions", self.decisions, self.decisions.valid),
@@ -91,9 +91,7 @@ class Emit(wiring.Component):
             sources.append(("vectors", self.vectors, told_features))
         for name, source, valid in sources:
             layout = source.p.shape()
-            m.submodules[name] = queue = SyncFIFOBuffered(
-                width=layout.size, depth=self.config.result_depth
-            )
+            m.submodules[name] = queue = Queue(width=layout.size, depth=self.config.result_depth)
             m.d.comb += [queue.w_en.eq(valid), queue.w_data.eq(source.p.as_value())]
             heads[name] = data.View(layout, queue.r_data)
             queues[name] = queue

@@ -3,9 +3,9 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from hdl.memory import Queue
 from hdl.net.beat import BEAT, BEAT_BYTES
 from hdl.net.ethernet import TYPE_IPV4
 from hdl.net.ipv4 import PROTOCOL_UDP
@@ -73,7 +73,7 @@ class Transmit(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.queue = queue = SyncFIFOBuffered(width=8 * RECORD_BYTES, depth=MOST_RECORDS)
+        m.submodules.queue = queue = Queue(width=8 * RECORD_BYTES, depth=MOST_RECORDS)
         m.d.comb += [
             queue.w_data.eq(self.i.p),
             queue.w_en.eq(self.i.valid & self.enable),

@@ -73,7 +73,9 @@ class Data(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.rows = rows = Rows(pause_layout(), self.config.symbols, self.config.spaced)
+        m.submodules.rows = rows = Rows(
+            pause_layout(), self.config.symbols, self.config.spaced, stands=True
+        )
         row1, new = rows.row1, rows.new2
         one, two = self.intent1, self.intent2
         m.d.comb += [

@@ -60,7 +60,8 @@ class Exposure(wiring.Component):
     Members
     -------
     symbol : In(8)
-        Symbol of the token in stage 0 with the next clock.
+        Symbol of the token in stage 0 with the next clock; in a spaced build it stands while the
+        token passes.
     i, intent1, intent2 : In(intent_layout)
         Tokens in stages 0, 1 and 2.
     limits0, limits1, limits2 : In(limit_layout)
@@ -105,8 +106,8 @@ class Exposure(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         symbols, spaced = self.config.symbols, self.config.spaced
-        m.submodules.rows = rows = Rows(exposure_layout(self.config), symbols, spaced)
-        m.submodules.blocks = blocks = Rows(blocks_layout(), symbols, spaced)
+        m.submodules.rows = rows = Rows(exposure_layout(self.config), symbols, spaced, stands=True)
+        m.submodules.blocks = blocks = Rows(blocks_layout(), symbols, spaced, stands=True)
         for each in (rows, blocks):
             m.d.comb += each.index.eq(self.symbol[: len(each.index)])
         m.d.comb += [

@@ -313,7 +313,7 @@ class Gate(wiring.Component):
         m.d.comb += [
             parts.orders.tag.eq(tag),
             *(
-                block.symbol.eq(symbol)
+                block.symbol.eq(self.coming if self.config.spaced else symbol)
                 for block in (parts.exposure, parts.window, parts.data_checks)
             ),
         ]

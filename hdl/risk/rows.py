@@ -34,6 +34,9 @@ class Rows(wiring.Component):
         Rows.
     spaced : bool
         No token comes before all ahead of it have written; nothing is forwarded.
+    stands : bool
+        In a spaced build, `index` stands while the token passes: so does what leaves the memory,
+        and no stage keeps a copy.
 
     Members
     -------
@@ -55,8 +58,11 @@ class Rows(wiring.Component):
         Memory is swept.
     """
 
-    def __init__(self, layout: data.StructLayout, depth: int, spaced: bool = False) -> None:
+    def __init__(
+        self, layout: data.StructLayout, depth: int, spaced: bool = False, stands: bool = False
+    ) -> None:
         self.layout, self.depth, self.spaced = layout, depth, spaced
+        self.stands = spaced and stands
         bits = (depth - 1).bit_length()
         super().__init__(
             {
@@ -127,18 +133,27 @@ class Rows(wiring.Component):
                 m.d.comb += self.stored0.eq(four)
         write = self.write2 & rows.done
         m.d.sync += [
-            index0.eq(self.index),
-            index1.eq(index0),
-            self.index2.eq(index1),
             three.write.eq(write),
             veto3.eq(self.veto2),
             three.index.eq(self.write_index2),
             three.row.eq(self.new2),
-            again0.eq(write & (self.write_index2 == self.index)),
-            again1.eq(write & (self.write_index2 == index0)),
-            self.held1.eq(Mux(self.same0, three.row, self.stored0)),
-            self.row2.eq(self.row1),
         ]
+        if self.stands:
+            m.d.comb += [
+                self.index2.eq(self.index),
+                self.held1.eq(self.stored0),
+                self.row2.eq(self.row1),
+            ]
+        else:
+            m.d.sync += [
+                index0.eq(self.index),
+                index1.eq(index0),
+                self.index2.eq(index1),
+                again0.eq(write & (self.write_index2 == self.index)),
+                again1.eq(write & (self.write_index2 == index0)),
+                self.held1.eq(Mux(self.same0, three.row, self.stored0)),
+                self.row2.eq(self.row1),
+            ]
         with m.If(~rows.done):
             m.d.sync += three.row.eq(0)  # what the memory is swept with
         return m

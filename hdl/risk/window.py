@@ -103,7 +103,7 @@ class Window(wiring.Component):
         kept: dict[str, Rows] = {}
         for name, layout in window_layouts(self.config).items():
             m.submodules[f"{name}_rows"] = kept[name] = rows = Rows(
-                layout, self.config.symbols, self.config.spaced
+                layout, self.config.symbols, self.config.spaced, stands=True
             )
             m.d.comb += [
                 rows.index.eq(self.symbol[: len(rows.index)]),

@@ -166,7 +166,7 @@ class FeatureVector(wiring.Component):
                 m.d.comb += prints.after[name].eq(total[:-1] | total[-1].replicate(config.qty_bits))
 
         # Stage 1: the row that follows.
-        row1 = later(row.as_value(), "row1")
+        row1 = row.as_value() if config.spaced else later(row.as_value(), "row1")
         event1, usable1, forget1 = later(event, "event1"), later(usable, "usable1"), Signal()
         symbol1 = later(view.symbol, "symbol1")
         m.d.sync += forget1.eq(forget)

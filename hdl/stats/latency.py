@@ -15,12 +15,17 @@ BINS = 32
 class Histogram(wiring.Component):
     """32 saturating counters of 32 bits.
 
+    Parameters
+    ----------
+    spaced : bool
+        Nothing is counted in the cycle behind another, so counters lie in block RAM.
+
     Members
     -------
     bin : In(5), add : In(1)
-        Count one in this bin.
+        Count one in this bin, which stands in the cycle behind too where they are spaced.
     index : In(5), count : Out(32)
-        Read a bin, combinationally.
+        Read a bin, combinationally; a cycle later where they are spaced.
     init_done : Out(1)
         Memory is swept; what is counted before is lost.
     """
@@ -31,11 +36,22 @@ class Histogram(wiring.Component):
     count: Out(32)
     init_done: Out(1)
 
+    def __init__(self, spaced: bool = False) -> None:
+        self.spaced = spaced
+        super().__init__()
+
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        style = "block" if self.spaced else "distributed"
         # One copy to count in and one to read.
-        counted, told = (SweptMemory(32, BINS, style="distributed", at_once=True) for _ in range(2))
+        counted, told = (
+            SweptMemory(32, BINS, style=style, at_once=not self.spaced) for _ in range(2)
+        )
         m.submodules.counted, m.submodules.told = counted, told
+        add = self.add
+        if self.spaced:
+            add = Signal.like(self.add)
+            m.d.sync += add.eq(self.add)
         m.d.comb += [
             counted.read_addr.eq(self.bin),
             told.read_addr.eq(self.index),
@@ -44,7 +60,7 @@ class Histogram(wiring.Component):
         ]
         for copy in (counted, told):
             m.d.comb += [
-                copy.write_en.eq(self.add & ~counted.read_data.all()),
+                copy.write_en.eq(add & ~counted.read_data.all()),
                 copy.write_addr.eq(self.bin),
                 copy.write_data.eq(counted.read_data + 1),
             ]
@@ -53,6 +69,11 @@ class Histogram(wiring.Component):
 
 class Latency(wiring.Component):
     """Statistics over decisions.
+
+    Parameters
+    ----------
+    spaced : bool
+        No decision is made in the cycle behind another (`BuildConfig.spaced`).
 
     Members
     -------
@@ -65,7 +86,7 @@ class Latency(wiring.Component):
     index : In(5)
         Bin to read.
     latency_count, span_count : Out(32)
-        That bin of both histograms.
+        That bin of both histograms; a cycle later where decisions are spaced.
     least, greatest : Out(16), total : Out(64)
         Of all latencies; `least` is 65535 before the first.
     init_done : Out(1)
@@ -83,23 +104,31 @@ class Latency(wiring.Component):
     total: Out(64)
     init_done: Out(1)
 
+    def __init__(self, spaced: bool = False) -> None:
+        self.spaced = spaced
+        super().__init__()
+
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.latency = latency = Histogram()
-        m.submodules.span = span = Histogram()
+        m.submodules.latency = latency = Histogram(self.spaced)
+        m.submodules.span = span = Histogram(self.spaced)
         # Which bins, and a clock later one more in each.
         span_bits, add = Signal(range(BINS)), Signal()
         for bit in range(64):
             with m.If(self.span[bit]):
                 m.d.comb += span_bits.eq(min(bit + 1, BINS - 1))
-        m.d.sync += [
-            latency.bin.eq(Mux(self.latency >= BINS, BINS - 1, self.latency)),
-            span.bin.eq(span_bits),
-            add.eq(self.add),
-        ]
+        latency_bin, span_bin = Signal(range(BINS)), Signal(range(BINS))
+        m.d.sync += add.eq(self.add)
+        with m.If(self.add):
+            m.d.sync += [
+                latency_bin.eq(Mux(self.latency >= BINS, BINS - 1, self.latency)),
+                span_bin.eq(span_bits),
+            ]
         m.d.comb += [
             latency.add.eq(add),
+            latency.bin.eq(latency_bin),
             span.add.eq(add),
+            span.bin.eq(span_bin),
             latency.index.eq(self.index),
             span.index.eq(self.index),
             self.latency_count.eq(latency.count),

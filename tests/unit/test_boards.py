@@ -10,7 +10,7 @@ import pytest
 from hdl.boards.board import BOARDS
 from hdl.boards.ecp5 import Ecp5Top, constraints, pll
 from hdl.regs.table import contract_hash
-from scripts import bitstream, flash
+from scripts import bitstream, flash, route
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(BOARDS)
@@ -70,45 +70,27 @@ def test_every_pin_is_there_once_and_the_library_knows_it(name):
     assert board.part.endswith(f"-{known.speed}")
 
 
-def test_a_router_that_does_not_come_to_an_end_is_ended(tmp_path, monkeypatch):
-    endless = tmp_path / "endless"
-    endless.write_text("#!/bin/sh\necho iter=5 overuse=66953\nexec sleep 600\n")
-    endless.chmod(0o755)
-    monkeypatch.setattr(bitstream, "tool", lambda _name: str(endless))
-    with pytest.raises(
-        SystemExit, match=r"seed 1: expected a routed design within .* overuse=66953"
-    ):
-        bitstream.place(tmp_path, (), "", [1, 2], 2, minutes=0.02)
-
-
-def test_a_seed_without_room_is_none_and_what_was_routed_is_not_routed_again(tmp_path, monkeypatch):
-    nextpnr = tmp_path / "nextpnr"
-    nextpnr.write_text(
-        "#!/bin/sh\ncase \"$*\" in *'--seed 1 '*) exec sleep 600;; esac\n"
-        "echo run >> runs\necho \"Max frequency for clock 'clk': 31.25 MHz\"\n"
-    )
-    nextpnr.chmod(0o755)
-    for seed in (1, 2):
-        (tmp_path / f"seed{seed}.json").write_text("{}")
-    monkeypatch.setattr(bitstream, "tool", lambda _name: str(nextpnr))
-    monkeypatch.setattr(bitstream, "version", lambda _name: "1")
-    for _ in range(2):
-        clocks = bitstream.place(tmp_path, (), "", [1, 2], 2, minutes=0.02)
-        assert clocks == {1: None, 2: 31.25}
-    assert (tmp_path / "runs").read_text() == "run\n"
-    (tmp_path / "seed2.json").write_text('{"other": 1}')
-    bitstream.place(tmp_path, (), "", [1, 2], 2, minutes=0.02)
-    assert (tmp_path / "runs").read_text() == "run\nrun\n"
-
-
 @pytest.mark.parametrize("text", [None, "[1", "[1, 2]", '{"gone": "X4/Y10/MULT18_0"}'])
 def test_sites_that_are_none_of_this_netlist_are_refused_in_one_line(tmp_path, text):
-    (tmp_path / "top.json").write_text('{"modules": {"top": {"cells": {}}}}')
+    (tmp_path / "top.json").write_text('{"modules": {"top": {"cells": {}, "netnames": {}}}}')
     given = tmp_path / "sites.json"
     if text is not None:
         given.write_text(text)
     with pytest.raises(SystemExit, match=r"sites\.json: expected sites "):
-        bitstream.fix_macros(tmp_path, BOARDS["ulx3s-85f"], [1], given)
+        bitstream.prepare(tmp_path, BOARDS["ulx3s-85f"], [1], given)
+
+
+def test_a_seed_is_given_sites_and_the_weights_of_the_router(tmp_path):
+    ram = {"type": "DP16KD", "port_directions": {}, "connections": {}, "attributes": {}}
+    top = {"cells": {"ram": ram}, "netnames": {}, "settings": {"router": "router1"}}
+    (tmp_path / "top.json").write_text(json.dumps({"modules": {"top": top, "LUT4": {"cells": {}}}}))
+    given = tmp_path / "sites.json"
+    given.write_text('{"ram": "X4/Y22/EBR0"}')
+    bitstream.prepare(tmp_path, BOARDS["ulx3s-85f"], [7], given)
+    module = route.largest(json.loads((tmp_path / "seed7.json").read_text()))
+    assert module["cells"]["ram"]["attributes"] == {"BEL": "X4/Y22/EBR0"}
+    assert module["settings"] == {"router": "router1", **route.SETTINGS}
+    assert json.loads((tmp_path / "sites7.json").read_text()) == {"ram": "X4/Y22/EBR0"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sites of block RAM and multipliers that nextpnr is given."""
 
-import json
 import random
 import re
 
@@ -96,15 +95,3 @@ def test_a_part_has_as_many_sites_as_its_data_sheet_says():
 def test_a_netlist_without_macros_needs_none():
     cells = {name: each for name, each in netlist(random.Random(1)).items() if "macro" not in name}
     assert macros.sites(cells, "85F") == {}
-
-
-def test_sites_are_fixed_in_the_netlist(tmp_path, found):
-    cells, sites = found
-    small = {"cells": {"other": cell("LUT4", {}, {})}}
-    whole = {"modules": {"top": {"cells": cells}, "LUT4": small}}
-    (tmp_path / "top.json").write_text(json.dumps(whole))
-    macros.fix(tmp_path / "top.json", tmp_path / "fixed.json", sites)
-    fixed = macros.cells_of(tmp_path / "fixed.json")
-    assert {n: c["attributes"]["BEL"] for n, c in fixed.items() if c["attributes"]} == sites
-    with pytest.raises(KeyError, match="gone"):
-        macros.fix(tmp_path / "top.json", tmp_path / "fixed.json", {"gone": "X4/Y10/MULT18_0"})

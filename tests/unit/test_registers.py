@@ -3,6 +3,7 @@
 
 import random
 
+import pytest
 from amaranth.hdl import ResetInserter, Signal
 
 from hdl.regs.bank import Bank
@@ -132,27 +133,34 @@ def test_a_counter_stops_at_its_greatest_value():
     run(dut, testbench)
 
 
-def test_latency_statistics_and_histograms_hold_every_decision():
-    rng, dut = random.Random(3), Latency()
+@pytest.mark.parametrize("spaced", [False, True])
+def test_latency_statistics_and_histograms_hold_every_decision(spaced):
+    rng, dut = random.Random(3), Latency(spaced)
     samples = [
         (rng.choice([3, 14, 31, 32, 60_000]), rng.choice([1, 0, 20, 1 << 35])) for _ in range(300)
     ]
 
     async def testbench(ctx):
         await ctx.tick().until(dut.init_done)
-        ctx.set(dut.add, 1)
         for latency, span in samples:
+            ctx.set(dut.add, 1)
             ctx.set(dut.latency, latency)
             ctx.set(dut.span, span)
             await ctx.tick()
-        ctx.set(dut.add, 0)
-        await ctx.tick()
+            ctx.set(dut.add, 0)
+            if spaced:
+                # What stands there while nothing is added counts for nothing.
+                ctx.set(dut.latency, rng.randrange(1 << 16))
+                ctx.set(dut.span, rng.randrange(1 << 40))
+                await ctx.tick().repeat(rng.choice([1, 1, 5]))
+        await ctx.tick().repeat(2)
         latencies = [latency for latency, _ in samples]
         assert ctx.get(dut.least) == min(latencies)
         assert ctx.get(dut.greatest) == max(latencies)
         assert ctx.get(dut.total) == sum(latencies)
         for at in range(32):
             ctx.set(dut.index, at)
+            await ctx.tick()
             assert ctx.get(dut.latency_count) == sum(min(n, 31) == at for n in latencies)
             assert ctx.get(dut.span_count) == sum(min(s.bit_length(), 31) == at for _, s in samples)
 
