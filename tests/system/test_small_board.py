@@ -33,7 +33,7 @@ def replayed(link, folder):
     capture.write_bytes(gzip.compress(b"\n".join([*lines, b""]), 1))
     options = Options(
         [str(capture)],
-        ReplaySettings(levels=5, ratio="2"),
+        ReplaySettings(levels=SMALL.levels, ratio="2"),
         refill_at=0,  # the fabric asks
         writes=[Write("report", 3)],
     )
