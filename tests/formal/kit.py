@@ -66,13 +66,15 @@ def start() -> Module:
 def open_up(block: Elaboratable) -> dict[str, Any]:
     """Elaborate `block` now, once, and return the local names of its ``elaborate`` by name.
 
-    The block is proved as it is: nothing is changed in it, its signals just become visible.
+    Those of the classes it derives from are among them. The block is proved as it is: nothing is
+    changed in it, its signals just become visible.
     """
-    code = type(block).elaborate.__code__
+    ways = (vars(kind).get("elaborate") for kind in type(block).__mro__)
+    codes = {way.__code__ for way in ways if hasattr(way, "__code__")}
     seen: dict[str, Any] = {}
 
     def watch(frame: Any, event: str, _value: object) -> None:
-        if event == "return" and frame.f_code is code:
+        if event == "return" and frame.f_code in codes:
             seen.update(frame.f_locals)
 
     before = sys.getprofile()
