@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stages, connected: records in, records out, registers beside them."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -26,7 +28,7 @@ from hdl.signal.catalogue import FEATURE_COUNT, FEATURES_ID
 from hdl.signal.profile import Profile
 from hdl.signal.vector import FeatureVector
 from hdl.spread import READ_CLOCKS
-from hdl.stats.counters import Counters
+from hdl.stats.counters import ROW_BITS, CounterRows, Counters
 from hdl.stats.latency import Latency
 from hdl.strategy.registers import SETTINGS
 from hdl.strategy.settings import Settings
@@ -139,7 +141,7 @@ class Pipeline(wiring.Component):
         m = Module()
         config = self.config
         shadows = shadow_runs() if config.spaced else ()
-        m.submodules.bank = bank = Bank(shadows)
+        m.submodules.bank = bank = Bank(shadows, counted=config.spaced)
         m.submodules.feeds = feeds = Feeds(config, STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"])
         m.submodules.admission = admission = Admission(config)
         m.submodules.decoder = decoder = TickDecoder(config)
@@ -152,7 +154,6 @@ class Pipeline(wiring.Component):
         m.submodules.gate = gate = Gate(config)
         m.submodules.losses = losses = Losses(config, STAGE_LATENCY["book"])
         m.submodules.emit = emit = Emit(config)
-        m.submodules.counters = counters = Counters()
         m.submodules.latency_stats = latency = Latency(config.spaced)
 
         wiring.connect(m, wiring.flipped(self.i), feeds.i)
@@ -163,7 +164,7 @@ class Pipeline(wiring.Component):
         m.d.comb += [trades.i.valid.eq(decoder.o.valid), trades.i.p.eq(decoder.o.p)]
         self._connect_strategy(m)
         if config.trees:
-            self._connect_forest(m, counters)
+            self._connect_forest(m)
         self._connect_gate(m)
         for source, target in (
             (book.o, strategy.i),
@@ -265,11 +266,7 @@ class Pipeline(wiring.Component):
             shown.cycle.eq(cycle),
         ]
 
-        for counting in (feeds, admission, decoder, book, strategy, gate):
-            for name, _ in counting.counts.shape():
-                m.d.comb += counters.pulses[name].eq(counting.counts[name])
-        for name, _ in counters.values.shape():
-            m.d.comb += shown[name].eq(counters.values[name])
+        self._connect_counters(m)
 
         decision = gate.o.p
         m.d.comb += [
@@ -359,7 +356,43 @@ class Pipeline(wiring.Component):
             features.micro_entry.eq(written),
         ]
 
-    def _connect_forest(self, m: Module, counters: Counters) -> None:
+    def _connect_counters(self, m: Module) -> None:
+        """Pulses to their counters, and those to the bank; in a spaced build through memory."""
+        parts = m.submodules
+        pulses: dict[str, Value] = {}
+        spacing: dict[str, int] = {}
+        one_a_record = ("admission", "decoder", "book", "strategy")
+        for block in (*one_a_record, "feeds", "gate"):
+            counts = parts[block].counts
+            for name, _ in counts.shape():
+                pulses[name] = counts[name]
+                # The others count what comes between records as well.
+                spacing[name] = IN_FLIGHT if block in one_a_record else 1
+        if self.config.trees:
+            forest = parts.forest
+            for name, pulse in (
+                ("model_loads", forest.loaded),
+                ("model_refusals", forest.refused),
+                ("model_overruns", forest.overrun),
+            ):
+                pulses[name], spacing[name] = pulse, 1
+        bank = parts.bank
+        if self.config.spaced:
+            m.submodules.counters = rows = CounterRows(spacing)
+            m.d.comb += [
+                rows.read_en.eq(bank.bus.r_en),
+                rows.read_addr.eq(bank.bus.addr[:ROW_BITS]),
+                bank.counter.eq(rows.read_data),
+            ]
+            counting: Any = rows
+        else:
+            m.submodules.counters = counters = Counters()
+            for name, _ in counters.values.shape():
+                m.d.comb += bank.shown[name].eq(counters.values[name])
+            counting = counters
+        m.d.comb += [counting.pulses[name].eq(pulse) for name, pulse in pulses.items()]
+
+    def _connect_forest(self, m: Module) -> None:
         """Features to the forest, its score to the strategy; its image from the registers."""
         parts, shape = m.submodules, forest_shape(self.config)
         features, strategy, bank = parts.features, parts.strategy, parts.bank
@@ -379,9 +412,6 @@ class Pipeline(wiring.Component):
             shown.model_status.eq(forest.status),
             shown.model_words.eq(forest.words),
             shown.model_id.eq(forest.active_model),
-            counters.pulses.model_loads.eq(forest.loaded),
-            counters.pulses.model_refusals.eq(forest.refused),
-            counters.pulses.model_overruns.eq(forest.overrun),
         ]
 
     def _connect_gate(self, m: Module) -> None:

@@ -75,7 +75,7 @@ class Board:
 
 
 #: What fits into 84,000 LUTs (``docs/boards/ulx3s.md``): a serial link brings one record at a time.
-SMALL = BuildConfig(levels=4, qty_bits=16, own_orders=8, spaced=True, vectors=False)
+SMALL = BuildConfig(levels=8, qty_bits=24, own_orders=16, spaced=True, vectors=False)
 
 _DOWN, _UP, _WEAK = ("PULLMODE=DOWN",), ("PULLMODE=UP",), ("DRIVE=4",)
 _ALL = (
@@ -84,7 +84,7 @@ _ALL = (
         part="LFE5U-85F-6",
         device=("--85k", "--speed", "6", "--package", "CABGA381"),
         oscillator_hz=25_000_000,
-        clock_hz=25_000_000,
+        clock_hz=30_000_000,
         baud=3_000_000,
         clock=Pin("G2"),
         rx=Pin("M1", attributes=_UP),
@@ -106,7 +106,7 @@ _ALL = (
         part="LFE5UM5G-85F-8",
         device=("--um5g-85k", "--speed", "8", "--package", "CABGA554"),
         oscillator_hz=100_000_000,
-        clock_hz=25_000_000,
+        clock_hz=30_000_000,
         baud=3_000_000,
         clock=Pin("K23"),
         rx=Pin("R26", attributes=_UP),

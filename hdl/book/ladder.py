@@ -154,9 +154,19 @@ class Ladder(wiring.Component):
 
         # The token on its way through stages 1 to 6.
         stage = {n: Signal(stage_layout(config), name=f"stage{n}") for n in range(1, STAGES)}
+        spaced = config.spaced
+        # In a spaced build the token stands, so its row is asked for a clock later and stands too.
+        row = Signal.like(self.ahead)
         for n in range(2, STAGES):
-            m.d.sync += stage[n].eq(stage[n - 1])
-        m.d.sync += stage[1].addr.eq(self.ahead)
+            passed = ("valid", "operation") if spaced else stage_layout(config).members
+            for name in stage_layout(config).members:
+                value = stage[n - 1][name]
+                m.d["sync" if name in passed else "comb"] += stage[n][name].eq(value)
+        if spaced:
+            m.d.comb += [row.eq(Cat(self.i.p.side, self.i.p.symbol)), stage[1].addr.eq(row)]
+        else:
+            m.d.comb += row.eq(self.ahead)
+            m.d.sync += stage[1].addr.eq(row)
         decode(m, stage[1].operation, self.i.valid, self.i.p, self.levels_n)
         m.d.comb += [
             stage[1].valid.eq(self.i.valid),
@@ -189,8 +199,8 @@ class Ladder(wiring.Component):
 
         # Keys and status: read, and mended with those that have come to stand since.
         m.d.comb += [
-            read_keys.addr.eq(self.ahead[:row_bits]),
-            statuses.read_addr.eq(self.ahead[:row_bits]),
+            read_keys.addr.eq(row[:row_bits]),
+            statuses.read_addr.eq(row[:row_bits]),
         ]
         same = {n: getattr(hazards, f"same{n}") for n in range(6)}
         take = {(n, s): Signal(levels + 1, name=f"take{n}_{s}") for n, s in TAKEN}
@@ -198,6 +208,9 @@ class Ladder(wiring.Component):
             holds = Cat(status[ahead - 1].held, status[ahead - 1].bounded)
             m.d.sync += taken.eq(holds & same[n - 1][ahead - 1].replicate(levels + 1))
         for at in range(levels + 1):
+            if spaced:
+                m.d.comb += [keys[n][at].eq(read_keys.data[at]) for n in (2, 3, 4, 5)]
+                continue
             read = Mux(same[1][7], keys[7][at], read_keys.data[at])
             m.d.sync += [
                 keys[2][at].eq(Mux(same[1][6], keys[6][at], read)),
@@ -206,13 +219,16 @@ class Ladder(wiring.Component):
                     for n in (2, 3, 4)
                 ),
             ]
-        written = Mux(same[1][7], status[7].as_value(), statuses.read_data.as_value())
-        read_status = Mux(same[1][6], status[6].as_value(), written)
-        m.d.sync += status[2].eq(Mux(same[1][5], status[5].as_value(), read_status))
-        for n in (2, 3):
-            m.d.sync += status[n + 1].eq(
-                Mux(same[n][5], status[5].as_value(), status[n].as_value())
-            )
+        if spaced:
+            m.d.comb += [status[n].eq(statuses.read_data) for n in (2, 3, 4)]
+        else:
+            written = Mux(same[1][7], status[7].as_value(), statuses.read_data.as_value())
+            read_status = Mux(same[1][6], status[6].as_value(), written)
+            m.d.sync += status[2].eq(Mux(same[1][5], status[5].as_value(), read_status))
+            for n in (2, 3):
+                m.d.sync += status[n + 1].eq(
+                    Mux(same[n][5], status[5].as_value(), status[n].as_value())
+                )
 
         # Findings: made in stage 2, then moved as the row was.
         better: dict[int, Any] = {3: Signal(levels + 1, name="better3")}
@@ -302,7 +318,10 @@ class Ladder(wiring.Component):
         ]
         for at in range(levels):
             read = Mux(take[4, 7][at], qtys[7][at], read_qtys.data[at])
-            m.d.sync += qtys[5][at].eq(Mux(take[4, 6][at], qtys[6][at], read))
+            if spaced:
+                m.d.comb += qtys[5][at].eq(read_qtys.data[at])
+            else:
+                m.d.sync += qtys[5][at].eq(Mux(take[4, 6][at], qtys[6][at], read))
         value = stage[5].token.value[: config.qty_bits]
         for chain, new, resized in ((keys, stage[5].key, None), (qtys, value, value)):
             before = [

@@ -77,10 +77,10 @@ class Touch(wiring.Component):
         later = Signal(side_layout(config), reset_less=True)
         m.d.sync += [
             later.eq(shown),
-            self.token.eq(row.token),
             self.o_valid.eq(self.i.valid),
             self.row.eq(row.row),
         ]
+        m.d["comb" if config.spaced else "sync"] += self.token.eq(row.token)
         m.d.comb += [
             side.eq(later),
             side.sum.eq(halves(m, counted, config.sum_bits, "partial")),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tape: last trade and rolling volumes of every symbol."""
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -93,7 +95,9 @@ class Trades(wiring.Component):
                 "own": last_layout,  # what the token would be as the last trade
             }
         )
-        m.submodules.lasts = lasts = SweptMemory(last_layout, config.symbols)
+        m.submodules.lasts = lasts = SweptMemory(
+            last_layout, config.symbols, forwarded=config.spaced
+        )
         m.submodules.window = window = Window(config)
         m.submodules.notional = notional = Window(config, config.bucket_bits, 1)
 
@@ -114,24 +118,35 @@ class Trades(wiring.Component):
             step.own.price.eq(token.price),
             step.own.qty.eq(token.value),
         ]
+
+        def passed(step: Any, name: str) -> Any:
+            """The token a clock later; in a spaced build only that it is there passes."""
+            held = Signal(step_layout, name=name)
+            for field, _ in step_layout:
+                moves = not config.spaced or field in ("valid", "trade", "forget")
+                m.d["sync" if moves else "comb"] += held[field].eq(step[field])
+            return held
+
         for n in range(self.latency - LEAST_LATENCY):
-            step = later(step, f"waiting{n}")
+            step = passed(step, f"waiting{n}")
 
         # Stages 0 to 2; `last` is what was kept before the token.
-        step1 = later(step, "step1")
-        m.d.sync += [
-            step1.own.window.eq(self.trade_window),
-            step1.own.bucket.eq(step.now_us >> self.trade_window),
-        ]
-        addr = step1.symbol[: len(lasts.read_addr)]
+        window1, bucket1 = Signal.like(step.own.window), Signal.like(step.own.bucket)
+        m.d.sync += [window1.eq(self.trade_window), bucket1.eq(step.now_us >> self.trade_window)]
+        came1, step1 = passed(step, "came1"), Signal(step_layout, name="step1")
+        m.d.comb += [step1.eq(came1), step1.own.window.eq(window1), step1.own.bucket.eq(bucket1)]
+        step2 = passed(step1, "step2")
+        # What a token keeps is written in the clock in which the one before it is read, or, where
+        # none comes so close, behind that: then no memory is read and written at once.
+        keeps = step2 if config.spaced else step1
         m.d.comb += [
-            lasts.read_addr.eq(addr),
-            lasts.write_en.eq(step1.trade | step1.forget),
-            lasts.write_addr.eq(addr),
-            lasts.write_data.eq(Mux(step1.forget, 0, step1.own)),
+            lasts.read_addr.eq(step1.symbol[: len(lasts.read_addr)]),
+            lasts.write_en.eq(keeps.trade | keeps.forget),
+            lasts.write_addr.eq(keeps.symbol[: len(lasts.read_addr)]),
+            lasts.write_data.eq(Mux(keeps.forget, 0, keeps.own)),
             self.init_done.eq(lasts.done),
         ]
-        step3 = later(later(step1, "step2"), "step3")
+        step3 = passed(step2, "step3")
         last = later(lasts.read_data, "last")
 
         # Stages 3 to 6.

@@ -45,7 +45,7 @@ class TickDecoder(wiring.Component):
     i : In(flow(in record))
         Admitted records.
     o : Out(flow(token_layout))
-        Tokens, one for each record.
+        Tokens, one for each record. In a spaced build the last one stands.
     ahead : Out(9)
         Side and symbol of the record that is on `i`, before it is checked: the row its token is
         about, one cycle early.
@@ -176,8 +176,8 @@ class TickDecoder(wiring.Component):
 
         # The time of a token is that after its own record.
         m.d.comb += [self.o.p.eq(token), self.o.p.now_us.eq(now_us)]
-        m.d.sync += [
-            self.o.valid.eq(self.i.valid),
+        m.d.sync += self.o.valid.eq(self.i.valid)
+        found = [
             token.kind.eq(Mux(wrong.any(), 0, record.kind)),
             token.poison.eq(wrong.any() & symbol_known & ~is_one_of(_HARMLESS, "harmless")),
             token.symbol.eq(Mux(symbol_known, record.symbol, 0)),
@@ -196,4 +196,9 @@ class TickDecoder(wiring.Component):
             token.cycle_first.eq(frame.cycle),
             token.cycle_cause.eq(self.cycle[:16]),
         ]
+        if self.config.spaced:
+            with m.If(self.i.valid):  # it stands while it passes all stages
+                m.d.sync += found
+        else:
+            m.d.sync += found
         return m

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.memory import block_ram
 from hdl.regs.copier import INDEX_BITS, words_of
 from hdl.regs.register import Access, Register
-from hdl.regs.table import ADDRESS_BITS, addresses
+from hdl.regs.table import ADDRESS_BITS, COUNTERS, addresses
 
 __all__ = ["BANK_BUS", "Bank"]
 
@@ -46,6 +46,8 @@ class Bank(wiring.Component):
     shadows : sequence of sequence of Register
         Runs of registers, one behind the other in the table, that the fabric uses only where they
         are committed (`hdl.regs.copier`). They are kept in memory alone.
+    counted : bool
+        Counters lie in a memory of their own (`hdl.stats.counters`), which answers for them.
 
     Members
     -------
@@ -59,6 +61,8 @@ class Bank(wiring.Component):
         Word last written.
     shown : In
         Values of the registers that may only be read.
+    counter : In(32)
+        Of counters in memory, the one at the address of the last read, from a clock later on.
     array_index : Out(5)
         Element of an array that is being read.
     arrays : In
@@ -67,12 +71,15 @@ class Bank(wiring.Component):
         A word of a run of shadows, and what it holds a clock later.
     """
 
-    def __init__(self, shadows: Sequence[Sequence[Register]] = ()) -> None:
-        self.shadows = shadows
+    def __init__(self, shadows: Sequence[Sequence[Register]] = (), counted: bool = False) -> None:
+        self.shadows, self.counted = shadows, counted
         in_memory = {register.name for run in shadows for register in run}
         table = [register for register, _ in addresses()]
         self._arrays = [r for r in table if r.length > 1]
-        self._shown = [r for r in table if r.access is Access.RO and r.length == 1]
+        counters = {name for name, _ in COUNTERS} if counted else set()
+        self._shown = [
+            r for r in table if r.access is Access.RO and r.length == 1 and r.name not in counters
+        ]
         self._held = [r for r in table if r.access is Access.RW]
         self._strobes = [r for r in table if r.access is Access.WO]
 
@@ -86,6 +93,7 @@ class Bank(wiring.Component):
                 "strobes": Out(data.StructLayout({r.name: 1 for r in self._strobes})),
                 "written": Out(32),
                 "shown": In(layout(self._shown)),
+                "counter": In(32),
                 "array_index": Out(5),
                 "arrays": In(layout(self._arrays)),
                 "run": In(range(max(len(shadows), 2))),
@@ -99,7 +107,9 @@ class Bank(wiring.Component):
         bus = self.bus
         frozen, low, told = Signal(32), Signal(32), Signal(32)
         seen, from_copy, from_frozen, freezes = Signal(), Signal(), Signal(), Signal()
+        from_counters, rest = Signal(), Signal(32)
         first = {register.name: at for register, at in addresses()}
+        counters = first[COUNTERS[0][0]]
         attrs = block_ram(forwarded=True)
         words, highs = (
             memory.Memory(shape=32, depth=_WORDS, init=[], attrs=attrs) for _ in range(2)
@@ -108,9 +118,8 @@ class Bank(wiring.Component):
         read_word, read_high = words.read_port(), highs.read_port()
         m.d.sync += [self.strobes.eq(0), self.written.eq(bus.w_data), freezes.eq(0)]
         m.d.comb += [
-            bus.r_data.eq(
-                Mux(from_copy, read_word.data & seen.replicate(32), Mux(from_frozen, frozen, told))
-            ),
+            rest.eq(Mux(from_counters, self.counter, Mux(from_frozen, frozen, told))),
+            bus.r_data.eq(Mux(from_copy, read_word.data & seen.replicate(32), rest)),
             *(port.addr.eq(bus.addr[: len(port.addr)]) for port in (read_word, read_high)),
             *(port.en.eq(bus.r_en) for port in (read_word, read_high)),
         ]
@@ -124,6 +133,11 @@ class Bank(wiring.Component):
             m.d.sync += [
                 told.eq(0),
                 from_frozen.eq(0),
+                from_counters.eq(
+                    (bus.addr >= counters) & (bus.addr < counters + len(COUNTERS))
+                    if self.counted
+                    else 0
+                ),
                 from_copy.eq(asked.any()),
                 seen.eq((asked & written).any()),
                 freezes.eq((asked & wide).any()),

@@ -49,8 +49,8 @@ class Losses(wiring.Component):
 
     Fills are seen as they leave the decoder, the mid as it leaves the book, both before the gate:
     so an order is judged with its own event marked, and no cycle is spent on it. Each limit is a
-    floor for the profit, made anew with each clock from the best it is counted from; marks are two
-    clocks apart, so the floor of the next one has what this one was.
+    floor for the profit, so far below the best it is counted from; marks are two clocks apart, so
+    the floor of the next one has what this one was.
 
     Latency is `LATENCY` cycles from `views`, throughput one token a cycle.
 
@@ -70,7 +70,7 @@ class Losses(wiring.Component):
     commit : In(1), commit_symbol : In(32), lot_value, tick_value : In
         Values of a symbol, set with its limits.
     max_day_loss, max_window_loss, max_drawdown, loss_window : In
-        Registers; a change is in force two cycles later.
+        Registers; a change is in force three cycles later.
     o : Out(losses_layout)
         As of the token.
     init_done : Out(1)
@@ -182,19 +182,21 @@ class Losses(wiring.Component):
     def _judge(self, m: Module, total: Signal, facts: list[Signal]) -> None:
         """4 and 5: limits; the best of each bucket and of the day once its mark is in."""
         three, four, bits = facts[3], facts[4], len(total)
-        total5 = Signal.like(total)
-        base = Signal(signed(bits))
-        day_floor, best_floor = Signal(signed(bits + 1)), Signal(signed(bits + 1))
-        best, best_now = self._best(m, "best", total, total5, four.marks, Const(0, 1))
+        total5, day = Signal.like(total), three.day
+        base, day_floor = Signal(signed(bits)), Signal(signed(bits + 1))
+        # What the floors will be if the total of now is the best.
+        high, peak = (Signal(signed(bits + 1), name=f"{name}_under") for name in ("high", "peak"))
         m.d.sync += [
             total5.eq(total),
             day_floor.eq(_floor(m, base, self.max_day_loss, bits)),
-            best_floor.eq(_floor(m, best_now, self.max_drawdown, bits)),
+            high.eq(_floor(m, total, self.max_window_loss, bits)),
+            peak.eq(_floor(m, total, self.max_drawdown, bits)),
         ]
+        best, rises = self._best(m, "best", total, total5, four.marks, day)
+        best_floor = self._kept_floor(m, "best", best, rises, self.max_drawdown, peak)
         under = []
         for at in range(BUCKETS):
             number = Signal(62, name=f"bucket{at}")
-            floor = Signal(signed(bits + 1), name=f"floor{at}")
             used, inside, own = (Signal(name=f"{name}{at}") for name in ("used", "inside", "own"))
             mine = four.marks & (four.place == at)
             # The one of the last four buckets that has this place.
@@ -203,28 +205,45 @@ class Losses(wiring.Component):
                 inside.eq(used & (number == number3)),
                 own.eq(used & (number == three.bucket)),
             ]
-            _, high = self._best(m, f"high{at}", total, total5, mine, ~own)
-            m.d.sync += floor.eq(_floor(m, high, self.max_window_loss, bits))
+            name = f"high{at}"
+            best, rises = self._best(m, name, total, total5, mine, mine & ~own)
+            floor = self._kept_floor(m, name, best, rises, self.max_window_loss, high)
             under.append(inside & below(total, floor))
             with m.If(mine):
                 m.d.sync += [used.eq(1), number.eq(four.bucket)]
-            with m.If(three.day):
+            with m.If(day):
                 m.d.sync += used.eq(0)
-        with m.If(three.day):
-            m.d.sync += [base.eq(total), best.eq(total)]
+        with m.If(day):
+            m.d.sync += base.eq(total)
         m.d.sync += self.o.over.eq(
             Cat(below(total, day_floor), Cat(under).any(), below(total, best_floor))
         )
 
     def _best(
         self, m: Module, name: str, total: Signal, total5: Signal, counts: Value, first: Value
-    ) -> tuple[Signal, Value]:
-        """Greatest total that counted; as a register, and with the one in stage 5."""
+    ) -> tuple[Signal, Signal]:
+        """Greatest total that counted since the first; and whether it is the one in stage 5."""
         best, rises = Signal.like(total, name=name), Signal(name=f"{name}_rises")
-        now = Signal.like(total, name=f"{name}_now")
-        m.d.comb += now.eq(Mux(rises, total5, best))
-        m.d.sync += [rises.eq(counts & (first | below(best, total))), best.eq(now)]
-        return best, now
+        m.d.sync += rises.eq(first | (counts & below(best, total)))
+        with m.If(rises):
+            m.d.sync += best.eq(total5)
+        return best, rises
+
+    def _kept_floor(
+        self, m: Module, name: str, best: Signal, rises: Signal, limit: Value, risen: Value
+    ) -> Signal:
+        """Floor below a best, a clock after it: a sum of the best, or of what will be the best."""
+        kept, floor = (Signal.like(risen, name=f"{name}_{which}") for which in ("kept", "floor"))
+        rose = Signal(name=f"{name}_rose")
+        m.d.sync += kept.eq(_floor(m, best, limit, len(best)))
+        if self.config.spaced:
+            return kept
+        m.d.sync += rose.eq(rises)
+        with m.If(rises):
+            m.d.sync += floor.eq(risen)
+        with m.Elif(~rose):  # the sum of a best that has just risen is not there yet
+            m.d.sync += floor.eq(kept)
+        return floor
 
 
 def _floor(m: Module, best: Value, limit: Value, bits: int) -> Value:

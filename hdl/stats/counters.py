@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counters that stop at their greatest value."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import data, wiring
+from collections.abc import Mapping
+
+from amaranth.hdl import Array, Const, Module, Mux, Signal
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.regs.table import COUNTERS
+from hdl.memory import block_ram
+from hdl.regs.table import COUNTERS, addresses
 
-__all__ = ["Counters"]
+__all__ = ["ROW_BITS", "CounterRows", "Counters"]
 
 _BITS = 32
+_AT = {register.name: at for register, at in addresses()}
+#: A counter's row is so many low bits of the address of its register.
+ROW_BITS = (len(COUNTERS) - 1).bit_length()
 
 
 class Counters(wiring.Component):
@@ -40,4 +46,94 @@ class Counters(wiring.Component):
         for name, _ in COUNTERS:
             with m.If(pulses[name] & ~self.values[name].all()):
                 m.d.sync += self.values[name].eq(self.values[name] + 1)
+        return m
+
+
+class CounterRows(wiring.Component):
+    """The counters of a build, as rows of a memory.
+
+    One sum goes from row to row, one a clock, and adds the pulses that came since it was there
+    last. They are counted beside it, in so many bits as the counter's spacing asks for. Rows of
+    before a reset count as zero until the sum has been at all of them.
+
+    Parameters
+    ----------
+    spacing : mapping of str to int
+        Counters of the build, two or more, and the least clocks between two pulses of each.
+
+    Members
+    -------
+    pulses : In
+        One bit each: count this cycle.
+    read_en : In(1), read_addr : In(ROW_BITS)
+        Low bits of the address of a counter's register.
+    read_data : Out(32)
+        That counter from the next cycle on, without the pulses of the last ``len(spacing) + 2``
+        cycles; 0 for a counter this build does not have.
+    """
+
+    def __init__(self, spacing: Mapping[str, int]) -> None:
+        self.spacing = dict(spacing)
+        if len(self.spacing) < 2:
+            raise ValueError(f"counters: expected two or more, was {len(self.spacing)}")
+        super().__init__(
+            {
+                "pulses": In(data.StructLayout({name: 1 for name in self.spacing})),
+                "read_en": In(1),
+                "read_addr": In(ROW_BITS),
+                "read_data": Out(_BITS),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        turns = len(self.spacing)
+        # The sum never reads the row it writes; the bus may.
+        rows, told = (
+            memory.Memory(shape=_BITS, depth=1 << ROW_BITS, init=[], attrs=block_ram(forwarded))
+            for forwarded in (True, False)
+        )
+        m.submodules.rows, m.submodules.told = rows, told
+        read, shown, writes = (
+            rows.read_port(),
+            told.read_port(),
+            (rows.write_port(), told.write_port()),
+        )
+        turn, first, known = Signal(range(turns)), Signal(init=1), Signal()
+        row, zero, goes = Signal(ROW_BITS), Signal(), Signal()
+        came = Array(
+            Signal(range(((turns - 1) // least + 1) + 1), name=f"came_{name}")
+            for name, least in self.spacing.items()
+        )
+        added = Signal(max(len(one) for one in came))
+        total = Signal(_BITS + 1)
+        pulses = Signal.like(self.pulses)
+        m.d.sync += [
+            pulses.eq(self.pulses),
+            turn.eq(Mux(turn == turns - 1, 0, turn + 1)),
+            first.eq(first & (turn != turns - 1)),
+            added.eq(came[turn]),
+            row.eq(read.addr),
+            zero.eq(first),
+            goes.eq(1),
+        ]
+        for at, name in enumerate(self.spacing):
+            m.d.sync += came[at].eq(Mux(turn == at, 0, came[at]) + pulses[name])
+        places = [Const(_AT[name] % (1 << ROW_BITS), ROW_BITS) for name in self.spacing]
+        m.d.comb += [
+            read.addr.eq(Array(places)[turn]),
+            total.eq(Mux(zero, 0, read.data) + added),
+            shown.addr.eq(self.read_addr),
+            shown.en.eq(self.read_en),
+            self.read_data.eq(Mux(known, shown.data, 0)),
+        ]
+        mask = Const(sum(1 << place.value for place in places), 1 << ROW_BITS)
+        with m.If(self.read_en):
+            m.d.sync += known.eq(mask.bit_select(self.read_addr, 1) & ~first & ~zero)
+        for write in writes:
+            m.d.comb += [
+                write.addr.eq(row),
+                write.data.eq(total[:_BITS] | total[_BITS].replicate(_BITS)),
+                write.en.eq(goes),
+            ]
         return m

@@ -7,6 +7,7 @@ __all__ = ["SPACED_FAULTS"]
 
 ADMISSION, SPREAD, BANK = "hdl/link/admission.py", "hdl/spread.py", "hdl/regs/bank.py"
 COPIER, LIMITS = "hdl/regs/copier.py", "hdl/risk/limits.py"
+COUNTERS = "hdl/stats/counters.py"
 
 ALONE = "formal:admission_one_at_a_time"
 ROWS = "tests/unit/test_spread.py::test_rows_come_back_whole_and_are_zero_after_each_reset[1001-16]"
@@ -15,6 +16,11 @@ WAITS = COMMITS + "test_a_commit_waits_for_the_record_under_way_and_holds_the_ne
 COPIED = COMMITS + "test_rows_are_what_was_committed_and_nothing_survives_a_reset"
 SUMMED = COMMITS + "test_sum_and_number_of_a_commit_are_those_of_a_build_with_registers"
 BACK = "tests/unit/test_registers.py::test_what_is_written_is_read_back_and_nothing_else_moves"
+
+COUNTED = (
+    "tests/unit/test_registers.py"
+    "::test_counters_in_memory_hold_every_pulse_and_nothing_of_before_a_reset"
+)
 
 SPACED_FAULTS: tuple[Fault, ...] = (
     Fault(
@@ -129,6 +135,47 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         "Mux(high, highs.data, words.data) & seen.replicate(32)",
         "Mux(high, highs.data, words.data)",
         COPIED,
+    ),
+    Fault(
+        "token_does_not_stand",
+        "the decoder's token goes when its record has gone",
+        "hdl/feed/native.py",
+        "with m.If(self.i.valid):  # it stands while it passes all stages",
+        "with m.If(1):",
+        "tests/unit/test_pipeline_streams.py"
+        "::test_every_record_and_counter_equals_the_reference[9x5x24-spaced-0]",
+    ),
+    Fault(
+        "counter_loses_pulse_of_its_turn",
+        "a pulse in the clock in which the sum takes its counter is lost",
+        COUNTERS,
+        "Mux(turn == at, 0, came[at]) + pulses[name]",
+        "Mux(turn == at, 0, came[at] + pulses[name])",
+        COUNTED,
+    ),
+    Fault(
+        "counter_survives_reset",
+        "a counter goes on from what it was before a reset",
+        COUNTERS,
+        "total.eq(Mux(zero, 0, read.data) + added)",
+        "total.eq(read.data + added)",
+        COUNTED,
+    ),
+    Fault(
+        "counter_in_too_few_bits",
+        "pulses between two visits of the sum are counted in a bit less than they may need",
+        COUNTERS,
+        "range(((turns - 1) // least + 1) + 1)",
+        "range(((turns - 1) // least + 1) // 2 + 1)",
+        COUNTED,
+    ),
+    Fault(
+        "counter_wraps",
+        "a counter in memory begins again behind its greatest value",
+        COUNTERS,
+        "total[:_BITS] | total[_BITS].replicate(_BITS)",
+        "total[:_BITS]",
+        "tests/unit/test_registers.py::test_a_counter_in_memory_stops_at_its_greatest_value",
     ),
     Fault(
         "words_not_swept",

@@ -35,7 +35,7 @@ def replayed(link, folder):
         [str(capture)],
         ReplaySettings(levels=SMALL.levels, ratio="2"),
         refill_at=0,  # the fabric asks
-        writes=[Write("report", 3)],
+        writes=[Write("report", 3), Write("refill_level", SMALL.levels)],
     )
     with link:
         return replay(options, link, lambda _done, _total: None)

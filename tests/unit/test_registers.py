@@ -4,13 +4,16 @@
 import random
 
 import pytest
-from amaranth.hdl import ResetInserter, Signal
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 
-from hdl.regs.bank import Bank
+from hdl.regs.bank import BANK_BUS, Bank
 from hdl.regs.register import Access
-from hdl.regs.table import ADDRESS_BITS, addresses
-from hdl.stats.counters import Counters
+from hdl.regs.table import ADDRESS_BITS, COUNTERS, addresses
+from hdl.stats.counters import ROW_BITS, CounterRows, Counters
 from hdl.stats.latency import Latency
+from tests.formal.kit import open_up
 from tests.unit.simulate import run
 
 WORD = (1 << 32) - 1
@@ -32,8 +35,9 @@ async def write(ctx, dut, at, value):
     ctx.set(dut.bus.w_en, 0)
 
 
-def test_what_is_written_is_read_back_and_nothing_else_moves():
-    rng, dut, truth = random.Random(1), Bank(), {}
+@pytest.mark.parametrize("counted", [False, True])
+def test_what_is_written_is_read_back_and_nothing_else_moves(counted):
+    rng, dut, truth = random.Random(1), Bank(counted=counted), {}
 
     async def testbench(ctx):
         for register, at in addresses():
@@ -129,6 +133,88 @@ def test_a_counter_stops_at_its_greatest_value():
         await ctx.tick().repeat(3)
         assert ctx.get(dut.values.orders) == WORD
         assert ctx.get(dut.values.refusals) == 0
+
+    run(dut, testbench)
+
+
+class InMemory(wiring.Component):
+    """A bank and the counters it leaves to a memory, with registers as a bank's."""
+
+    def __init__(self, spacing):
+        self.bank, self.rows = Bank(counted=True), CounterRows(spacing)
+        super().__init__({"bus": In(BANK_BUS), "pulses": In(self.rows.pulses.shape())})
+
+    def elaborate(self, _platform):
+        m = Module()
+        m.submodules.bank, m.submodules.rows = bank, rows = self.bank, self.rows
+        wiring.connect(m, wiring.flipped(self.bus), bank.bus)
+        m.d.comb += [
+            rows.pulses.eq(self.pulses),
+            rows.read_en.eq(bank.bus.r_en),
+            rows.read_addr.eq(bank.bus.addr[:ROW_BITS]),
+            bank.counter.eq(rows.read_data),
+        ]
+        return m
+
+
+def test_counters_in_memory_hold_every_pulse_and_nothing_of_before_a_reset():
+    rng, reset = random.Random(5), Signal()
+    names = [name for name, _ in COUNTERS if rng.random() < 0.5]
+    spacing = {name: rng.choice([1, 2, 7, 24]) for name in names}
+    dut, at = InMemory(spacing), {register.name: at for register, at in addresses()}
+    read_in_between = 0
+
+    async def testbench(ctx):
+        nonlocal read_in_between
+        for _ in range(2):
+            truth, rest = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+            for clock in range(1500):
+                for name in names:
+                    often = rng.random() < (0.9 if clock < 1000 else 0.1)
+                    pulse = often and rest[name] == 0
+                    rest[name] = spacing[name] - 1 if pulse else max(0, rest[name] - 1)
+                    truth[name] += pulse
+                    ctx.set(dut.pulses[name], pulse)
+                if clock % 31 == 30:  # the bus takes a clock of its own
+                    name = rng.choice(names)
+                    ctx.set(dut.bus.addr, at[name])
+                    ctx.set(dut.bus.r_en, 1)
+                    await ctx.tick()
+                    ctx.set(dut.bus.r_en, 0)
+                    told = ctx.get(dut.bus.r_data)
+                    assert truth[name] - len(names) - 2 <= told <= truth[name]
+                    read_in_between += told > 0
+                else:
+                    await ctx.tick()
+            for name in names:
+                ctx.set(dut.pulses[name], 0)
+            await ctx.tick().repeat(len(names) + 3)
+            for name, _ in COUNTERS:
+                assert await read(ctx, dut, at[name]) == truth.get(name, 0), name
+            ctx.set(reset, 1)
+            await ctx.tick()
+            ctx.set(reset, 0)
+            for name in names:
+                assert await read(ctx, dut, at[name]) == 0
+
+    run(ResetInserter(reset)(dut), testbench)
+    assert read_in_between > 50
+
+
+def test_a_counter_in_memory_stops_at_its_greatest_value():
+    dut, at = InMemory({"orders": 1, "kills": 1}), {r.name: at for r, at in addresses()}
+    inside = open_up(dut.rows)
+
+    async def testbench(ctx):
+        await ctx.tick().repeat(10)
+        row = at["orders"] % (1 << ROW_BITS)
+        while ctx.get(inside["row"]) == row:  # between two visits of the sum
+            await ctx.tick()
+        ctx.set(inside["rows"].data[row], WORD - 3)
+        ctx.set(dut.pulses.orders, 1)
+        await ctx.tick().repeat(12)
+        assert await read(ctx, dut, at["orders"]) == WORD
+        assert await read(ctx, dut, at["kills"]) == 0
 
     run(dut, testbench)
 
