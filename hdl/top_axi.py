@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fabric behind AXI, as it stands beside a processor: registers, a stream in, a stream out."""
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetInserter, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, ResetInserter, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,6 +9,7 @@ from hdl.config import BuildConfig
 from hdl.link.axi.lite import LITE_PORTS, LiteSlave
 from hdl.link.axi.width import Narrow, Widen
 from hdl.link.batch import Batches
+from hdl.regs.copier import COMMIT_CLOCKS
 from hdl.regs.table import addresses
 from hdl.top import PIN_PORTS, Core
 
@@ -17,6 +18,7 @@ __all__ = ["STREAM_BITS", "TOP_NAME", "AxiTop"]
 TOP_NAME = "tickgate_axi"
 #: Width of both streams, that of a Zynq's memory ports.
 STREAM_BITS = 64
+_COMMITS = ("limit_commit", "strategy_commit")
 _AXIS = {"tdata": STREAM_BITS, "tkeep": STREAM_BITS // 8, "tlast": 1, "tvalid": 1}
 
 
@@ -24,6 +26,7 @@ class AxiTop(wiring.Component):
     """`Core` behind `LiteSlave` and `Batches`; the names are those that AXI tools infer buses from.
 
     A write of bit 0 to register ``control`` resets the core, and with it the ends of the streams.
+    In a spaced build a write behind a commit waits until that has been made (`hdl.regs.copier`).
 
     Parameters
     ----------
@@ -64,6 +67,7 @@ class AxiTop(wiring.Component):
         m.domains.sync = ClockDomain("sync")
         m.submodules.core = core = Core(self.config, pins=True)
         m.submodules.lite = lite = LiteSlave()
+        self._hold(m, lite)
         asked, again = Signal(), Signal()
         widen, batches, narrow = Widen(STREAM_BITS), Batches(self.config), Narrow(STREAM_BITS)
         for name, part in (("widen", widen), ("batches", batches), ("narrow", narrow)):
@@ -105,3 +109,15 @@ class AxiTop(wiring.Component):
             self.lamps.eq(core.lamps),
         ]
         return m
+
+    def _hold(self, m: Module, lite: LiteSlave) -> None:
+        """Writes wait for a commit, where one takes its time."""
+        if not self.config.spaced:
+            return
+        commits = [at for register, at in addresses() if register.name in _COMMITS]
+        left = Signal(range(COMMIT_CLOCKS + 1))
+        m.d.comb += lite.hold.eq(left != 0)
+        with m.If(lite.bus.w_en & Cat(lite.bus.addr == at for at in commits).any()):
+            m.d.sync += left.eq(COMMIT_CLOCKS)
+        with m.Elif(left != 0):
+            m.d.sync += left.eq(left - 1)

@@ -86,6 +86,8 @@ class Batches(wiring.Component):
     """Batches of ``docs/batches.md``.
 
     Throughput is one record a cycle either way; a packet's trailer takes one cycle of the output.
+    The answer to a WRITE leaves when the pipeline has been ready for records for a while: in a
+    spaced build a commit (`hdl.regs.copier`) has been made by then.
 
     Parameters
     ----------
@@ -110,17 +112,9 @@ class Batches(wiring.Component):
         Errors of a memory port so far.
     busy : Out(1)
         A batch has begun and its answer has not left.
-
-    Raises
-    ------
-    ValueError
-        A spaced build; its commits take longer than such a link does for a write
-        (`hdl.regs.copier`).
     """
 
     def __init__(self, config: BuildConfig, registers: bool = False) -> None:
-        if config.spaced:
-            raise ValueError("spaced: expected a build for a serial link, was one for batches")
         self.config, self.registers = config, registers
         super().__init__(
             {

@@ -59,7 +59,8 @@ class Copier(wiring.Component):
     until its words have been copied. So every record is judged by the rows as they were committed
     before it, as where a commit takes a clock, and nothing is read while it changes. It takes less
     than `COMMIT_CLOCKS`; until then the run's registers, and its commit, must not be written: a
-    serial link takes longer for a write. The other run may be committed at any time.
+    serial link takes longer for a write, the others wait. The other run may be committed at any
+    time.
 
     Parameters
     ----------

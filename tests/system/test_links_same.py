@@ -2,20 +2,22 @@
 """One replay of one capture over every link: the same records out, all but cycle stamps.
 
 The boards have few levels, so that most refills of the replay come while it runs: an answer that
-depended on how long a link takes would show.
+depended on how long a link takes would show. Builds that take one record at a time are among them.
 """
 
 import gzip
 import importlib.util
 import sys
 from collections import Counter
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hdl.config import BuildConfig
+from hdl.risk.registers import LIMITS
 from host.contract.records import DECISION_DTYPE, VIEW_DTYPE, OutKind, ViewFlag
 from host.links import open_link
 from host.links.sim import SimLink
@@ -34,6 +36,7 @@ from tests.host.xrt_standin import Runtime
 pytestmark = pytest.mark.xdist_group("axi")
 
 CONFIG = BuildConfig(symbols=3, levels=5, qty_bits=24)
+SPACED = replace(CONFIG, spaced=True)
 SIZES = (CONFIG.symbols, CONFIG.levels, CONFIG.qty_bits)
 #: Of the bundled minute; refills and decisions, and not too long over a serial line.
 LINES = 1500
@@ -48,7 +51,7 @@ def over_uart(_folder):
     return UartLink(serial=SerialWire(UartBoard(CONFIG)))
 
 
-def over_pynq(folder):
+def over_pynq(folder, config=CONFIG):
     if PYNQ.is_dir() and str(PYNQ) not in sys.path:
         sys.path.insert(0, str(PYNQ))
     if importlib.util.find_spec("pynq") is None:
@@ -56,17 +59,21 @@ def over_pynq(folder):
     from sim.axi_board import AxiBoard
     from sim.pynq_device import SimulatedZynq, write_overlay
 
-    device = SimulatedZynq(AxiBoard(CONFIG, stalls=(1, 200, 200, 100)))
+    device = SimulatedZynq(AxiBoard(config, stalls=(1, 200, 200, 100)))
     device.activate()
-    return open_link("pynq", bitfile=write_overlay(folder, CONFIG), clock=device.seconds)
+    return open_link("pynq", bitfile=write_overlay(folder, config), clock=device.seconds)
 
 
-def over_xrt(_folder):
-    board = KernelBoard(CONFIG, stalls=(1, 200, 30, 100))
+def over_xrt(_folder, config=CONFIG):
+    board = KernelBoard(config, stalls=(1, 200, 30, 100))
     return XrtLink("tickgate.xclbin", runtime=Runtime(board), timeout_s=60)
 
 
-LINKS = {"sim": over_sim, "uart": over_uart, "pynq": over_pynq, "xrt": over_xrt}
+LINKS = {
+    **{"sim": over_sim, "uart": over_uart, "pynq": over_pynq, "xrt": over_xrt},
+    **{"pynq-spaced": partial(over_pynq, config=SPACED)},
+    **{"xrt-spaced": partial(over_xrt, config=SPACED)},
+}
 
 
 @cache
@@ -119,3 +126,22 @@ def test_that_replay_is_the_reference_models(folder):
             expected.append(reference.feed(step))
     comparison = compare(np.concatenate(expected), run.out)
     assert comparison.equal, str(comparison)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pynq-spaced", "xrt-spaced"])
+def test_commits_one_behind_the_other_are_made_whole(name, tmp_path):
+    rng, found = np.random.default_rng(4), {}
+    values = rng.integers(1, 1 << 16, (CONFIG.symbols, len(LIMITS)))
+    for link in ("sim", name):
+        with LINKS[link](tmp_path) as board:
+            for symbol, row in enumerate(values.tolist()):
+                for (limit, bits, _), value in zip(LIMITS, row, strict=True):
+                    board.write(f"limit_{limit}", value & ((1 << bits) - 1))
+                board.write("limit_commit", symbol)
+            found[link] = []
+            for symbol in range(CONFIG.symbols):
+                board.write("limit_select", symbol)
+                found[link].append(board.read("limit_in_force"))
+    assert found[name] == found["sim"]
+    assert len({checksum & 0xFFFF for checksum in found["sim"]}) == CONFIG.symbols

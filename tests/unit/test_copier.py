@@ -3,13 +3,11 @@
 
 import random
 
-import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.link.batch import Batches
 from hdl.pipeline import shadow_runs
 from hdl.regs.bank import Bank
 from hdl.regs.copier import COMMIT_CLOCKS, LIMIT_RUN, STRATEGY_RUN, Copier
@@ -245,8 +243,3 @@ def test_sum_and_number_of_a_commit_are_those_of_a_build_with_registers():
             assert ctx.get(dut.version) == number
 
     run(m, testbench)
-
-
-def test_links_that_write_faster_take_no_spaced_build():
-    with pytest.raises(ValueError, match="spaced: expected a build for a serial link"):
-        Batches(CONFIG)

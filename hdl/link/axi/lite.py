@@ -45,14 +45,16 @@ class LiteSlave(wiring.Component):
     those of `LITE_PORTS` : the slave
     bus : Out(BANK_BUS)
         To the registers.
+    hold : In(1)
+        Writes wait; reads do not.
 
     Latency
     -------
-    Three cycles from an address to its data, two from a write to its response.
+    Three cycles from an address to its data, two from a write to its response, where none waits.
     """
 
     def __init__(self) -> None:
-        super().__init__(LITE_PORTS | {"bus": Out(BANK_BUS)})
+        super().__init__(LITE_PORTS | {"bus": Out(BANK_BUS), "hold": In(1)})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -60,7 +62,7 @@ class LiteSlave(wiring.Component):
         write_word, read_word = self.awaddr[2:], self.araddr[2:]
         writes, reads, reading, found = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            writes.eq(self.awvalid & self.wvalid & ~self.bvalid),
+            writes.eq(self.awvalid & self.wvalid & ~self.bvalid & ~self.hold),
             reads.eq(self.arvalid & ~self.rvalid & ~reading & ~writes),
             self.awready.eq(writes),
             self.wready.eq(writes),
