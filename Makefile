@@ -80,7 +80,7 @@ bitstream: $(STAMP) ## build a bitstream, make bitstream BOARD=ulx3s-85f; takes 
 
 estimate: $(STAMP) ## resources of a part by Yosys alone, make estimate BOARD=pynq-z2 or u50
 	@$(PY) -m pip install -q --disable-pip-version-check $(SYNTH)
-	@$(PY) scripts/estimate.py $(BOARD)
+	@$(PY) scripts/estimate.py $(BOARD) $(ARGS)
 
 flash: $(STAMP) ## load a board, make flash BOARD=ulx3s-85f, and ask it what it is
 	@$(PY) -m pip install -q --disable-pip-version-check $(LOADER)

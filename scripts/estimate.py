@@ -4,6 +4,7 @@
 
 Nothing is placed, and the vendor's tools will count somewhat differently; it tells whether the
 whole pipeline fits. The exit status is 1 when it takes more than the share that can be placed.
+``--build levels=16`` makes it of other sizes than the board's.
 """
 
 import argparse
@@ -14,8 +15,8 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bitstream import ROOT, synthesise
+from vendor import VENDOR_BOARDS, VendorError, chosen, sizes_of
 
-from hdl.config import BuildConfig
 from hdl.netlist import netlist
 from hdl.top import Core
 
@@ -24,7 +25,6 @@ class Part(NamedTuple):
     """What a part has, and the most of it that may be taken."""
 
     family: str
-    config: BuildConfig
     luts: int
     ffs: int
     ram36: int
@@ -33,8 +33,8 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "pynq-z2": Part("xc7", BuildConfig(), 53_200, 106_400, 140, 220, 0.7),
-    "u50": Part("xcup", BuildConfig(symbols=256), 872_000, 1_743_000, 1_344, 5_952, 0.7),
+    "pynq-z2": Part("xc7", 53_200, 106_400, 140, 220, 0.7),
+    "u50": Part("xcup", 872_000, 1_743_000, 1_344, 5_952, 0.7),
 }
 KINDS = (
     {f"LUT{n}": "lut" for n in range(1, 7)}
@@ -50,12 +50,17 @@ def main() -> int:
     """Synthesise, and compare with the part."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("board", choices=sorted(PARTS))
-    name = parser.parse_args().board
-    part = PARTS[name]
+    parser.add_argument("--build", nargs="+", default=[], help="other sizes, such as levels=16")
+    options = parser.parse_args()
+    name, part = options.board, PARTS[options.board]
+    try:
+        config = chosen(VENDOR_BOARDS[name], options.build, None).config
+    except VendorError as error:
+        sys.exit(f"{name}: {error}")
     work = ROOT / "build" / "estimate" / name
     work.mkdir(parents=True, exist_ok=True)
     command = f"synth_xilinx -family {part.family} -top top -noiopad -noclkbuf -flatten"
-    cells = synthesise(work, netlist(Core(part.config), "top"), command, KINDS)
+    cells = synthesise(work, netlist(Core(config), "top"), command, KINDS)
     # A LUT RAM cell takes four LUTs, two block RAMs of 18 kbit one of 36.
     used = {
         "LUT": (cells["lut"] + 4 * cells["lutram"], part.luts),
@@ -63,8 +68,7 @@ def main() -> int:
         "BRAM36": (cells["ram36"] + (cells["ram18"] + 1) // 2, part.ram36),
         "DSP": (cells["dsp"], part.dsps),
     }
-    build = f"{part.config.symbols} x {part.config.levels}"
-    print(f"{name}, {build}, estimate by Yosys, not placed:")
+    print(f"{name}, estimate by Yosys, not placed: {sizes_of(config)}")
     for kind, (count, has) in used.items():
         print(f"  {kind:7} {count:>9,} of {has:>9,}  {100 * count / has:5.1f} %")
     return int(any(count > part.share * has for count, has in used.values()))

@@ -178,6 +178,15 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         "tests/unit/test_registers.py::test_a_counter_in_memory_stops_at_its_greatest_value",
     ),
     Fault(
+        "write_into_commit",
+        "a write over AXI4-Lite changes shadows while they are committed",
+        "hdl/top_axi.py",
+        "lite.hold.eq(left != 0)",
+        "lite.hold.eq(0)",
+        "tests/system/test_links_same.py"
+        "::test_commits_one_behind_the_other_are_made_whole[pynq-spaced]",
+    ),
+    Fault(
         "words_not_swept",
         "rows of words hold what they held before a reset",
         SPREAD,

@@ -231,7 +231,7 @@ def test_the_overlays_files_and_numbers_are_what_the_report_takes(prepared):
     assert report["fabric_clock_mhz"] == 62.5
     assert report["vivado"] == vendor.VERSION
     assert report["used"] == {"lut": 30123, "ff": 20456, "bram36": 61.5, "dsp": 85}
-    assert report["build"] == vendor.asdict(BuildConfig())
+    assert report["build"] == vendor.asdict(PYNQ.config)
 
 
 @pytest.mark.parametrize(
@@ -459,8 +459,8 @@ def test_the_hash_changes_with_all_that_decides_the_result(monkeypatch):
     texts = vendor._texts(PYNQ)
     digests = [vendor._digest(PYNQ, texts), vendor._digest(U50, vendor._texts(U50))]
     digests.append(vendor._digest(PYNQ, texts | {"registers.tcl": "other"}))
-    digests.append(vendor._digest(vendor._chosen(PYNQ, (), 50.0), texts))
-    digests.append(vendor._digest(PYNQ, vendor._texts(vendor._chosen(PYNQ, ["levels=8"], None))))
+    digests.append(vendor._digest(vendor.chosen(PYNQ, (), 50.0), texts))
+    digests.append(vendor._digest(PYNQ, vendor._texts(vendor.chosen(PYNQ, ["levels=8"], None))))
     scripts = vendor.replace(PYNQ, scripts=PYNQ.scripts[:1])
     digests.append(vendor._digest(scripts, texts))
     assert len(set(digests)) == len(digests)
