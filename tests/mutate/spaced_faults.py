@@ -183,8 +183,7 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         "hdl/top_axi.py",
         "lite.hold.eq(left != 0)",
         "lite.hold.eq(0)",
-        "tests/system/test_links_same.py"
-        "::test_commits_one_behind_the_other_are_made_whole[pynq-spaced]",
+        "tests/system/test_links_same.py::test_commits_one_behind_the_other_are_made_whole[axi]",
     ),
     Fault(
         "words_not_swept",
