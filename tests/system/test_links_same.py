@@ -166,6 +166,8 @@ def test_commits_one_behind_the_other_are_made_whole(name, tmp_path):
             for symbol, row in enumerate(values.tolist()):
                 for (limit, bits, _), value in zip(LIMITS, row, strict=True):
                     board.write(f"limit_{limit}", value & ((1 << bits) - 1))
+                # The second waits for the first, and is slower than writes that do not wait for it.
+                board.write("strategy_commit", symbol)
                 board.write("limit_commit", symbol)
             found[link] = []
             for symbol in range(CONFIG.symbols):
