@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Signal, Value
 from amaranth.lib import wiring
+from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import In, Out
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -29,18 +30,23 @@ from hdl.risk.losses import Losses
 
 
 class Harness(wiring.Component):  # type: ignore[type-arg]
-    """Gate and losses between registers, behind one pin in and one out."""
+    """Gate and losses between registers, behind one pin in and one out; reset as on a board."""
 
+    clk: Any
+    reset: Any
     d: Any
     q: Any
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
-        super().__init__({"d": In(1), "q": Out(1)})
+        super().__init__({"clk": In(1), "reset": In(1), "d": In(1), "q": Out(1)})
 
     def elaborate(self, _platform: object) -> Module:
         """Connect them."""
         m = Module()
+        m.domains.sync = ClockDomain("sync")
+        m.submodules.reset_sync = ResetSynchronizer(self.reset, domain="sync")
+        m.d.comb += ClockSignal().eq(self.clk)
         gate: Any = Gate(self.config)
         losses: Any = Losses(self.config, 7)
         m.submodules.gate, m.submodules.losses = gate, losses

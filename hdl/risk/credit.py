@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.config import BuildConfig
 from hdl.records import InKind
 from hdl.risk.exposure import exposure_layout
+from hdl.risk.rows import VETOES
 from hdl.risk.sums import above, add, beyond_room, total_of
 from hdl.types import intent_layout
 
@@ -20,10 +21,10 @@ __all__ = ["Credit"]
 class Credit(wiring.Component):
     """Value of everything open and held, over all symbols, and what may still be spent.
 
-    Findings belong to stage 2 of the gate: what is left below each limit is found in stage 1,
-    without the order's value. What an accepted order makes of the totals is found in stage 2 as
-    well and chosen in stage 3. One token a cycle; orders that are accepted and records that change
-    what is kept here are two clocks apart.
+    Findings are of the token in stage 2 of the gate, `stale1` of the one in stage 1: what is left
+    below each limit is found in stage 1, without the order's value. What an accepted order makes of
+    the totals is found in stage 2 as well and chosen in stage 3. One token a cycle; orders that are
+    accepted and records that change what is kept here are two clocks apart.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ class Credit(wiring.Component):
         Tokens in stages 0, 1 and 2.
     value : In
         What an order in stage 2 is worth.
-    order, veto, exits, done, adopt, credit_record : In(1)
+    order, exits, done, adopt, credit_record : In(1), veto : In(VETOES)
         It is an order, accepted if there is no veto; that only reduces; ends an order; leaves
         nothing of its symbol open; states the credit.
     freed1 : In
@@ -47,7 +48,7 @@ class Credit(wiring.Component):
         Value of all positions, added without and with their sign, as of the token in stage 0.
     max_gross, max_net, max_open_orders, credit_age_us : In
         Registers.
-    gross, net, open_orders, credit, stale : Out(1)
+    gross, net, open_orders, credit, stale1 : Out(1)
         What refuses an order.
     """
 
@@ -58,9 +59,8 @@ class Credit(wiring.Component):
             {
                 **{name: In(intent_layout(config)) for name in ("i", "intent1", "intent2")},
                 "value": In(config.notional_bits),
-                **dict.fromkeys(
-                    ("order", "veto", "exits", "done", "adopt", "credit_record"), In(1)
-                ),
+                **dict.fromkeys(("order", "exits", "done", "adopt", "credit_record"), In(1)),
+                "veto": In(VETOES),
                 "freed1": In(config.notional_bits),
                 "row1": In(exposure_layout(config)),
                 "held_gross": In(held),
@@ -69,7 +69,7 @@ class Credit(wiring.Component):
                 "max_net": In(64),
                 "max_open_orders": In(16),
                 "credit_age_us": In(32),
-                **dict.fromkeys(("gross", "net", "open_orders", "credit", "stale"), Out(1)),
+                **dict.fromkeys(("gross", "net", "open_orders", "credit", "stale1"), Out(1)),
             }
         )
 
@@ -90,8 +90,9 @@ class Credit(wiring.Component):
             ),
             ("count", 16, one, [Mux(all1, row.buys, one), Mux(all1, row.sells, 0)], both),
         )
-        found, veto3 = dict[str, _Total](), Signal()
-        m.d.sync += veto3.eq(self.veto)
+        found, veto3, vetoes3 = dict[str, _Total](), Signal(), Signal(VETOES)
+        m.d.sync += vetoes3.eq(self.veto)
+        m.d.comb += veto3.eq(vetoes3.any())
         for name, width, more, less1, mine in totals:
             less = [
                 Signal.like(Value.cast(each), name=f"{name}_less{at}")
@@ -152,6 +153,7 @@ class Credit(wiring.Component):
         m.d.comb += [
             now.eq(Mux(paid & ~veto3, after, left)),
             self.credit.eq(above(self.value, left2)),
+            self.stale1.eq(~known | (since_us < oldest)),
         ]
         m.d.sync += [
             left.eq(now),
@@ -159,7 +161,6 @@ class Credit(wiring.Component):
             after.eq(Mux(self.credit, 0, (left2 - self.value)[:64])),
             paid.eq(self.order & ~self.exits),
             oldest.eq(self.i.now_us - self.credit_age_us),
-            self.stale.eq(~known | (since_us < oldest)),
         ]
         with m.If(self.credit_record):
             m.d.sync += [

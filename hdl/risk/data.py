@@ -30,7 +30,7 @@ class Data(wiring.Component):
     """Spread, moves of the mid, and stream time against the device's clock.
 
     Only book events change what is kept of a symbol, and they are two clocks apart.
-    `paused`, `clock` belong to stage 2 of the gate, `spread` to stage 1 and after it.
+    `paused` is of the token in stage 2 of the gate, `spread1` and `clock1` of the one in stage 1.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ class Data(wiring.Component):
         Limits of those in stages 0 and 1.
     clock_step, clock_drift_us : In(32)
         Registers.
-    spread, paused, clock : Out(1)
-        What refuses an order in stage 2.
+    spread1, paused, clock1 : Out(1)
+        What refuses an order.
     init_done : Out(1)
         Memory is swept.
     """
@@ -66,7 +66,7 @@ class Data(wiring.Component):
                 "limits1": In(limit_layout()),
                 "clock_step": In(32),
                 "clock_drift_us": In(32),
-                **dict.fromkeys(("spread", "paused", "clock"), Out(1)),
+                **dict.fromkeys(("spread1", "paused", "clock1"), Out(1)),
                 "init_done": Out(1),
             }
         )
@@ -83,7 +83,7 @@ class Data(wiring.Component):
             rows.write_index2.eq(rows.index2),
             self.init_done.eq(rows.init_done),
         ]
-        m.d.sync += self.spread.eq(
+        m.d.comb += self.spread1.eq(
             over(m, [one.ask_price, -one.bid_price], self.limits1.max_spread, 34)
         )
 
@@ -121,12 +121,12 @@ class Data(wiring.Component):
         m.d.sync += [
             device.eq(device + self.clock_step),
             apart.eq(self.i.now_us - device[32:]),
-            self.clock.eq(
-                ~told
-                | total_of(m, [drift, base], [apart], 67)[-1]
-                | total_of(m, [drift, apart], [base], 67)[-1]
-            ),
         ]
+        m.d.comb += self.clock1.eq(
+            ~told
+            | total_of(m, [drift, base], [apart], 67)[-1]
+            | total_of(m, [drift, apart], [base], 67)[-1]
+        )
         with m.If(self.valid1 & (one.kind == InKind.TIMER)):
             m.d.sync += [told.eq(1), base.eq(apart)]
         return m

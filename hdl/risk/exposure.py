@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.config import BuildConfig
 from hdl.records import InKind
 from hdl.risk.limits import limit_layout
-from hdl.risk.rows import Rows
+from hdl.risk.rows import VETOES, Rows
 from hdl.risk.sums import below, bounded, over, total_of
 from hdl.types import intent_layout
 
@@ -48,9 +48,9 @@ def blocks_layout() -> data.StructLayout:
 class Exposure(wiring.Component):
     """Worst case, open orders and blocks of each symbol; what an order would make of them.
 
-    Findings belong to stage 2 of the gate and are found in stage 1: of an order that stands
-    directly behind another they say nothing, and reports keep two clocks from both. One token a
-    cycle.
+    Findings are of the token in stage 1 of the gate, where they end in 1, and else of the one in
+    stage 2, found a clock before: of an order that stands directly behind another they say nothing,
+    and reports keep two clocks from both. One token a cycle.
 
     Parameters
     ----------
@@ -68,14 +68,16 @@ class Exposure(wiring.Component):
         Limits of their symbols.
     value : In
         What an order in stage 2 is worth.
-    order, veto, true, ends, untrue, reconcile, adopt : In(1)
+    order, true, ends, untrue, reconcile, adopt : In(1), veto : In(VETOES)
         It is an order, accepted if there is no veto; a true report; one that ends its order if it
         is true; one that is not true; a reconciliation, which is taken over.
     freed_value : In
         Value of the order that ends.
-    exposes, position, order_trade, open_orders, self_trade : Out(1)
-        The order could leave a position on its side; would pass its maximum; and so on.
-    fault, differs : Out(1)
+    exposes1, exposes : Out(1)
+        The order could leave a position on its side.
+    position1, order_trade1, open_orders, self_trade1 : Out(1)
+        It would pass the maximum; and so on.
+    fault1, differs1 : Out(1)
         The symbol is blocked.
     apart : Out(1)
         The position differs from the reconciliation's by more than the tolerance.
@@ -87,8 +89,8 @@ class Exposure(wiring.Component):
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
-        bits = ("order", "veto", "true", "ends", "untrue", "reconcile", "adopt")
-        found = ("exposes", "position", "order_trade", "open_orders", "self_trade")
+        bits = ("order", "true", "ends", "untrue", "reconcile", "adopt")
+        found = ("exposes1", "exposes", "position1", "order_trade1", "open_orders", "self_trade1")
         super().__init__(
             {
                 "symbol": In(8),
@@ -96,8 +98,9 @@ class Exposure(wiring.Component):
                 **{f"limits{n}": In(limit_layout()) for n in (0, 1, 2)},
                 "value": In(config.notional_bits),
                 **dict.fromkeys(bits, In(1)),
+                "veto": In(VETOES),
                 "freed_value": In(config.notional_bits),
-                **dict.fromkeys((*found, "fault", "differs", "apart"), Out(1)),
+                **dict.fromkeys((*found, "fault1", "differs1", "apart"), Out(1)),
                 **dict.fromkeys(("row1", "row"), Out(exposure_layout(config))),
                 "init_done": Out(1),
             }
@@ -165,16 +168,19 @@ class Exposure(wiring.Component):
             room.eq(self.limits0.max_position - self.i.qty),
             stated1.eq(Mux(self.i.side, -self.i.qty, self.i.qty)),
             stated2.eq(stated1),
-            self.exposes.eq(beyond(flat)),
-            self.position.eq(beyond(room)),
-            self.order_trade.eq(rows.judged(many_trades)),
+            self.exposes.eq(self.exposes1),
             self.open_orders.eq(
                 rows.judged(lambda row, _: row.buys + row.sells >= limits.max_open)
             ),
-            self.self_trade.eq(rows.judged(meets)),
             self.apart.eq(rows.judged(is_apart)),
-            self.fault.eq(block.fault),
-            self.differs.eq(block.differs),
+        ]
+        m.d.comb += [
+            self.exposes1.eq(beyond(flat)),
+            self.position1.eq(beyond(room)),
+            self.order_trade1.eq(rows.judged(many_trades)),
+            self.self_trade1.eq(rows.judged(meets)),
+            self.fault1.eq(block.fault),
+            self.differs1.eq(block.differs),
         ]
         return stated2
 

@@ -17,6 +17,7 @@ from hdl.risk.orders import Orders
 from hdl.risk.price import Price
 from hdl.risk.rate import Rate
 from hdl.risk.registers import COUNTERS, SETTINGS
+from hdl.risk.rows import VETOES
 from hdl.risk.size import Size
 from hdl.risk.verdict import Verdict, first_reason
 from hdl.risk.window import Window
@@ -45,7 +46,7 @@ class Gate(wiring.Component):
         -2 address of limits  -1 limits leave memory
          0 products begin; what a limit leaves the order, as far as state has no part in it
          1 state leaves memory: what each control finds of it, and of what stage 3 may write,
-           but for those that need a product
+           but for those that need a product; what is left of that when some are taken off
          2 these; the verdict; what an accepted order would make of the state
          3 decision; the state is that, if it was accepted
 
@@ -181,11 +182,12 @@ class Gate(wiring.Component):
 
         order, report, moves = Signal(), Signal(), Signal()
         adopt, untrue, reconcile, exits = Signal(), Signal(), Signal(), Signal()
-        veto, veto3, order3, accept3 = Signal(), Signal(), Signal(), Signal()
-        crowded, exits1 = Signal(), Signal()
+        order3, accept3 = Signal(), Signal()
+        veto, veto3 = Signal(VETOES), Signal(VETOES)
+        exits1 = Signal()
         m.d.comb += [
             # Known last; it only takes back what is made of each order as of an accepted one.
-            veto.eq(order & judge.verdict.any()),
+            veto.eq(order.replicate(VETOES) & judge.refuses),
             report.eq(is_kind(*_REPORTS)),
             moves.eq(order | is_kind(*MOVING)),
             untrue.eq(report & ~orders.true),
@@ -196,11 +198,10 @@ class Gate(wiring.Component):
             order.eq(valid1 & one.wanted),
             order3.eq(order),
             veto3.eq(veto),
-            crowded.eq(moves),
             exits.eq(exits1),
         ]
         m.d.comb += [
-            accept3.eq(order3 & ~veto3),
+            accept3.eq(order3 & ~veto3.any()),
             exits1.eq(
                 one.reduce_only
                 | (settings.mode == Mode.REDUCE_ONLY)
@@ -249,20 +250,22 @@ class Gate(wiring.Component):
         ]
         m.d.sync += [due_us.eq(Mux(accept3, due_after, due_us)), due_after.eq(rate.next_us)]
 
-        # Verdict. What needs nothing of the tokens before is found one stage early.
-        found = self._findings(m, one, limits1.limits, exits)
-        found |= {
+        # Verdict.
+        early = self._early(m, one, limits1.limits) | {
+            Reason.REDUCE_ONLY: exits1 & exposure.exposes1,
+            Reason.CROWDED: moves,
+        }
+        found = self._findings(m) | {
             Reason.KILL: kill.causes.any() | kill.loss,
             Reason.WATCHDOG: kill.late & exposure.exposes,
-            Reason.CROWDED: crowded,
         }
         m.d.comb += [
             judge.waived1.eq(limits1.limits.waive),
             judge.exits1.eq(exits1),
             judge.crowded1.eq(moves),
+            *(judge.found1[int(reason)].eq(value) for reason, value in early.items()),
+            *(judge.found[int(reason)].eq(value) for reason, value in found.items()),
         ]
-        for reason in Reason:
-            m.d.comb += judge.found[int(reason)].eq(found[reason])
 
         self._decide(m, two, limits2, valid2, order, accept3, report, untrue, reconcile)
         m.d.comb += [self.counts.orders.eq(accept3), self.counts.refusals.eq(order3 & ~accept3)]
@@ -318,76 +321,67 @@ class Gate(wiring.Component):
             ),
         ]
 
-    def _findings(
-        self,
-        m: Module,
-        one: Signal,
-        limits1: data.View,
-        exits: Value,
-    ) -> dict[Reason, Value]:
-        """What each control says of the order in stage 2."""
-        parts, settings, losses = m.submodules, self.settings, self.losses
-        streak1 = Signal()
-        m.d.sync += streak1.eq(losses.streak >= settings.max_losses)
+    def _early(self, m: Module, one: Signal, limits1: data.View) -> dict[Reason, Value]:
+        """What the controls of `TOLD_EARLY` say of the order in stage 1."""
+        parts, settings = m.submodules, self.settings
         price, size, exposure = parts.price, parts.size, parts.exposure
-        window, credit, checks = parts.window, parts.credit, parts.data_checks
+        window, checks = parts.window, parts.data_checks
         kind, force = one.order[:4], one.order[4:]
-        early = {
+        reasons = {
+            reason: (one.reasons & int(ViewReason[reason.name])) != 0
+            for reason in (Reason.GAP, Reason.CROSSED, Reason.SHALLOW, Reason.RESYNC)
+        }
+        return reasons | {
             Reason.PERMISSION: ~limits1.permit,
             Reason.STALE: one.age_us > settings.stale_us,
             Reason.BOOK: ~one.valid,
             Reason.STRATEGY: (one.strategy == 0) | (one.strategy & ~limits1.strategies).any(),
             Reason.ORDER_TYPE: (kind == 0) | (kind > 2) | (force == 0) | (force > 3),
-            Reason.GAP: (one.reasons & int(ViewReason.GAP)) != 0,
-            Reason.CROSSED: (one.reasons & int(ViewReason.CROSSED)) != 0,
-            Reason.SHALLOW: (one.reasons & int(ViewReason.SHALLOW)) != 0,
-            Reason.RESYNC: (one.reasons & int(ViewReason.RESYNC)) != 0,
-            Reason.LOSSES: streak1,
+            Reason.LOSSES: self.losses.streak >= settings.max_losses,
             Reason.SYMBOL_HALTED: (limits1.mode != Mode.REDUCE_ONLY)
             & (limits1.mode != Mode.ACTIVE),
+            Reason.QUANTITY: size.quantity1,
+            Reason.NOTIONAL: size.notional1,
+            Reason.COLLAR: price.collar1,
+            Reason.POSITION: exposure.position1,
+            Reason.QUANTITY_MIN: size.minimum1,
+            Reason.COLLAR_LAST: price.collar_last1,
+            Reason.PRICE: price.price_range1,
+            Reason.SELF_TRADE: exposure.self_trade1,
+            Reason.WINDOW_QTY: window.qty_total1,
+            Reason.REPEAT: window.repeat1,
+            Reason.ORDER_TRADE: exposure.order_trade1,
+            Reason.CREDIT_STALE: parts.credit.stale1,
+            Reason.SPREAD: checks.spread1,
+            Reason.CLOCK: checks.clock1,
+            Reason.OWN_ORDERS: parts.orders.full1,
+            Reason.REPORT: exposure.fault1,
+            Reason.RECONCILE: exposure.differs1,
         }
-        late: dict[Reason, Value] = {}
-        for reason, finding in early.items():
-            late[reason] = Signal(name=f"found_{reason.name.lower()}")
-            m.d.sync += late[reason].eq(finding)
-        mode = settings.mode
-        return late | {
+
+    def _findings(self, m: Module) -> dict[Reason, Value]:
+        """What the others say of the order in stage 2."""
+        parts, losses, mode = m.submodules, self.losses, self.settings.mode
+        price, window, credit = parts.price, parts.window, parts.credit
+        return {
             Reason.HALTED: (mode != Mode.REDUCE_ONLY) & (mode != Mode.ACTIVE),
-            Reason.REDUCE_ONLY: exits & exposure.exposes,
-            Reason.QUANTITY: size.quantity,
-            Reason.NOTIONAL: size.notional,
-            Reason.COLLAR: price.collar,
-            Reason.POSITION: exposure.position,
             Reason.RATE: parts.rate.refuse,
-            Reason.QUANTITY_MIN: size.minimum,
-            Reason.QUANTITY_STEP: size.step,
+            Reason.QUANTITY_STEP: parts.size.step,
             Reason.COLLAR_PPM: price.collar_ppm,
-            Reason.COLLAR_LAST: price.collar_last,
             Reason.COLLAR_LAST_PPM: price.collar_last_ppm,
-            Reason.PRICE: price.price_range,
             Reason.TICK: price.tick,
             Reason.DUPLICATE: window.duplicate,
-            Reason.SELF_TRADE: exposure.self_trade,
             Reason.RATE_SYMBOL: window.rate,
-            Reason.WINDOW_QTY: window.qty_total,
             Reason.WINDOW_NOTIONAL: window.notional_total,
             Reason.DRIFT: window.drift,
-            Reason.REPEAT: window.repeat,
-            Reason.ORDER_TRADE: exposure.order_trade,
             Reason.GROSS: credit.gross,
             Reason.NET: credit.net,
-            Reason.OPEN_ORDERS: exposure.open_orders | credit.open_orders,
+            Reason.OPEN_ORDERS: parts.exposure.open_orders | credit.open_orders,
             Reason.CREDIT: credit.credit,
-            Reason.CREDIT_STALE: credit.stale,
             Reason.LOSS_DAY: losses.over[0],
             Reason.LOSS_WINDOW: losses.over[1],
             Reason.DRAWDOWN: losses.over[2],
-            Reason.SPREAD: checks.spread,
-            Reason.VOLATILITY: checks.paused,
-            Reason.CLOCK: checks.clock,
-            Reason.OWN_ORDERS: parts.orders.full,
-            Reason.REPORT: exposure.fault,
-            Reason.RECONCILE: exposure.differs,
+            Reason.VOLATILITY: parts.data_checks.paused,
         }
 
     def _decide(

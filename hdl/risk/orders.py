@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
 from hdl.records import InKind
-from hdl.risk.rows import Rows
+from hdl.risk.rows import VETOES, Rows
 from hdl.types import intent_layout
 
 __all__ = ["OrderState", "Orders", "order_layout"]
@@ -44,8 +44,8 @@ class Orders(wiring.Component):
     what can have happened: ACK and CANCELLING always; FILL of at most what is left; CANCEL of all
     that is left; REJECT of the whole of an order that nothing was heard of.
 
-    Findings belong to stage 2 of the gate; one token a cycle. Orders that are accepted and reports
-    are two clocks apart.
+    Findings are of the token in stage 2 of the gate, `full1` of the one in stage 1; one token a
+    cycle. Orders that are accepted and reports are two clocks apart.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ class Orders(wiring.Component):
         Tokens in stages 1 and 2.
     report : In(1)
         The one in stage 2 is a report.
-    order, veto : In(1), value : In
+    order : In(1), veto : In(VETOES), value : In
         It is an order, accepted if there is no veto; what it is worth.
     adopt : In(1)
         Nothing of its symbol is open any more.
     next_slot : Out(8)
         Slot an accepted order takes.
-    full : Out(1)
+    full1 : Out(1)
         It is not free.
     true, ends, done : Out(1)
         The report is true; its order ends if it is true; it ends.
@@ -85,11 +85,11 @@ class Orders(wiring.Component):
                 "intent2": In(intent_layout(config)),
                 "report": In(1),
                 "order": In(1),
-                "veto": In(1),
+                "veto": In(VETOES),
                 "value": In(config.notional_bits),
                 "adopt": In(1),
                 "next_slot": Out(8),
-                **dict.fromkeys(("full", "true", "ends", "done"), Out(1)),
+                **dict.fromkeys(("full1", "true", "ends", "done"), Out(1)),
                 **dict.fromkeys(("freed1", "freed_value"), Out(config.notional_bits)),
                 "init_done": Out(1),
             }
@@ -108,8 +108,8 @@ class Orders(wiring.Component):
             self.next_slot.eq(slot),
             self.init_done.eq(rows.init_done),
         ]
-        order3, veto3 = Signal(), Signal()
-        m.d.comb += accept3.eq(order3 & ~veto3)
+        order3, veto3 = Signal(), Signal(VETOES)
+        m.d.comb += accept3.eq(order3 & ~veto3.any())
         m.d.sync += [
             order3.eq(self.order),
             veto3.eq(self.veto),
@@ -123,7 +123,7 @@ class Orders(wiring.Component):
         self._take(m, taken, owners, slot, accept3, tag2)
         # The order two clocks ahead is in stage 3.
         full, full_after = taken.bit_select(slot, 1), taken.bit_select(after, 1)
-        m.d.sync += self.full.eq(Mux(accept3, full_after, full))
+        m.d.comb += self.full1.eq(Mux(accept3, full_after, full))
         self._judge(m, rows, taken, slot, accept3)
 
         # What the order of the slot is then.

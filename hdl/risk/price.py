@@ -45,11 +45,11 @@ class Price(wiring.Component):
         Orders.
     limits1, limits2 : In(limit_layout)
         Limits of the order one and two cycles later.
-    collar, collar_ppm, collar_last, collar_last_ppm, price_range, tick : Out(1)
-        What refuses it, two cycles later.
+    collar1, collar_last1, price_range1, collar_ppm, collar_last_ppm, tick : Out(1)
+        What refuses it, a cycle later where the name ends in 1, else two.
     """
 
-    NAMES = ("collar", "collar_ppm", "collar_last", "collar_last_ppm", "price_range", "tick")
+    NAMES = ("collar1", "collar_last1", "price_range1", "collar_ppm", "collar_last_ppm", "tick")
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
@@ -76,9 +76,11 @@ class Price(wiring.Component):
             price1.eq(order.price),
             known1.eq(order.last_known),
             known2.eq(known1),
-            self.collar.eq(beyond(off_mid, limits.collar_ticks << 1)),
-            self.collar_last.eq(~known1 | beyond(off_last, limits.last_ticks)),
-            self.price_range.eq(
+        ]
+        m.d.comb += [
+            self.collar1.eq(beyond(off_mid, limits.collar_ticks << 1)),
+            self.collar_last1.eq(~known1 | beyond(off_last, limits.last_ticks)),
+            self.price_range1.eq(
                 (price1 == 0) | (price1 < limits.min_price) | (price1 > limits.max_price)
             ),
         ]

@@ -10,7 +10,10 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.memory import FEW, SweptMemory
 
-__all__ = ["Rows"]
+__all__ = ["VETOES", "Rows"]
+
+#: Parts of a veto, each a register of its own: any of them takes a write back.
+VETOES = 3
 
 
 class Rows(wiring.Component):
@@ -52,7 +55,7 @@ class Rows(wiring.Component):
         The token in stage 3 writes the row of the one in stage 0, in stage 1.
     index2 : Out
         Number of the row in stage 2.
-    write2, veto2 : In(1), write_index2 : In, new2 : In(layout)
+    write2 : In(1), veto2 : In(VETOES), write_index2 : In, new2 : In(layout)
         In stage 2: a row and what it becomes; a veto takes the write back.
     init_done : Out(1)
         Memory is swept.
@@ -76,7 +79,7 @@ class Rows(wiring.Component):
                 "row2": Out(layout),
                 "index2": Out(bits),
                 "write2": In(1),
-                "veto2": In(1),
+                "veto2": In(VETOES),
                 "write_index2": In(bits),
                 "new2": In(layout),
                 "init_done": Out(1),
@@ -111,10 +114,11 @@ class Rows(wiring.Component):
         written = data.StructLayout({"write": 1, "index": len(self.index), "row": self.layout})
         three = Signal(written, name="written3")
         # Whether what is in `three` is the row of the token in this stage.
-        again0, again1, veto3, writes3 = Signal(), Signal(), Signal(), Signal()
+        again0, again1, writes3 = Signal(), Signal(), Signal()
+        veto3 = Signal(VETOES)
         m.d.comb += [
             rows.read_addr.eq(index0 if few else self.index),
-            writes3.eq(three.write & ~veto3),
+            writes3.eq(three.write & ~veto3.any()),
             rows.write_en.eq(writes3),
             rows.write_addr.eq(three.index),
             rows.write_data.eq(three.row),
@@ -124,7 +128,10 @@ class Rows(wiring.Component):
             self.row1.eq(Mux(self.same1, three.row, self.held1)),
         ]
         if not self.spaced:
-            m.d.comb += [self.same0.eq(again0 & ~veto3), self.same1.eq(again1 & ~veto3)]
+            m.d.comb += [
+                self.same0.eq(again0 & ~veto3.any()),
+                self.same1.eq(again1 & ~veto3.any()),
+            ]
         if not (few or self.spaced):
             # The memory was read in the clock of a write that was in `three` then.
             four, again = Signal(self.layout, name="held4"), Signal()

@@ -32,8 +32,8 @@ class Size(wiring.Component):
         Orders.
     limits1, limits2 : In(limit_layout)
         Limits of the order one and two cycles later.
-    quantity, minimum, step, notional : Out(1)
-        What refuses it, two cycles later.
+    quantity1, minimum1, notional1, step : Out(1)
+        What refuses it, a cycle later where the name ends in 1, else two.
     tick_lots, value : Out
         Price times quantity, and lot value times quantity, two cycles later.
     """
@@ -46,10 +46,7 @@ class Size(wiring.Component):
                 "i": In(intent_layout(config)),
                 "limits1": In(limit_layout()),
                 "limits2": In(limit_layout()),
-                "quantity": Out(1),
-                "minimum": Out(1),
-                "step": Out(1),
-                "notional": Out(1),
+                **dict.fromkeys(("quantity1", "minimum1", "notional1", "step"), Out(1)),
                 "tick_lots": Out(config.notional_bits),
                 "value": Out(config.notional_bits),
             }
@@ -73,17 +70,17 @@ class Size(wiring.Component):
         wide = len(self.tick_lots)
         m.d.sync += [
             self.tick_lots.eq(total_of(m, words, [], wide)),
-            self.notional.eq(total_of(m, [limits.max_notional], words, max(wide, 64) + 1)[-1]),
             inverse.eq(self.ahead.qty_inverse),
             lot_value.eq(self.ahead.lot_value),
             qty1.eq(self.i.qty),
-            self.quantity.eq((qty1 == 0) | (qty1 > limits.max_qty)),
-            self.minimum.eq(qty1 < limits.min_qty),
             uneven.eq((qty1 & limits.qty_mask).any()),
             unbound.eq(limits.qty_bound[bits:].any()),
         ]
         bound = self.limits2.qty_bound[:bits]
         m.d.comb += [
+            self.notional1.eq(total_of(m, [limits.max_notional], words, max(wide, 64) + 1)[-1]),
+            self.quantity1.eq((qty1 == 0) | (qty1 > limits.max_qty)),
+            self.minimum1.eq(qty1 < limits.min_qty),
             self.step.eq(uneven | (~unbound & above(steps.o, bound))),
             self.value.eq(values.o),
         ]

@@ -6,8 +6,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.records import NO_REASON, Reason
+from hdl.risk.rows import VETOES
 
-__all__ = ["BITS", "EXITS_PASS", "UNSETTLED", "WAIVABLE", "Verdict", "first_reason"]
+__all__ = ["BITS", "EXITS_PASS", "TOLD_EARLY", "UNSETTLED", "WAIVABLE", "Verdict", "first_reason"]
 
 #: Bits of a verdict.
 BITS = 64
@@ -57,10 +58,36 @@ UNSETTLED = frozenset(
 )
 
 
+#: Controls whose finding stands a clock before the verdict, in stage 1 of the gate.
+TOLD_EARLY = frozenset(
+    {
+        *(Reason.REDUCE_ONLY, Reason.PERMISSION, Reason.QUANTITY, Reason.NOTIONAL, Reason.COLLAR),
+        *(Reason.POSITION, Reason.STALE, Reason.BOOK, Reason.SYMBOL_HALTED, Reason.STRATEGY),
+        *(Reason.QUANTITY_MIN, Reason.COLLAR_LAST, Reason.PRICE, Reason.ORDER_TYPE),
+        *(Reason.SELF_TRADE, Reason.WINDOW_QTY, Reason.REPEAT, Reason.ORDER_TRADE),
+        *(Reason.CREDIT_STALE, Reason.LOSSES, Reason.SPREAD, Reason.CLOCK),
+        *(Reason.GAP, Reason.CROSSED, Reason.SHALLOW, Reason.RESYNC),
+        *(Reason.OWN_ORDERS, Reason.REPORT, Reason.RECONCILE, Reason.CROWDED),
+    }
+)
+#: Those of them that are a few bits of the token or of its limits: one register has all of these.
+_SHORT = (
+    *(Reason.PERMISSION, Reason.BOOK, Reason.SYMBOL_HALTED, Reason.STRATEGY, Reason.ORDER_TYPE),
+    *(Reason.GAP, Reason.CROSSED, Reason.SHALLOW, Reason.RESYNC, Reason.CROWDED),
+)
+#: What takes most of stage 2 to be found, by the place in which it is found.
+_LATE = (
+    (Reason.QUANTITY_STEP, Reason.TICK, Reason.COLLAR_PPM, Reason.COLLAR_LAST_PPM),
+    (Reason.GROSS, Reason.NET, Reason.CREDIT, Reason.WINDOW_NOTIONAL),
+)
+
+
 class Verdict(wiring.Component):
     """Collect the findings of all controls.
 
-    What an order is spared is told a cycle before its findings; all else is combinational.
+    What an order is spared is told in stage 1 of the gate, and so are the findings of
+    `TOLD_EARLY`: what is left of those stands in registers with the verdict. The others are found
+    in stage 2, and the verdict follows them in the same clock.
 
     Members
     -------
@@ -70,28 +97,48 @@ class Verdict(wiring.Component):
         The order can only reduce a position, or is refused for that.
     crowded1 : In(1)
         Something stood one clock before it, and is not settled.
-    found : In(64)
-        Bit n: control n would refuse.
+    found1, found : In(64)
+        Bit n: control n would refuse; a clock before the verdict, and with it.
     verdict : Out(64)
         What refuses it.
+    refuses : Out(VETOES)
+        Something does: what stands in registers or comes to it soon; what is found of the price and
+        of steps; what is found of the order's value.
     """
 
     waived1: In(BITS)
     exits1: In(1)
     crowded1: In(1)
+    found1: In(BITS)
     found: In(BITS)
     verdict: Out(BITS)
+    refuses: Out(VETOES)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        short1, short = Signal(len(_SHORT)), Signal()
+        parts: list[list[Value]] = [[short], [], []]
         for reason in Reason:
-            at = int(reason)
+            at, name = int(reason), reason.name.lower()
             causes = [self.waived1[at]] if reason in WAIVABLE else []
             causes += [self.exits1] if reason in EXITS_PASS else []
             causes += [self.crowded1] if reason in UNSETTLED else []
-            spared = Signal(name=f"spared_{reason.name.lower()}")
-            m.d.sync += spared.eq(Cat(causes).any())
-            m.d.comb += self.verdict[at].eq(self.found[at] & ~spared)
+            spared1 = Cat(causes).any()
+            if reason in TOLD_EARLY:
+                refused1, refused = self.found1[at] & ~spared1, Signal(name=f"refused_{name}")
+                m.d.sync += refused.eq(refused1)
+                m.d.comb += self.verdict[at].eq(refused)
+            else:
+                spared = Signal(name=f"spared_{name}")
+                m.d.sync += spared.eq(spared1)
+                m.d.comb += self.verdict[at].eq(self.found[at] & ~spared)
+            if reason in _SHORT:
+                m.d.comb += short1[_SHORT.index(reason)].eq(refused1)
+            else:
+                part = next((n for n, late in enumerate(_LATE, 1) if reason in late), 0)
+                parts[part].append(self.verdict[at])
+        m.d.sync += short.eq(short1.any())
+        m.d.comb += self.refuses.eq(Cat(Cat(bits).any() for bits in parts))
         return m
 
 

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.config import BuildConfig
 from hdl.risk.limits import limit_layout
 from hdl.risk.rate import Rate
-from hdl.risk.rows import Rows
+from hdl.risk.rows import VETOES, Rows
 from hdl.risk.sums import add, below, beyond_room, total_of
 from hdl.types import intent_layout
 
@@ -45,7 +45,8 @@ class Window(wiring.Component):
     Only accepted orders and re-arming change what is kept, and orders are two clocks apart (the
     gate refuses one that is not), so all of it is read a clock before the verdict.
 
-    Findings belong to stage 2 of the gate; one token a cycle.
+    Findings are of the token in stage 1 of the gate, where they end in 1, and else of the one in
+    stage 2; one token a cycle.
 
     Parameters
     ----------
@@ -68,9 +69,9 @@ class Window(wiring.Component):
         These tokens.
     notional : In
         Price times quantity of the token in stage 2.
-    order, veto, rearm : In(1)
+    order, rearm : In(1), veto : In(VETOES)
         It is an order, accepted if there is no veto; it starts the count of repetitions anew.
-    qty_total, notional_total, drift, duplicate, rate, repeat : Out(1)
+    qty_total1, repeat1, notional_total, drift, duplicate, rate : Out(1)
         What refuses it.
     init_done : Out(1)
         Memory is swept.
@@ -89,10 +90,11 @@ class Window(wiring.Component):
                 "intent2": In(intent_layout(config)),
                 "notional": In(config.notional_bits),
                 "order": In(1),
-                "veto": In(1),
+                "veto": In(VETOES),
                 "rearm": In(1),
                 **dict.fromkeys(
-                    ("qty_total", "notional_total", "drift", "duplicate", "rate", "repeat"), Out(1)
+                    ("qty_total1", "repeat1", "notional_total", "drift", "duplicate", "rate"),
+                    Out(1),
                 ),
                 "init_done": Out(1),
             }
@@ -135,7 +137,7 @@ class Window(wiring.Component):
         with m.If(two.wanted):
             m.d.comb += new.due_us.eq(rate.next_us)
         most = self.limits1.max_repeats
-        m.d.sync += self.repeat.eq(pace.judged(lambda row, _: row.repeats >= most))
+        m.d.comb += self.repeat1.eq(pace.judged(lambda row, _: row.repeats >= most))
         return m
 
     def _totals(self, m: Module, rows: Rows) -> None:
@@ -170,10 +172,11 @@ class Window(wiring.Component):
 
             own, before = Signal(64, name=name), Signal(64, name=earlier)
             total = rows.judged(rest).as_signed()
-            m.d.sync += [
-                Cat(own, before).eq(rows.judged(kept)),
-                self.qty_total.eq(total[-1]) if name == "qty" else left.eq(total),
-            ]
+            m.d.sync += Cat(own, before).eq(rows.judged(kept))
+            if name == "qty":
+                m.d.comb += self.qty_total1.eq(total[-1])
+            else:
+                m.d.sync += left.eq(total)
             m.d.comb += [
                 new[name].eq(_capped_sum(own, added)),
                 new[earlier].eq(before),

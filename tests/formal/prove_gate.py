@@ -86,7 +86,7 @@ def closed() -> Module:
         let_go(inside[name])
     two, valid2 = tokens[4], valids[4]
     order = valid2 & two.wanted
-    accepted = inside["order"] & ~inside["veto"]
+    accepted = inside["order"] & ~inside["veto"].any()
 
     # Limits of s as the last commit wrote them, and as they were when a token's were read.
     s = AnyConst(1)
@@ -101,6 +101,9 @@ def closed() -> Module:
     halted = (mode == Mode.HALTED) | (mode == 3)
     out = gate.o.p
     was, took, verdict3 = Signal(), Signal(), Signal(64)
+    # What was found of the order a clock before.
+    told = {reason: Signal(name=f"told_{reason.name.lower()}") for reason in inside["early"]}
+    m.d.sync += [told[reason].eq(finding) for reason, finding in inside["early"].items()]
     m.d.sync += [was.eq(order), took.eq(accepted), verdict3.eq(inside["judge"].verdict)]
     m.d.comb += [
         Assert(~(accepted & halted), "IN HALTED NOTHING PASSES"),
@@ -111,8 +114,8 @@ def closed() -> Module:
         ),
         Assert(~(own & accepted) | limit.permit, "nor unpermitted"),
         *(
-            Assert(~(accepted & inside["found"][reason]), f"nor when {reason.name} refuses")
-            for reason in Reason
+            Assert(~(accepted & finding), f"nor when {reason.name} refuses")
+            for reason, finding in (told | inside["found"]).items()
             if reason not in WAIVABLE | EXITS_PASS
         ),
         Assert(committed | ~(own & accepted), "nothing before a commit"),
@@ -134,12 +137,16 @@ def closed() -> Module:
     ]
 
     # What makes it inductive: the memory and the way of its rows.
-    swept = open_up(open_up(inside["limits"])["rows"])
+    held = open_up(inside["limits"])
+    swept, told_swept = open_up(held["rows"]), open_up(held["told"])
     row = Signal(in_force_layout())
     stored = pick(m, cells(swept["rows"]), s, "limits")
     m.d.comb += [
         row.eq(stored),
         Assert(swept["swept"] <= CONFIG.symbols),
+        Assert(swept["over"] == (swept["swept"] == CONFIG.symbols)),
+        Assert(told_swept["over"] == swept["over"]),
+        Assert(told_swept["swept"] == swept["swept"]),
         Assert(~gate.init_done | (row.limits == limits[0])),
         Assert(gate.init_done | (swept["swept"] <= s) | (stored == 0)),
         Assert(gate.init_done | ~(committed | Cat(valids).any())),
@@ -183,19 +190,20 @@ def size() -> Module:
             block.limits1.eq(limits[2]),
             block.limits2.eq(limits[3]),
         ]
-    order, limit, ready = orders[2], limits[3], since == 3
+    # `tick_lots` comes a cycle behind what is found of an order.
+    order, limit, ready = orders[1], limits[2], since == 3
     off_mid, collar = 2 * order.price - order.mid2, limit.collar_ticks << 1
     beyond = (off_mid > collar) | (-off_mid > collar)
     notional = order.price * order.qty
     m.d.comb += [
-        Assert(~ready | (sizes.quantity == ((order.qty == 0) | (order.qty > limit.max_qty)))),
-        Assert(~ready | (sizes.notional == (notional > limit.max_notional))),
-        Assert(~ready | (sizes.tick_lots == notional)),
-        Assert(~ready | (price.collar == beyond)),
-        Cover(ready & ~sizes.notional & (notional == limit.max_notional) & (notional > 9)),
-        Cover(ready & ~price.collar & (off_mid == collar) & (collar != 0)),
-        Cover(ready & price.collar & (off_mid < 0)),
-        Cover(ready & ~sizes.quantity & (order.qty == limit.max_qty)),
+        Assert(~ready | (sizes.quantity1 == ((order.qty == 0) | (order.qty > limit.max_qty)))),
+        Assert(~ready | (sizes.notional1 == (notional > limit.max_notional))),
+        Assert(~ready | (sizes.tick_lots == orders[2].price * orders[2].qty)),
+        Assert(~ready | (price.collar1 == beyond)),
+        Cover(ready & ~sizes.notional1 & (notional == limit.max_notional) & (notional > 9)),
+        Cover(ready & ~price.collar1 & (off_mid == collar) & (collar != 0)),
+        Cover(ready & price.collar1 & (off_mid < 0)),
+        Cover(ready & ~sizes.quantity1 & (order.qty == limit.max_qty)),
     ]
     return m
 
@@ -206,7 +214,7 @@ def exposure() -> Module:
     for name in ("price", "size", "window", "checks", "credit", "rate", "limits", "kill"):
         let_go(inside[name])
     two, valid2 = tokens[4], valids[4]
-    accepted = inside["order"] & ~inside["veto"]
+    accepted = inside["order"] & ~inside["veto"].any()
     parts = {name: open_up(inside[name]) for name in ("exposure", "orders")}
     rows = {name: open_up(part["rows"]) for name, part in parts.items()}
     memories = {name: open_up(part["rows"]) for name, part in rows.items()}
@@ -325,8 +333,9 @@ def exposure() -> Module:
         Assert(inside["order"] == (valid2 & two.wanted)),
         Assert(inside["accept3"] == accept3),
         Assert(
-            inside["crowded"]
-            == (valids[5] & (tokens[5].wanted | Cat(tokens[5].kind == k for k in MOVING).any()))
+            ~(valids[5] & (tokens[5].wanted | Cat(tokens[5].kind == k for k in MOVING).any()))
+            | open_up(inside["judge"])["short"],
+            "what stands directly behind an order or a report is refused",
         ),
         Assert(~accept3 | (valids[5] & tokens[5].wanted)),
         Assert(gate.init_done | ~accept3),

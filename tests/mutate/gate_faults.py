@@ -52,8 +52,8 @@ GATE_FAULTS: tuple[Fault, ...] = (
         "gate_exits_by_mode_only",
         "an order marked reduce-only may add to a position",
         GATE,
-        "Reason.REDUCE_ONLY: exits & exposure.exposes,",
-        "Reason.REDUCE_ONLY: (mode == Mode.REDUCE_ONLY) & exposure.exposes,",
+        "Reason.REDUCE_ONLY: exits1 & exposure.exposes1,",
+        "Reason.REDUCE_ONLY: (settings.mode == Mode.REDUCE_ONLY) & exposure.exposes1,",
         WORST,
     ),
     Fault(
@@ -84,8 +84,8 @@ GATE_FAULTS: tuple[Fault, ...] = (
         "price_collar_one_way",
         "a price far under the mid passes",
         PRICE,
-        "self.collar.eq(beyond(off_mid, limits.collar_ticks << 1)),",
-        "self.collar.eq(off_mid > (limits.collar_ticks << 1)),",
+        "self.collar1.eq(beyond(off_mid, limits.collar_ticks << 1)),",
+        "self.collar1.eq(off_mid > (limits.collar_ticks << 1)),",
         BEYOND,
     ),
     Fault(
@@ -156,8 +156,8 @@ GATE_FAULTS: tuple[Fault, ...] = (
         "gate_reports_not_crowded",
         "an order directly behind a report is judged by what was before it",
         GATE,
-        "crowded.eq(moves),",
-        "crowded.eq(order),",
+        "Reason.CROWDED: moves,",
+        "Reason.CROWDED: order,",
         WORST,
     ),
     Fault(
