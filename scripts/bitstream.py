@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bitstream of a board: ``python scripts/bitstream.py BOARD [--seeds 1 2 3 4] [--jobs 2]``.
 
-Yosys makes a netlist of the whole pipeline, nextpnr places and routes it once for each seed, and
-the fastest becomes ``bitstreams/BOARD/tickgate.bit``, with ``report.json`` beside it. The exit
+Yosys makes a netlist of the whole pipeline, which is placed and routed once for each seed, and the
+fastest becomes ``bitstreams/BOARD/tickgate.bit``, with ``report.json`` beside it. The exit
 status is 1 when no seed reaches the clock; then nothing is written there. ``--check`` only tells
 whether the report belongs to the sources; ``--synth-only`` ends with the sizes. All tools come with
 the extra ``bitstream``. Boards that need their vendor's tools are handed on to ``vendor.py``.
@@ -28,7 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import global_nets  # noqa: E402
-import macros  # noqa: E402
 import route  # noqa: E402
 import vendor  # noqa: E402
 
@@ -45,11 +44,16 @@ CELLS = {
     **{"LUT4": "lut4", "CCU2C": "carry", "TRELLIS_FF": "ff", "DP16KD": "bram", "L6MUX21": "mux"},
     **{"MULT18X18D": "dsp", "TRELLIS_DPR16X4": "lutram", "PFUMX": "mux"},
 }
+#: What the placer is told: a board is well filled, and its paths are longer than the gate's.
+AIM = ("--density=0.9", "--spread-ns=14", "--refine-ns=16", "--rounds=40")
 #: What a part has: LUT4 (a carry takes two, 16 x 4 bits of LUT RAM six), block RAM, multipliers.
 PARTS = {"85F": (83_640, 208, 156), "45F": (43_848, 108, 72)}
 _ROWS = " ".join(
     f"*.gate.{block}"
-    for block in ("exposure.rows", "exposure.blocks", "orders.rows", "window.*_rows", "data*.rows")
+    for block in (
+        *("exposure.rows", "exposure.blocks", "orders.rows", "window.*_rows", "data*.rows"),
+        "window.compare_*",
+    )
 )
 SYNTH = """
 import sys
@@ -66,7 +70,8 @@ def ecp5(top: str) -> str:
     As ``synth_ecp5``, but that a wire takes 0.9 ns where LUTs are chosen, not 0.3: it does in a
     part that is well filled, and else ABC9 holds a chain of carries for as slow as a tree of gates.
     The rows of the risk gate are mapped by themselves: registers of the veto that stand in each of
-    them would be merged, and what they choose would first be chosen for all in one gate.
+    them would be merged, and what they choose would first be chosen for all in one gate. So are
+    comparisons whose result a veto chooses: it comes last, and would else be taken into each gate.
     """
     synth = f"synth_ecp5 -top {top}"
     return (
@@ -138,29 +143,12 @@ def fits(board: Board, cells: dict[str, int]) -> list[str]:
     return [f"{name}: {used} of {has}" for name, (used, has) in needed.items() if used > has]
 
 
-def prepare(work: Path, board: Board, seeds: list[int], given: Path | None) -> None:
-    """Write what nextpnr is given for each seed, ``seedN.json``, and the sites of its macros."""
+def prepare(work: Path) -> None:
+    """Write what is packed, ``netlist.json``: the netlist with resets on global nets."""
     design = json.loads((work / "top.json").read_text(encoding="utf-8"))
-    module = route.largest(design)
-    resets = global_nets.promote(module)
+    resets = global_nets.promote(route.largest(design))
     print(f"registers whose resets are global nets: {', '.join(map(str, resets))}", flush=True)
-    part = next(part for part in PARTS if part in board.part)
-    module.setdefault("settings", {}).update(route.SETTINGS)
-    kept = None
-    if given:
-        try:
-            kept = dict(json.loads(given.read_text(encoding="utf-8")))
-        except (OSError, TypeError, ValueError) as error:
-            sys.exit(f"{given}: expected sites by cell as JSON, was {error}")
-    for seed in seeds:
-        chosen = macros.sites(module["cells"], part, seed) if kept is None else kept
-        for name, site in chosen.items():
-            if name not in module["cells"]:
-                sys.exit(f"{given}: expected sites of this netlist's cells, was {name!r}")
-            module["cells"][name]["attributes"]["BEL"] = site
-        (work / f"seed{seed}.json").write_text(json.dumps(design), encoding="utf-8")
-        text = json.dumps(chosen, indent=2) + "\n"
-        (work / f"sites{seed}.json").write_text(text, encoding="utf-8")
+    (work / "netlist.json").write_text(json.dumps(design), encoding="utf-8")
 
 
 def sizes_of(board: Board) -> str:
@@ -194,8 +182,9 @@ def main() -> int:
     parser.add_argument("--build", nargs="+", help="other sizes, such as symbols=4 levels=8")
     parser.add_argument("--minutes", type=float, default=90, help="for place and route of a seed")
     parser.add_argument("--clock-mhz", type=float, help="instead of the board's own clock")
+    parser.add_argument("--places", type=Path, help="of all cells, of a build before")
     parser.add_argument(
-        "--sites", type=Path, help="of block RAM and multipliers, of a build before"
+        "--aim", nargs="+", default=AIM, help="options of the placer, --density=0.9"
     )
     options = parser.parse_args()
     board = BOARDS[options.board]
@@ -217,9 +206,10 @@ def main() -> int:
         sys.exit(f"{board.name}: expected a design that fits, was {'; '.join(missing)}")
     if options.synth_only:
         return 0
-    prepare(work, board, options.seeds, options.sites)
+    prepare(work)
     (work / "pins.lpf").write_text(constraints(board), encoding="utf-8")
-    clocks = route.place(work, board.device, options.seeds, options.jobs, options.minutes)
+    aim = ["--places", str(options.places.resolve())] if options.places else options.aim
+    clocks = route.place(work, board.device, options.seeds, options.jobs, options.minutes, aim)
     best, best_mhz = max(
         ((seed, clock) for seed, clock in clocks.items() if clock is not None),
         key=lambda one: (one[1], -one[0]),
@@ -232,7 +222,7 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     bits = (work / "tickgate.bit").read_bytes()
     (out / "tickgate.bit").write_bytes(bits)
-    shutil.copyfile(work / f"sites{best}.json", out / "sites.json")
+    shutil.copyfile(work / f"seed{best}.places", out / "places.json.gz")
     report = {
         "board": board.name,
         "part": board.part,
@@ -248,7 +238,7 @@ def main() -> int:
         "register_hash": f"{contract_hash():#010x}",
         "bitstream_sha256": hashlib.sha256(bits).hexdigest(),
         "rebuild": f"make bitstream BOARD={board.name} ARGS='--seeds {best} "
-        f"--sites bitstreams/{board.name}/sites.json "
+        f"--places bitstreams/{board.name}/places.json.gz "
         f"--clock-mhz {board.clock_hz / 1e6:g} --build {sizes_of(board)}'",
     }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

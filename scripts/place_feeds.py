@@ -22,7 +22,7 @@ from amaranth.lib.wiring import In, Out
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from place_book import NEXTPNR, PINS, SYNTH, WORK, cells, run
+from place_book import NEXTPNR, SYNTH, WORK, cells, run
 
 from hdl.config import BuildConfig
 from hdl.feed.ingress import BEAT_BYTES
@@ -32,6 +32,8 @@ from hdl.feed.sbe.decoder import SbeDecoder
 from hdl.net.receiver import Receiver
 from hdl.netlist import netlist
 
+#: The clock pin, else it may be given one from which no global clock is reached.
+PINS = 'LOCATE COMP "clk" SITE "G2";\nIOBUF PORT "clk" IO_TYPE=LVCMOS33;\n'
 BLOCKS: dict[str, Callable[[], Any]] = {
     "sbe": lambda: SbeDecoder(BuildConfig(sbe=True), BEAT_BYTES),
     "itch": lambda: ItchFeed(replace(SMALL, width=BEAT_BYTES)),

@@ -3,30 +3,34 @@
 """Size and clock of the gate alone: ``python scripts/place_gate.py ecp5|xc7 [--symbols S ...]``.
 
 As `scripts/place_book.py` does for the book: ``xc7`` is an estimate of cells by Yosys alone,
-``ecp5`` places gate and losses on an ECP5-85F of speed grade 6, with ``--route`` routes them.
+``ecp5`` places and routes gate and losses on an ECP5-85F of speed grade 6, some ten minutes a seed.
 ``--build spaced=1 qty_bits=32 own_orders=16`` is the gate of the small boards.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import In, Out
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bitstream import CELLS, ROOT, ecp5, synthesise
+from bitstream import CELLS, ROOT, ecp5, prepare, synthesise
 from estimate import KINDS
-from place_book import PINS, clock_of
+from place_book import DEVICE, PINS, clocked
+from route import place
 
 from hdl.config import BuildConfig
 from hdl.netlist import netlist
 from hdl.risk.gate import Gate
 from hdl.risk.losses import Losses
+
+#: What the placer is told.
+AIM = ("--spread-ns=9", "--refine-ns=10", "--rounds=80")
 
 
 class Harness(wiring.Component):  # type: ignore[type-arg]
@@ -43,10 +47,7 @@ class Harness(wiring.Component):  # type: ignore[type-arg]
 
     def elaborate(self, _platform: object) -> Module:
         """Connect them."""
-        m = Module()
-        m.domains.sync = ClockDomain("sync")
-        m.submodules.reset_sync = ResetSynchronizer(self.reset, domain="sync")
-        m.d.comb += ClockSignal().eq(self.clk)
+        m = clocked(self.clk, self.reset)
         gate: Any = Gate(self.config)
         losses: Any = Losses(self.config, 7)
         m.submodules.gate, m.submodules.losses = gate, losses
@@ -89,7 +90,8 @@ def main() -> int:
     parser.add_argument("--symbols", type=int, nargs="+", default=[16])
     parser.add_argument("--build", nargs="+", default=[], help="other sizes, such as qty_bits=32")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
-    parser.add_argument("--route", action="store_true", help="route as well: ten minutes more")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="seeds at a time")
+    parser.add_argument("--minutes", type=float, default=60, help="for the routes of a seed")
     options = parser.parse_args()
     synth, kinds = {
         "ecp5": (ecp5("top"), CELLS),
@@ -104,10 +106,12 @@ def main() -> int:
         work.mkdir(parents=True, exist_ok=True)
         sizes = synthesise(work, netlist(Harness(config)), synth, kinds)
         print(f"{symbols}:", ", ".join(f"{n:,} {kind}" for kind, n in sizes.items()), flush=True)
-        (work / "pins.lpf").write_text(PINS, encoding="utf-8")
-        for seed in options.seeds if options.part == "ecp5" else ():
-            clock = clock_of(work, "top", seed, options.route, "router2", check=False)
-            print(f"{symbols}, seed {seed}: {clock}", flush=True)
+        if options.part == "ecp5":
+            (work / "pins.lpf").write_text(PINS, encoding="utf-8")
+            prepare(work)
+            clocks = place(work, DEVICE, options.seeds, options.jobs, options.minutes, AIM)
+            found = ", ".join(f"seed {seed} {mhz} MHz" for seed, mhz in clocks.items())
+            print(f"{symbols}: {found}", flush=True)
     return 0
 
 

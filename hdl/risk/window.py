@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Controls on what a symbol's orders add up to over a short time."""
 
-from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
@@ -146,9 +145,7 @@ class Window(wiring.Component):
         buckets = [Signal(64, name=f"bucket{n}") for n in range(4)]
         m.d.sync += buckets[0].eq(self.ahead_us >> self.risk_window)
         m.d.sync += [buckets[n].eq(buckets[n - 1]) for n in (1, 2, 3)]
-        same = self._compared(m, "same", rows, buckets, lambda a, b: a == b)
-        next_one = self._compared(m, "next", rows, buckets, _follows)
-        near = self._compared(m, "near", rows, buckets, lambda a, b: (a == b) | _follows(a, b))
+        same, next_one = self._compared(m, rows, buckets)
         lots_left, left = Signal(signed(66)), Signal(signed(67))
         m.d.sync += lots_left.eq(self.limits0.window_qty - self.i.qty)
         for name, room in (("qty", lots_left), ("notional", self.limits1.window_notional)):
@@ -158,7 +155,7 @@ class Window(wiring.Component):
             def rest(row: Any, written: bool, room: Value = room, name: str = name) -> Value:
                 # Of the last bucket and the one before it, what counts with the order's own.
                 counts = [
-                    Mux(near[written], row[name], 0),
+                    Mux(same[written] | next_one[written], row[name], 0),
                     Mux(same[written], row[f"{name}_before"], 0),
                 ]
                 return total_of(m, [room], counts, 68)
@@ -228,25 +225,52 @@ class Window(wiring.Component):
             new.orders[two.side].time_us.eq(two.now_us),
         ]
 
-    def _compared(
-        self,
-        m: Module,
-        name: str,
-        rows: Rows,
-        buckets: list[Signal],
-        equal: Callable[[Value, Value], Value],
-    ) -> dict[bool, Signal]:
-        """What comparing the bucket of a token with that of its row gives in stage 1.
+    def _compared(self, m: Module, rows: Rows, buckets: list[Signal]) -> list[dict[bool, Signal]]:
+        """Whether the bucket of a token is that of its row, and whether it is the next; in stage 1.
 
         Of the row it holds, and of the row that the token in stage 3 writes.
         """
-        stored, two = Signal(name=f"{name}_stored"), Signal(name=f"{name}_two")
-        own = buckets[0]
-        m.d.sync += [
-            stored.eq(Mux(rows.same0, equal(buckets[3], own), equal(rows.stored0.bucket, own))),
-            two.eq(equal(buckets[2], own)),
+        found = []
+        for name, bucket in (
+            ("stored", rows.stored0.bucket),
+            ("three", buckets[3]),
+            ("two", buckets[2]),
+        ):
+            block = _Compare()
+            m.submodules[f"compare_{name}"] = block
+            m.d.comb += [block.before.eq(bucket), block.after.eq(buckets[0])]
+            found.append((block.same, block.follows))
+        chosen = []
+        for name, stored, three, two in zip(("same", "next"), *found, strict=True):
+            held, written = Signal(name=f"{name}_stored"), Signal(name=f"{name}_two")
+            m.d.sync += [held.eq(Mux(rows.same0, three, stored)), written.eq(two)]
+            chosen.append({False: held, True: written})
+        return chosen
+
+
+class _Compare(wiring.Component):
+    """Two numbers of buckets, in a block of its own: what chooses from it is known later.
+
+    Members
+    -------
+    before, after : In(64)
+        Numbers.
+    same, follows : Out(1)
+        They are equal; the second is the first and one.
+    """
+
+    before: In(64)
+    after: In(64)
+    same: Out(1)
+    follows: Out(1)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.d.comb += [
+            self.same.eq(self.before == self.after),
+            self.follows.eq(_follows(self.before, self.after)),
         ]
-        return {False: stored, True: two}
+        return m
 
 
 def _follows(before: Value, after: Value) -> Value:

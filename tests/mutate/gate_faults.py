@@ -125,7 +125,7 @@ GATE_FAULTS: tuple[Fault, ...] = (
         "a bucket counts on when the next one begins",
         WINDOW,
         "return Cat(\n                    Mux(same[written], row[name], 0),",
-        "return Cat(\n                    Mux(near[written], row[name], 0),",
+        "return Cat(\n                    Mux(same[written] | next_one[written], row[name], 0),",
         EQUAL,
     ),
     Fault(
