@@ -28,7 +28,8 @@ class BuildConfig:
     price_bits : int
         Width of a price in ticks, 3 to 32; narrower ones are for proofs.
     result_depth : int
-        Entries of the output queues; must leave room for everything in flight.
+        Entries of the output queues; must leave room for everything in flight. Queues of 16, for a
+        spaced build, are kept in distributed memory.
     sbe : bool
         With the decoder of SBE frames.
     itch : bool
@@ -75,7 +76,7 @@ class BuildConfig:
             ("levels", 3, 64),
             ("qty_bits", 2, 64),
             ("price_bits", 3, 32),
-            ("result_depth", 32, 1024),
+            ("result_depth", 16 if self.spaced else 32, 1024),
             ("own_orders", 2, 128),
             ("trees", 0, 256),
             ("phases", 1, 2),

@@ -7,10 +7,13 @@ from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import fifo, memory, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["FEW", "Queue", "SweptMemory", "block_ram"]
+__all__ = ["FEW", "FEW_ENTRIES", "Queue", "ShortQueue", "SweptMemory", "block_ram", "queue_of"]
 
 #: Up to so many rows are kept in distributed memory, which is as fast and never as wide.
 FEW = 32
+#: A queue of up to so many entries is kept there as well: block RAM has 36 bits a row, and an entry
+#: of the way out is thirteen times as wide.
+FEW_ENTRIES = 16
 
 
 def block_ram(forwarded: bool) -> dict[str, Any]:
@@ -37,6 +40,21 @@ class Queue(fifo.SyncFIFOBuffered):
         m = super().elaborate(platform)
         m.submodules.storage.attrs["no_rw_check"] = 1
         return m
+
+
+class ShortQueue(fifo.SyncFIFO):
+    """The library's queue in distributed memory, whose head is read in the same clock."""
+
+    def elaborate(self, platform: object) -> Module:
+        m = super().elaborate(platform)
+        m.submodules.storage.attrs["ram_style"] = "distributed"
+        return m
+
+
+def queue_of(width: int, depth: int) -> Queue | ShortQueue:
+    """A queue in the memory that is best for so many entries."""
+    kind = ShortQueue if depth <= FEW_ENTRIES else Queue
+    return kind(width=width, depth=depth)
 
 
 class SweptMemory(wiring.Component):

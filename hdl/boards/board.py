@@ -75,7 +75,9 @@ class Board:
 
 
 #: What fits into 84,000 LUTs (``docs/boards/ulx3s.md``): a serial link brings one record at a time.
-SMALL = BuildConfig(levels=8, qty_bits=24, own_orders=16, spaced=True, vectors=False)
+SMALL = BuildConfig(
+    levels=32, qty_bits=24, own_orders=16, result_depth=16, spaced=True, vectors=False
+)
 
 _DOWN, _UP, _WEAK = ("PULLMODE=DOWN",), ("PULLMODE=UP",), ("DRIVE=4",)
 _ALL = (

@@ -10,10 +10,17 @@ from hdl.records import IN_RECORD, InFlag, InKind
 from hdl.risk.gate import MOVING
 from hdl.types import count_layout
 
-__all__ = ["IN_FLIGHT", "Admission"]
+__all__ = ["IN_FLIGHT", "Admission", "reserved"]
 
 #: Upper bound of the tokens between the decoder and the queues; the pipeline checks its sum.
 IN_FLIGHT = 24
+#: Entries that one record under way, and kills in the clocks until `room` falls, may cause.
+_ALONE = 4
+
+
+def reserved(config: BuildConfig) -> int:
+    """Entries of a queue that are kept for what is under way when `room` falls."""
+    return _ALONE if config.spaced else IN_FLIGHT
 
 
 class Admission(wiring.Component):

@@ -8,8 +8,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.link.admission import IN_FLIGHT
-from hdl.memory import Queue
+from hdl.link.admission import reserved
+from hdl.memory import Queue, ShortQueue, queue_of
 from hdl.records import (
     OUT_RECORDS,
     AlertCause,
@@ -80,7 +80,7 @@ class Emit(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         heads: dict[str, data.View] = {}
-        queues: dict[str, Queue] = {}
+        queues: dict[str, Queue | ShortQueue] = {}
         pages = FEATURE_PAGES if self.config.vectors else 0
         sources = [
             ("decisions", self.decisions, self.decisions.valid),
@@ -91,11 +91,12 @@ class Emit(wiring.Component):
             sources.append(("vectors", self.vectors, told_features))
         for name, source, valid in sources:
             layout = source.p.shape()
-            m.submodules[name] = queue = Queue(width=layout.size, depth=self.config.result_depth)
+            m.submodules[name] = queue = queue_of(layout.size, self.config.result_depth)
             m.d.comb += [queue.w_en.eq(valid), queue.w_data.eq(source.p.as_value())]
             heads[name] = data.View(layout, queue.r_data)
             queues[name] = queue
-        room = [q.level < self.config.result_depth - IN_FLIGHT for q in queues.values()]
+        most = self.config.result_depth - reserved(self.config)
+        room = [queue.level < most for queue in queues.values()]
         m.d.sync += self.room.eq(Cat(room).all())
 
         decision, view = heads["decisions"], heads["views"]

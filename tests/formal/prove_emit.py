@@ -12,11 +12,13 @@ for a while, as a link does that offers none, so there is none here.
 3. `order`: whenever an entry says a view belongs to it, that view is at the head of the view queue.
 """
 
+from dataclasses import replace
+
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Signal
 from amaranth.hdl._ast import AnySeq
 
 from hdl.config import BuildConfig
-from hdl.link.admission import IN_FLIGHT, Admission
+from hdl.link.admission import IN_FLIGHT, Admission, reserved
 from hdl.link.emit import ORDER, Emit
 from hdl.pipeline import DECISION_LATENCY, STAGE_LATENCY
 from hdl.records import OutKind
@@ -27,20 +29,23 @@ from tests.formal.kit import Proof, open_up, start
 __all__ = ["PROOFS"]
 
 CONFIG = BuildConfig(symbols=1, levels=3, price_bits=3, qty_bits=2, result_depth=32)
+SPACED = replace(CONFIG, result_depth=16, spaced=True, vectors=False)
 VIEW_LATENCY = STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"]
 VECTOR_LATENCY = VIEW_LATENCY + FEATURES_LATENCY
 TAG = 4
 
 
-def way_out(one_record: bool = False) -> tuple[Module, Emit, dict, list, list]:
+def way_out(
+    one_record: bool = False, config: BuildConfig = CONFIG
+) -> tuple[Module, Emit, dict, list, list]:
     """Admission and queues, with latencies for a pipeline; the tokens and views under way.
 
     With `one_record` a view is one record, never more. How long an entry stands at the head of its
     queue is as free as without: more records make it longer, as does a reader that is not ready.
     """
     m = start()
-    m.submodules.admission = admission = Admission(CONFIG)
-    m.submodules.emit = emit = Emit(CONFIG)
+    m.submodules.admission = admission = Admission(config)
+    m.submodules.emit = emit = Emit(config)
     inside = open_up(emit)
     m.d.comb += [
         admission.i.valid.eq(AnySeq(1)),
@@ -110,6 +115,30 @@ def room() -> Module:
     return m
 
 
+def room_spaced() -> Module:
+    """One record under way at most, and kills whenever there is room."""
+    m, emit, inside, under_way, has_view = way_out(config=SPACED)
+    del has_view
+    valve = open_up(m.submodules.admission)
+    rest, free, ended, waits = (valve[name] for name in ("rest", "free", "ended", "waits"))
+    m.d.comb += [Assert(free == (rest == 0)), Assert(~(ended & free)), Assert(~waits)]
+    for n in range(1, len(under_way)):
+        m.d.comb += Assert(~under_way[n] | (rest == IN_FLIGHT + 1 - n), "it is alone")
+    for name, latency in (("decisions", DECISION_LATENCY), ("views", VIEW_LATENCY)):
+        queue = inside["queues"][name]
+        coming = sum(under_way[1 : latency + 1])
+        m.d.comb += [
+            Assert(~queue.w_en | queue.w_rdy, f"no {name} lost"),
+            Assert(queue.level + coming <= SPACED.result_depth - 2),
+            Assert(~emit.room | (queue.level <= SPACED.result_depth - reserved(SPACED))),
+        ]
+    m.d.comb += [
+        Cover(inside["queues"]["decisions"].level == SPACED.result_depth - 2, "reserve in use"),
+        Cover(emit.o.valid & ~emit.room, "the valve is closed"),
+    ]
+    return m
+
+
 def stream() -> Module:
     m, emit, inside, _, _ = way_out()
     queues, heads, sent, wanted = (inside[name] for name in ("queues", "heads", "sent", "wanted"))
@@ -164,6 +193,12 @@ PROOFS = [
         "with the pipeline's latencies, no queue is ever written when full",
         room,
         *("induction", 1, 50, True),
+    ),
+    Proof(
+        "emit_room_spaced",
+        "nor in a build with one record under way and queues of 16",
+        room_spaced,
+        *("induction", 1, 60, True),
     ),
     Proof(
         "emit_stream",

@@ -32,6 +32,14 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         ALONE,
     ),
     Fault(
+        "spaced_no_reserve",
+        "a queue of 16 takes records until it is full",
+        ADMISSION,
+        "_ALONE = 4",
+        "_ALONE = 1",
+        "formal:emit_room_spaced",
+    ),
+    Fault(
         "spaced_but_for_resets",
         "the fabric's own records do not wait",
         ADMISSION,
