@@ -86,7 +86,7 @@ _ALL = (
         part="LFE5U-85F-6",
         device=("--85k", "--speed", "6", "--package", "CABGA381"),
         oscillator_hz=25_000_000,
-        clock_hz=30_000_000,
+        clock_hz=40_000_000,
         baud=3_000_000,
         clock=Pin("G2"),
         rx=Pin("M1", attributes=_UP),

@@ -23,7 +23,7 @@ from .part import SITES, Numbers
 from .paths import Paths
 from .refine import refine, way_ns
 from .settle import settle
-from .spread import spread
+from .spread import Drawn, spread
 from .tiles import cells_of
 from .written import written
 
@@ -38,6 +38,8 @@ class Aim(NamedTuple):
     spread_ns, refine_ns : float
         Paths that take longer are made shorter at the cost of wire, in either step; below what the
         logic takes there is nothing to gain.
+    pull : float
+        How strong paths are drawn together in the first step, beside wires.
     density : float
         Share of the places of a tile that is used where cells are crowded, 0 to 1.
     rounds : int
@@ -46,6 +48,7 @@ class Aim(NamedTuple):
 
     spread_ns: float = 9.0
     refine_ns: float = 10.5
+    pull: float = 6.0
     density: float = 0.8
     rounds: int = 60
 
@@ -88,7 +91,7 @@ def place(
     """
     paths = Paths(design)
     tell(f"{len(design.names):,} cells in {len(groups.kind):,} groups")
-    apart = spread(design, groups, paths, aim.spread_ns, aim.density, seed)
+    apart = spread(design, groups, paths, Drawn(aim.spread_ns, aim.pull, aim.density), seed)
     cells = cells_of(design, groups)
     tiles = settle(design, groups, cells, apart.x, apart.y)
     for number in np.flatnonzero(groups.of < 0).tolist():

@@ -19,7 +19,7 @@ from .packed import LUT, REGISTER, Packed
 from .part import COLUMNS, ROWS, SITES, Numbers, wire_ns
 from .paths import Paths
 
-__all__ = ["Spread", "spread"]
+__all__ = ["Drawn", "Spread", "spread"]
 
 #: Wires with more ends than that say nothing of where a cell belongs.
 _MOST_ENDS = 1500
@@ -30,8 +30,8 @@ _GROWTH = 1.005
 _MACROS, _ENOUGH, _DRAWN, _REST, _STEPS = 0.3, 0.12, 300, 100, 6000
 #: Steps between two looks at the paths, and the share without room from which on it is worth it.
 _LOOK, _TIMED = 10, 0.8
-#: Weights of ways, tiles of wire: of one as late as the goal, and at most.
-_LEAST, _MOST = 6.0, 60.0
+#: A late way is at most so many times as strong as one that is as late as the goal.
+_MOST = 10.0
 #: Room that a macro takes until it has a site, LUTs.
 _LOOSE = 40.0
 
@@ -60,36 +60,45 @@ class _Wires(NamedTuple):
     offset: Numbers
 
 
-def spread(
-    packed: Packed, groups: Groups, paths: Paths, goal_ns: float, density: float, seed: int
-) -> Spread:
+class Drawn(NamedTuple):
+    """How late paths are drawn together.
+
+    Attributes
+    ----------
+    goal_ns : float
+        Paths that take longer are made shorter at the cost of wire.
+    pull : float
+        Weight of a way that is as late as the goal; a wire's is 1.
+    density : float
+        Share of the places of a tile that is used where cells are crowded, 0 to 1.
+    """
+
+    goal_ns: float
+    pull: float
+    density: float
+
+
+def spread(packed: Packed, groups: Groups, paths: Paths, drawn: Drawn, seed: int) -> Spread:
     """Spread the groups of a design.
 
     Parameters
     ----------
-    goal_ns : float
-        Paths that take longer are made shorter at the cost of wire.
-    density : float
-        Share of the places of a tile that is used where cells are crowded, 0 to 1.
+    drawn : Drawn
+        How late paths are drawn together.
     seed : int
         Of where cells begin.
     """
-    return _Spreading(packed, groups, paths, goal_ns, density, seed).run()
+    return _Spreading(packed, groups, paths, drawn, seed).run()
 
 
 class _Spreading:
     """Groups on their way; behind them, as groups that stay, cells whose sites are given."""
 
     def __init__(
-        self,
-        packed: Packed,
-        groups: Groups,
-        paths: Paths,
-        goal_ns: float,
-        density: float,
-        seed: int,
+        self, packed: Packed, groups: Groups, paths: Paths, drawn: Drawn, seed: int
     ) -> None:
-        self.paths, self.goal_ns, self.count = paths, goal_ns, len(groups.kind)
+        self.paths, self.goal_ns, self.pull = paths, drawn.goal_ns, drawn.pull
+        self.count = len(groups.kind)
         fixed = np.flatnonzero(groups.of < 0)
         of = groups.of.copy()
         of[fixed] = self.count + np.arange(len(fixed))
@@ -124,7 +133,7 @@ class _Spreading:
         }
         self.macro = np.r_[groups.kind == MACRO, more > 0]
         # A group of whole tiles leaves nothing free in them.
-        each = np.where(np.r_[groups.kind == TILES, more > 0], 1.0, 1.0 / density)
+        each = np.where(np.r_[groups.kind == TILES, more > 0], 1.0, 1.0 / drawn.density)
         self.fields = [Field(one * each, self.length) for one in (self.luts, self.registers)]
         self.loose = Field(np.where(self.macro, _LOOSE, 0.0), self.length)
         self.target = np.zeros((2, self.total))
@@ -194,9 +203,9 @@ class _Spreading:
         slowest, through = self.paths.through(wire_ns(across + down))
         late = through / max(self.goal_ns, 0.8 * slowest)
         self.weight *= np.where(late > 1, np.minimum(1.3, late**2), np.maximum(0.85, late))
-        np.maximum(self.weight, _LEAST * np.clip(late, 0, 1) ** 10, out=self.weight)
-        np.minimum(self.weight, _MOST, out=self.weight)
-        self.weight[self.weight < 0.02 * _LEAST] = 0
+        np.maximum(self.weight, self.pull * np.clip(late, 0, 1) ** 10, out=self.weight)
+        np.minimum(self.weight, _MOST * self.pull, out=self.weight)
+        self.weight[self.weight < 0.02 * self.pull] = 0
 
     def _draw(self, force: Numbers, pins: Numbers, drawn: float, since: int) -> None:
         """Draw macros to sites, and in the end put them there."""
