@@ -191,6 +191,8 @@ def main() -> int:
     out, work = ROOT / "bitstreams" / board.name, ROOT / "build" / "bitstream" / board.name
     if options.check:
         return belongs(board, out / "report.json")
+    if options.places and not options.places.is_file():
+        sys.exit(f"{options.places}: expected places that were kept by a build, was no file")
     if options.clock_mhz:
         board = replace(board, clock_hz=round(options.clock_mhz * 1e6))
     if options.build:

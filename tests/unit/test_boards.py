@@ -3,6 +3,7 @@
 
 import importlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from hdl.boards.board import BOARDS
 from hdl.boards.ecp5 import Ecp5Top, constraints, pll
 from hdl.regs.table import contract_hash
-from scripts import bitstream, flash, route
+from scripts import bitstream, flash
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(BOARDS)
@@ -70,27 +71,11 @@ def test_every_pin_is_there_once_and_the_library_knows_it(name):
     assert board.part.endswith(f"-{known.speed}")
 
 
-@pytest.mark.parametrize("text", [None, "[1", "[1, 2]", '{"gone": "X4/Y10/MULT18_0"}'])
-def test_sites_that_are_none_of_this_netlist_are_refused_in_one_line(tmp_path, text):
-    (tmp_path / "top.json").write_text('{"modules": {"top": {"cells": {}, "netnames": {}}}}')
-    given = tmp_path / "sites.json"
-    if text is not None:
-        given.write_text(text)
-    with pytest.raises(SystemExit, match=r"sites\.json: expected sites "):
-        bitstream.prepare(tmp_path, BOARDS["ulx3s-85f"], [1], given)
-
-
-def test_a_seed_is_given_sites_and_the_weights_of_the_router(tmp_path):
-    ram = {"type": "DP16KD", "port_directions": {}, "connections": {}, "attributes": {}}
-    top = {"cells": {"ram": ram}, "netnames": {}, "settings": {"router": "router1"}}
-    (tmp_path / "top.json").write_text(json.dumps({"modules": {"top": top, "LUT4": {"cells": {}}}}))
-    given = tmp_path / "sites.json"
-    given.write_text('{"ram": "X4/Y22/EBR0"}')
-    bitstream.prepare(tmp_path, BOARDS["ulx3s-85f"], [7], given)
-    module = route.largest(json.loads((tmp_path / "seed7.json").read_text()))
-    assert module["cells"]["ram"]["attributes"] == {"BEL": "X4/Y22/EBR0"}
-    assert module["settings"] == {"router": "router1", **route.SETTINGS}
-    assert json.loads((tmp_path / "sites7.json").read_text()) == {"ram": "X4/Y22/EBR0"}
+def test_places_that_are_no_file_are_refused_in_one_line(tmp_path, monkeypatch):
+    arguments = ["bitstream.py", "ulx3s-85f", "--places", str(tmp_path / "places.json.gz")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit, match=r"places\.json\.gz: expected places .* was no file"):
+        bitstream.main()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,10 +8,11 @@ import pytest
 from scripts import global_nets, route
 
 MHZ = "Max frequency for clock 'clk': 31.25 MHz"
-#: Stands in for nextpnr: notes that it ran, and tells a clock.
+#: Stands in for nextpnr: packs, or notes that it ran, and tells a clock.
 SCRIPT = f"""#!/bin/sh
+case "$*" in *--pack-only*) echo "$*" >> packs; echo packed > packed.json; exit 0;; esac
 echo "$*" >> runs
-case "$*" in *'--seed 1 '*) echo iter=5 overuse=66953; exec sleep 600;; esac
+case "$*" in *seed1.json*) echo 1000 arcs left; exec sleep 600;; esac
 echo "{MHZ}"
 """
 #: Routed as they are: a reset of all, one of a few blocks, one of too few, and one from a pin.
@@ -23,34 +24,65 @@ def work(tmp_path, monkeypatch):
     nextpnr = tmp_path / "nextpnr"
     nextpnr.write_text(SCRIPT)
     nextpnr.chmod(0o755)
-    (tmp_path / "pins.lpf").write_text("")
-    for seed in (1, 2):
-        (tmp_path / f"seed{seed}.json").write_text("{}")
+    for name in ("pins.lpf", "netlist.json"):
+        (tmp_path / name).write_text("")
     monkeypatch.setattr(route, "tool", lambda _name: str(nextpnr))
     monkeypatch.setattr(route, "version", lambda _name: "1")
+    monkeypatch.setattr(route.Job, "_place", lambda _self: None)
     return tmp_path
+
+
+def runs(work, name="runs"):
+    return (work / name).read_text().splitlines()
 
 
 def test_a_router_that_does_not_come_to_an_end_is_ended(work, capsys):
     with pytest.raises(SystemExit, match="expected a routed design, was none of 1 seeds"):
         route.place(work, (), [1], 2, minutes=0.02)
     assert "seed 1: expected a routed design within" in (told := capsys.readouterr().out)
-    assert "was at iter=5 overuse=66953" in told
+    assert "was at 1000 arcs left" in told
 
 
 def test_a_seed_without_room_is_none_and_what_was_routed_is_not_routed_again(work):
     for _ in range(2):
         assert route.place(work, (), [1, 2], 2, minutes=0.02) == {1: None, 2: 31.25}
-    runs = (work / "runs").read_text().splitlines()
-    assert sum("--seed 2 " in run for run in runs) == 1
-    (work / "seed2.json").write_text('{"other": 1}')
-    route.place(work, (), [2], 2, minutes=0.02)
-    assert len((work / "runs").read_text().splitlines()) == len(runs) + 1
+    assert len(runs(work, "packs")) == 1
+    assert sum("seed2.json" in run for run in runs(work)) == 1
+    before = len(runs(work))
+    route.place(work, (), [2], 2, minutes=0.02, aim=["--density=0.5"])
+    assert len(runs(work)) == before + 1
+
+
+def test_another_netlist_is_packed_and_routed_again(work):
+    route.place(work, (), [2], 1, minutes=1)
+    (work / "netlist.json").write_text("{}")
+    (work / "nextpnr").write_text(SCRIPT.replace("echo packed", "echo other"))
+    route.place(work, (), [2], 1, minutes=1)
+    assert len(runs(work, "packs")) == len(runs(work)) == 2
+
+
+def test_other_places_that_are_given_are_routed_again(work):
+    aim = ["--places", str(work / "kept")]
+    for content in ("a", "a", "b"):
+        (work / "kept").write_text(content)
+        route.place(work, (), [2], 1, minutes=1, aim=aim)
+    assert len(runs(work)) == 2
+
+
+def test_a_placer_that_fails_ends_the_program(work, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(route, "tool", lambda _name: str(work / "nextpnr"))
+    with pytest.raises(SystemExit, match="placer, seed 2: expected status 0, was"):
+        route.place(work, (), [2], 1, minutes=1)
 
 
 def test_a_nextpnr_that_fails_ends_the_program(work):
+    route.place(work, (), [2], 1, minutes=1)
     (work / "nextpnr").write_text("#!/bin/sh\necho ERROR: no such pin\nexit 1\n")
     with pytest.raises(SystemExit, match="expected a routed design, was\nERROR: no such pin"):
+        route.place(work, (), [1, 2], 1, minutes=1, aim=["--rounds=1"])
+    (work / "netlist.json").write_text("{}")
+    with pytest.raises(SystemExit, match="expected a design that packs, was\nERROR: no such pin"):
         route.place(work, (), [1, 2], 1, minutes=1)
 
 
