@@ -3,11 +3,14 @@
 """Estimate of a part's use by Yosys alone: ``python scripts/estimate.py pynq-z2|u50``.
 
 Nothing is placed, and the vendor's tools will count somewhat differently; it tells whether the
-whole pipeline fits. The exit status is 1 when it takes more than the share that can be placed.
+whole pipeline fits. LUTs are counted as Yosys makes them, and with two in one where their inputs
+allow it (`lut_pairs`), as the vendor's tools pack them. The exit status is 1 when even so it takes
+more than the share that can be placed.
 ``--build levels=16`` makes it of other sizes than the board's.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +18,8 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bitstream import ROOT, synthesise
+from lut_pairs import pairs
+from route import largest
 from vendor import VENDOR_BOARDS, VendorError, chosen, sizes_of
 
 from hdl.netlist import netlist
@@ -60,15 +65,19 @@ def main() -> int:
     work = ROOT / "build" / "estimate" / name
     work.mkdir(parents=True, exist_ok=True)
     command = f"synth_xilinx -family {part.family} -top top -noiopad -noclkbuf -flatten"
+    command += "; write_json top.json"
     cells = synthesise(work, netlist(Core(config), "top"), command, KINDS)
+    design = json.loads((work / "top.json").read_text(encoding="utf-8"))
     # A LUT RAM cell takes four LUTs, two block RAMs of 18 kbit one of 36.
+    luts = cells["lut"] + 4 * cells["lutram"]
     used = {
-        "LUT": (cells["lut"] + 4 * cells["lutram"], part.luts),
+        "LUT": (luts - pairs(largest(design)["cells"]), part.luts),
         "FF": (cells["ff"], part.ffs),
         "BRAM36": (cells["ram36"] + (cells["ram18"] + 1) // 2, part.ram36),
         "DSP": (cells["dsp"], part.dsps),
     }
     print(f"{name}, estimate by Yosys, not placed: {sizes_of(config)}")
+    print(f"  LUT, each by itself: {luts:,}, {100 * luts / part.luts:.1f} %; two in one:")
     for kind, (count, has) in used.items():
         print(f"  {kind:7} {count:>9,} of {has:>9,}  {100 * count / has:5.1f} %")
     return int(any(count > part.share * has for count, has in used.values()))

@@ -24,10 +24,14 @@ _MOST_ENDS = 48
 _MORE = 0.027
 #: Moves by cell in each round.
 _MOVES = 6
+#: Of each cell on a late path besides, as far as these are few, and how far such moves go.
+_LATE_MOVES, _FAR = 200, 60
 #: Of the first round: how much more a move may cost, tiles, and how far it goes.
 _HEAT, _REACH, _LIMIT = 0.4, 8, 30
+#: Share of the rounds, the last ones, of which the fastest is kept: wires are short by then.
+_SETTLED = 0.3
 #: Weights of ways, tiles by ns: of one as late as the goal, and at most.
-_LEAST, _MOST = 6.0, 40.0
+_LEAST, _MOST = 6.0, 400.0
 
 
 def way_ns(packed: Packed, cells: Cells) -> Numbers:
@@ -57,7 +61,7 @@ def refine(
     goal_ns : float
         Paths that take longer are made shorter at the cost of wire.
     rounds : int
-        Some seconds each.
+        Some seconds each; the fastest of the last ones is kept.
     seed : int
         Of the order of moves.
     tell : callable
@@ -68,6 +72,8 @@ def refine(
     ways.weight[:] = _LEAST * np.clip(through / slowest, 0, 1) ** 8
     movable = np.flatnonzero(cells.place >= 0)
     state = np.array([88172645463325252 + 7919 * seed], np.uint64)
+    changing = (*(cells.place, cells.x, cells.y), *(array for array in tiles[:-1]))
+    best_ns, best = np.inf, [array.copy() for array in changing]
     for at in range(rounds):
         left = 1 - at / rounds
         moves.sweep(
@@ -76,12 +82,23 @@ def refine(
             *(max(4, round(_LIMIT * left)), state, tiles, cells, wires, ways, movable),
         )
         slowest, through = paths.through(ways.ns)
-        late = through / goal_ns
-        grown = np.where(late > 1, np.minimum(1.6, late**4), np.maximum(0.8, late**2))
-        least = _LEAST * np.clip(late, 0, 1) ** 10
+        late = np.flatnonzero(through > goal_ns)
+        few = np.unique(np.r_[packed.way_driver[late], packed.way_receiver[late]])
+        few = few[cells.place[few] >= 0]
+        if len(few):
+            count = min(_LATE_MOVES * len(few), _MOVES * len(movable))
+            moves.sweep(count, 0.0, _FAR, _FAR, state, tiles, cells, wires, ways, few)
+            slowest, through = paths.through(ways.ns)
+        if left <= max(_SETTLED, 1 / rounds) and slowest < best_ns:
+            best_ns, best = slowest, [array.copy() for array in changing]
+        share = through / goal_ns
+        grown = np.where(share > 1, np.minimum(1.6, share**4), np.maximum(0.8, share**2))
+        least = _LEAST * np.clip(share, 0, 1) ** 10
         ways.weight[:] = np.clip(ways.weight * grown, least, _MOST)
         if at % 10 == 9:
             tell(f"round {at + 1}: {wires.cost.sum():,.0f} tiles of wire, {slowest:.2f} ns")
+    for array, kept in zip(changing, best, strict=True):
+        array[:] = kept
 
 
 def _wires(packed: Packed, cells: Cells) -> moves.Wires:
