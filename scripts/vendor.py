@@ -140,7 +140,7 @@ _ALL = (
         name="pynq-z2",
         design=Design("hdl.top_axi:AxiTop", ("hdl",), "tickgate_axi"),
         # A record a clock takes twice the part (``docs/boards/pynq-z2.md``).
-        config=BuildConfig(qty_bits=32, own_orders=16, result_depth=16, spaced=True, vectors=False),
+        config=BuildConfig(qty_bits=24, own_orders=16, result_depth=16, spaced=True, vectors=False),
         clock_mhz=62.5,
         tools=("vivado",),
         product=f"Vivado {VERSION}",

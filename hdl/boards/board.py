@@ -108,7 +108,7 @@ _ALL = (
         part="LFE5UM5G-85F-8",
         device=("--um5g-85k", "--speed", "8", "--package", "CABGA554"),
         oscillator_hz=100_000_000,
-        clock_hz=30_000_000,
+        clock_hz=40_000_000,
         baud=3_000_000,
         clock=Pin("K23"),
         rx=Pin("R26", attributes=_UP),

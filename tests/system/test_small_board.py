@@ -22,7 +22,7 @@ from tests.host.replay_helpers import SLICE
 
 BOARD = BOARDS["ulx3s-85f"]
 SMALL = BOARD.config
-WHOLE = replace(SMALL, spaced=False, vectors=True)
+WHOLE = replace(SMALL, result_depth=64, spaced=False, vectors=True)
 #: Of the bundled minute.
 LINES = 2000
 
@@ -33,7 +33,7 @@ def replayed(link, folder):
     capture.write_bytes(gzip.compress(b"\n".join([*lines, b""]), 1))
     options = Options(
         [str(capture)],
-        ReplaySettings(levels=SMALL.levels, ratio="2"),
+        ReplaySettings(levels=8, ratio="2"),
         refill_at=0,  # the fabric asks
         writes=[Write("report", 3), Write("refill_level", SMALL.levels)],
     )
