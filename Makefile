@@ -71,7 +71,7 @@ lint: $(STAMP) ## check format, style, types, generated files and licence lines
 generate: $(STAMP) ## rewrite the files derived from the contract
 	@$(PY) -m hdl.generate
 
-bitstream: $(STAMP) ## build a bitstream, make bitstream BOARD=ulx3s-85f; takes an hour
+bitstream: $(STAMP) ## build a bitstream, make bitstream BOARD=ulx3s-85f; takes two hours
 	@$(PY) -m pip install -q --disable-pip-version-check $(SYNTH)
 	@$(PY) scripts/bitstream.py $(BOARD) $(ARGS)
 
