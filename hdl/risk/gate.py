@@ -331,13 +331,16 @@ class Gate(wiring.Component):
             reason: (one.reasons & int(ViewReason[reason.name])) != 0
             for reason in (Reason.GAP, Reason.CROSSED, Reason.SHALLOW, Reason.RESYNC)
         }
+        # In stage 1 as of the token there: `streak` comes a clock before.
+        streak1 = Signal()
+        m.d.sync += streak1.eq(self.losses.streak >= settings.max_losses)
         return reasons | {
             Reason.PERMISSION: ~limits1.permit,
             Reason.STALE: one.age_us > settings.stale_us,
             Reason.BOOK: ~one.valid,
             Reason.STRATEGY: (one.strategy == 0) | (one.strategy & ~limits1.strategies).any(),
             Reason.ORDER_TYPE: (kind == 0) | (kind > 2) | (force == 0) | (force > 3),
-            Reason.LOSSES: self.losses.streak >= settings.max_losses,
+            Reason.LOSSES: streak1,
             Reason.SYMBOL_HALTED: (limits1.mode != Mode.REDUCE_ONLY)
             & (limits1.mode != Mode.ACTIVE),
             Reason.QUANTITY: size.quantity1,
