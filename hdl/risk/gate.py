@@ -19,7 +19,7 @@ from hdl.risk.rate import Rate
 from hdl.risk.registers import COUNTERS, SETTINGS
 from hdl.risk.rows import VETOES
 from hdl.risk.size import Size
-from hdl.risk.verdict import Verdict, first_reason
+from hdl.risk.verdict import TOLD_EARLY, Verdict, first_reason
 from hdl.risk.window import Window
 from hdl.types import count_layout, decision_layout, flow, intent_layout
 
@@ -263,9 +263,12 @@ class Gate(wiring.Component):
             judge.waived1.eq(limits1.limits.waive),
             judge.exits1.eq(exits1),
             judge.crowded1.eq(moves),
-            *(judge.found1[int(reason)].eq(value) for reason, value in early.items()),
-            *(judge.found[int(reason)].eq(value) for reason, value in found.items()),
         ]
+        for reason in Reason:  # each in its stage; one that no block finds is an error here
+            if reason in TOLD_EARLY:
+                m.d.comb += judge.found1[int(reason)].eq(early[reason])
+            else:
+                m.d.comb += judge.found[int(reason)].eq(found[reason])
 
         self._decide(m, two, limits2, valid2, order, accept3, report, untrue, reconcile)
         m.d.comb += [self.counts.orders.eq(accept3), self.counts.refusals.eq(order3 & ~accept3)]

@@ -11,6 +11,10 @@ KILL, WINDOW, CREDIT = "hdl/risk/kill.py", "hdl/risk/window.py", "hdl/risk/credi
 HOLDINGS, ADMISSION = "hdl/risk/holdings.py", "hdl/link/admission.py"
 LOSSES, DATA, ROWS = "hdl/risk/losses.py", "hdl/risk/data.py", "hdl/risk/rows.py"
 EQUAL = "tests/system/test_gate.py::test_every_verdict_and_alert_is_the_references"
+MODEL = (
+    "tests/unit/test_strategy_streams.py"
+    "::test_with_a_model_every_rule_and_every_exit_decides_and_equals_the_reference"
+)
 CLOSED, WORST = "formal:gate_closed", "formal:gate_exposure"
 SPACED = "formal:admission_spaced"
 BEYOND, BUCKET, LATCH = "formal:gate_size", "formal:gate_bucket", "formal:gate_kill"
@@ -215,6 +219,22 @@ GATE_FAULTS: tuple[Fault, ...] = (
         "holds.eq(taken & ended & moves),",
         "holds.eq(0),",
         SPACED,
+    ),
+    Fault(
+        "gate_losses_a_clock_early",
+        "an order is judged by a losing round trip of the token behind it",
+        GATE,
+        "Reason.LOSSES: streak1,",
+        "Reason.LOSSES: self.losses.streak >= settings.max_losses,",
+        MODEL,
+    ),
+    Fault(
+        "gate_finding_in_the_other_stage",
+        "what is told early is judged as if it came with the verdict: it refuses nothing",
+        GATE,
+        "if reason in TOLD_EARLY:\n                m.d.comb += judge.found1[int(reason)]",
+        "if reason in TOLD_EARLY:\n                m.d.comb += judge.found[int(reason)]",
+        EQUAL,
     ),
     Fault(
         "gate_veto_ignored",
