@@ -45,7 +45,7 @@ CELLS = {
     **{"MULT18X18D": "dsp", "TRELLIS_DPR16X4": "lutram", "PFUMX": "mux"},
 }
 #: What the placer is told: a board is well filled, and its paths are longer than the gate's.
-AIM = ("--density=0.95", "--spread-ns=14", "--pull=2", "--refine-ns=17", "--rounds=60")
+AIM = ("density=0.95", "spread_ns=14", "pull=2", "refine_ns=17", "rounds=60")
 #: What a part has: LUT4 (a carry takes two, 16 x 4 bits of LUT RAM six), block RAM, multipliers.
 PARTS = {"85F": (83_640, 208, 156), "45F": (43_848, 108, 72)}
 _ROWS = " ".join(
@@ -183,9 +183,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=90, help="for place and route of a seed")
     parser.add_argument("--clock-mhz", type=float, help="instead of the board's own clock")
     parser.add_argument("--places", type=Path, help="of all cells, of a build before")
-    parser.add_argument(
-        "--aim", nargs="+", default=AIM, help="options of the placer, --density=0.9"
-    )
+    parser.add_argument("--aim", nargs="+", default=AIM, help="of the placer, such as density=0.9")
     options = parser.parse_args()
     board = BOARDS[options.board]
     out, work = ROOT / "bitstreams" / board.name, ROOT / "build" / "bitstream" / board.name
@@ -210,7 +208,7 @@ def main() -> int:
         return 0
     prepare(work)
     (work / "pins.lpf").write_text(constraints(board), encoding="utf-8")
-    aim = ["--places", str(options.places.resolve())] if options.places else options.aim
+    aim = [f"places={options.places.resolve()}"] if options.places else options.aim
     clocks = route.place(work, board.device, options.seeds, options.jobs, options.minutes, aim)
     best, best_mhz = max(
         ((seed, clock) for seed, clock in clocks.items() if clock is not None),

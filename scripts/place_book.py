@@ -41,7 +41,7 @@ PINS = "".join(
     for name, site in (("clk", "G2"), ("reset", "R1"), ("d", "M1"), ("q", "L4"))
 )
 #: What the placer is told.
-AIM = ("--spread-ns=8.5", "--refine-ns=9.3", "--rounds=80")
+AIM = ("spread_ns=8.5", "refine_ns=9.3", "rounds=80")
 CELLS = {
     "ecp5": {
         **{"LUT4": "LUT4", "CCU2C": "CCU2C", "TRELLIS_FF": "FF", "DP16KD": "DP16KD"},

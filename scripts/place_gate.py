@@ -30,7 +30,7 @@ from hdl.risk.gate import Gate
 from hdl.risk.losses import Losses
 
 #: What the placer is told.
-AIM = ("--spread-ns=9", "--refine-ns=10", "--rounds=80")
+AIM = ("spread_ns=9", "refine_ns=10", "rounds=80")
 
 
 class Harness(wiring.Component):  # type: ignore[type-arg]

