@@ -162,6 +162,7 @@ def test_places_that_were_kept_give_the_same_file(work, placed, design, monkeypa
         (gzip.compress(b'{"a": 1}'), "expected places that were kept"),
         (gzip.compress(b"[1,2]"), r"expected \d+ places, was 2"),
     ],
+    ids=["no gzip", "empty", "no list", "too few"],  # gzip's bytes hold the time
 )
 def test_places_of_another_design_are_refused(work, monkeypatch, content, why):
     monkeypatch.chdir(work)
