@@ -89,7 +89,10 @@ def choice_layout(config: BuildConfig) -> data.StructLayout:
 
 
 class Decide(wiring.Component):
-    """Exit, entry or nothing (``docs/signals.md``, strategy). Combinational.
+    """Exit, entry or nothing (``docs/signals.md``, strategy).
+
+    Combinational, but that in a spaced build, where what was found stands, a register is between
+    what the votes and the score come to and the choice.
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ class Decide(wiring.Component):
     found : In(found_layout)
         What is known of the event.
     score : In(signed 32)
-        Of the model, Q15.16; 0 without one.
+        Of the model, Q15.16; 0 without one. In a spaced build a clock ahead of `choice`.
     paused : In(1)
         The last order was too short a time ago for an entry.
     busy : In(1)
@@ -125,6 +128,14 @@ class Decide(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         found, choice, score = self.found, self.choice, self.score
+
+        def before(value: Value) -> Value:
+            """What is known before the choice: in a spaced build a register."""
+            if not self.config.spaced:
+                return value
+            held = Signal(value.shape())
+            m.d.sync += held.eq(value)
+            return held
 
         # The model: how sure, and of what.
         size = Signal(SCORE_BITS)
@@ -163,8 +174,10 @@ class Decide(wiring.Component):
                 ]
             with m.Case(_WEIGHTS):
                 m.d.comb += [buy.eq(balance >= least), sell.eq(balance + least <= 0)]
-        buying = buy & found.sides[0] & (~as_filter | model_buy)
-        selling = sell & found.sides[1] & (~as_filter | model_sell)
+        buying = before(buy & found.sides[0] & (~as_filter | model_buy))
+        selling = before(sell & found.sides[1] & (~as_filter | model_sell))
+        is_sell, along = before(sell), before(Mux(sell, for_sell, for_buy))
+        votes = before(Mux(sell, sells, buys))
 
         # Filters that need the score or what was ordered before.
         by_model = found.model_mode.any()
@@ -175,8 +188,8 @@ class Decide(wiring.Component):
                 with m.Case(at):
                     m.d.comb += sure_by.eq(known)
         probability = Mux(by_model, sure_by, found.edge_probability)
-        pays = (found.edge_ticks * probability) >= found.cost
-        agrees = ~by_model | Mux(sell, for_sell, for_buy)
+        pays = before(found.edge_ticks * probability) >= found.cost
+        agrees = ~by_model | along
         filters = found.filters
         passes = (
             found.holds
@@ -188,9 +201,8 @@ class Decide(wiring.Component):
         # Size: a quarter more for each step of the score.
         over = size - found.model_least
         step = found.score_step
-        passed = [over >= by for by in (step, step << 1, (step << 1) + step)]
+        passed = [before(over >= by) for by in (step, step << 1, (step << 1) + step)]
         steps = Signal(range(STEPS))
-        along = Mux(sell, for_sell, for_buy)
         m.d.comb += steps.eq(Mux(along, sum(passed), 0))
         sizes = Array(
             Mux(found.high, high, normal)
@@ -200,14 +212,13 @@ class Decide(wiring.Component):
         leaving = found.usable & found.fired.any()
         entering = found.valid & found.usable & ~leaving & ~found.flatten & (buying | selling)
         out = Signal()
-        votes = Mux(sell, sells, buys)
         entered_by = votes | Mux(as_filter, int(Rule.MODEL), 0)
         m.d.comb += [
             out.eq(leaving & ~self.busy),
             choice.exit.eq(out),
             choice.wanted.eq(out | (entering & passes)),
             choice.filtered.eq(entering & ~passes),
-            choice.sell.eq(Mux(out, found.exit_sell, sell)),
+            choice.sell.eq(Mux(out, found.exit_sell, is_sell)),
             choice.qty.eq(Mux(out, found.exit_qty, sizes[steps])),
             choice.order.eq(Mux(out, found.exit_order, found.entry_order)),
             choice.strategy.eq(Mux(out, found.fired | int(Rule.EXIT), entered_by)),

@@ -32,6 +32,10 @@ class Exits(wiring.Component):
 
         0 distance of the stop   1 mark, products   2 `fired`
 
+    In a spaced build settings, sums and position of the record under way stand before its view
+    comes, so that shift and product of the stop, and the side of the position, are registered on
+    the way, two clocks and one ahead.
+
     Throughput one view a cycle.
 
     Parameters
@@ -88,9 +92,14 @@ class Exits(wiring.Component):
             m.d.sync += kept.eq(value)
             return kept
 
+        def sooner(value: Value, name: str) -> Value:
+            """A register, in a build in which the value stands a clock before it is due."""
+            return later(value, name) if config.spaced else value
+
         # Stage 0: how far the stop is.
         decay = Mux(row.average_decay > MOST_DECAY, MOST_DECAY, row.average_decay)
-        ranged = ((self.ranges >> decay) * row.stop_ranges) >> _RANGE_SHIFT
+        shifted = sooner(self.ranges >> decay, "shifted")
+        ranged = sooner(shifted * row.stop_ranges, "ranged") >> _RANGE_SHIFT
         capped = Mux(ranged[32:].any(), (1 << 32) - 1, ranged[:32])
         stop1 = later(Mux(row.stop_ranges.any(), capped, row.stop_ticks), "stop1")
         bid1 = later(view.bid.levels[0].price, "bid1")
@@ -109,7 +118,8 @@ class Exits(wiring.Component):
         settings1["eighths"] = later(eighths, "eighths1")
 
         # Stage 1: products with what was entered.
-        long1, some1 = held.lots > 0, held.lots != 0
+        long1 = sooner(held.lots > 0, "long1")
+        some1 = held.lots != 0
         mark1 = Mux(long1, bid1, ask1)
         products = {}
         for name, factor in (

@@ -40,7 +40,7 @@ class Position(wiring.Component):
         0 price x lots of a fill   1 `held`, and what the token makes of it
 
     A row is changed in the clock in which it is known, so fills may follow each other in every
-    clock. What would pass the greatest position is cut to it, and its price is no longer known.
+    clock; in a spaced build a clock later, for view and row stand. What would pass the greatest position is cut to it, and its price is no longer known.
 
     Throughput one token a cycle.
 
@@ -106,32 +106,39 @@ class Position(wiring.Component):
         m.d.comb += [
             rows.ahead.eq(later(self.ahead, "ahead1")),
             rows.symbol.eq(symbol),
-            rows.write.eq(fill | stated | gone | usable),
             self.held.eq(held),
             self.init_done.eq(rows.init_done),
         ]
 
-        # Stage 1.
+        # Stage 1: what a fill comes to, and in a spaced build a register.
         most = (1 << (config.qty_bits + _MORE_BITS)) - 1
         total = held.lots + Mux(side, -qty, qty)
-        lots = Signal(held.lots.shape())
-        m.d.comb += lots.eq(Mux(total > most, most, Mux(total < -most, -most, total)))
+        lots, entered = Signal(held.lots.shape()), Signal(len(held.entered) + 1)
+        notional, passes = Signal.like(held.notional), Signal()
+        m.d["sync" if config.spaced else "comb"] += [
+            lots.eq(Mux(total > most, most, Mux(total < -most, -most, total))),
+            entered.eq(held.entered + qty),
+            notional.eq(held.notional + cost),
+        ]
+        if config.spaced:
+            fill, stated = later(fill, "fill_summed"), later(stated, "stated_summed")
+            gone, usable = later(gone, "gone_summed"), later(usable, "usable_summed")
+        m.d.comb += [passes.eq(entered > most), rows.write.eq(fill | stated | gone | usable)]
         was_long, was_short = held.lots > 0, held.lots < 0
         is_long, is_short = lots > 0, lots < 0
         along = Mux(side, was_short, was_long)  # the position was of the fill's sign
         opens = ~along & Mux(side, is_short, is_long)
-        entered = held.entered + qty
         same = Mux(side, was_short, was_long) & qty.any()
 
         m.d.comb += after.eq(held)
         with m.If(fill):
             m.d.comb += [after.lots.eq(lots), after.reported.eq(1)]
-            with m.If(along & (entered > most)):
+            with m.If(along & passes):
                 m.d.comb += after.blind.eq(1)
             with m.Elif(along):
                 m.d.comb += [
                     after.entered.eq(entered),
-                    after.notional.eq(held.notional + cost),
+                    after.notional.eq(notional),
                     after.blind.eq(held.blind | priceless),
                 ]
             with m.Elif(opens):

@@ -40,7 +40,8 @@ class Strategy(wiring.Component):
         0 view, settings   1 position   2 all is found   (the score)   decide   intent
 
     Without a model that is 3 clocks. With one all that was found waits for the score, so the
-    latency is a constant of the build either way (`strategy_latency`).
+    latency is a constant of the build either way (`strategy_latency`). In a spaced build what was
+    found stands, and the choice takes two clocks.
 
     Throughput one view a cycle.
 
@@ -64,7 +65,8 @@ class Strategy(wiring.Component):
     ofi2, distance2, volume2 : In
         From the features, two clocks after `i`.
     score : In(signed 32)
-        Of the model, in the clock in which it is decided: 2 + `BuildConfig.score_wait` after `i`.
+        Of the model, in the clock in which it is decided, or in a spaced build one clock before:
+        3 + `BuildConfig.model_cycles` after `i`.
     o : Out(flow(intent_layout))
         Orders that are wanted, and every other token.
     counts : Out
@@ -171,10 +173,22 @@ class Strategy(wiring.Component):
         m.d.comb += [found2[name].eq(value) for name, value in parts.items()]
         for name, prices in (("entry_prices", entry_prices), ("exit_prices", exit_prices)):
             m.d.comb += [found2[name][0].eq(prices.buy), found2[name][1].eq(prices.sell)]
-        m.d.comb += [
-            decide.found.eq(later(found2.as_value(), "found", wait)),
-            decide.score.eq(self.score),
-        ]
+        score = self.score
+        if config.spaced:
+            # What was found stands for a clock before the choice, but what makes it one does not.
+            found = Signal(found2.shape())
+            m.d.comb += [
+                found.eq(later(found2.as_value(), "found", wait - 1)),
+                decide.found.eq(found),
+                *(
+                    decide.found[name].eq(later(found[name], f"{name}_found"))
+                    for name in ("usable", "valid", "fired")
+                ),
+            ]
+            score = later(score, "score")
+        else:
+            m.d.comb += decide.found.eq(later(found2.as_value(), "found", wait))
+        m.d.comb += decide.score.eq(self.score)
 
         # One clock before the decision: how long ago the symbol was acted on.
         before = 1 + wait
@@ -221,7 +235,7 @@ class Strategy(wiring.Component):
             intent.mid2.eq(passed.bid_price + passed.ask_price),
             intent.wanted.eq(choice.wanted),
             intent.reduce_only.eq(choice.exit),
-            intent.score.eq(Mux(choice.wanted, self.score, 0)),
+            intent.score.eq(Mux(choice.wanted, score, 0)),
         ]
         with m.If(choice.wanted):
             m.d.sync += [

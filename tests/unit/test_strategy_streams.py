@@ -11,6 +11,7 @@ BUILDS = [
     BuildConfig(symbols=3, levels=5, qty_bits=16, trees=4, phases=2),
     BuildConfig(symbols=5, levels=11, qty_bits=64, result_depth=33),
     BuildConfig(symbols=3, levels=8, qty_bits=32, spaced=True, vectors=False),
+    BuildConfig(symbols=3, levels=5, qty_bits=16, trees=4, phases=2, spaced=True),
 ]
 
 
