@@ -40,7 +40,8 @@ class Position(wiring.Component):
         0 price x lots of a fill   1 `held`, and what the token makes of it
 
     A row is changed in the clock in which it is known, so fills may follow each other in every
-    clock; in a spaced build a clock later, for view and row stand. What would pass the greatest position is cut to it, and its price is no longer known.
+    clock; in a spaced build a clock later, for view and row stand. What would pass the greatest
+    position is cut to it, and its price is no longer known.
 
     Throughput one token a cycle.
 
