@@ -158,7 +158,7 @@ class BuildConfig:
         """Cycles for which what is found of a view waits for its score.
 
         Features stand a cycle after all else is found, and the model takes its own. In a spaced
-        build, with or without one, a cycle more stands between both halves of the choice, and what
-        was found has its own: the part it is for is slow.
+        build, with or without one, the choice takes two cycles more, and what was found has its
+        own: the part it is for is slow.
         """
-        return self.model_cycles + 1 + self.spaced if self.model_cycles or self.spaced else 0
+        return self.model_cycles + 1 + 2 * self.spaced if self.model_cycles or self.spaced else 0

@@ -13,7 +13,7 @@ from hdl.types import count_layout
 __all__ = ["IN_FLIGHT", "Admission", "reserved"]
 
 #: Upper bound of the tokens between the decoder and the queues; the pipeline checks its sum.
-IN_FLIGHT = 25
+IN_FLIGHT = 26
 #: Entries that one record under way, and kills in the clocks until `room` falls, may cause.
 _ALONE = 4
 

@@ -60,8 +60,8 @@ class Exposure(wiring.Component):
     Members
     -------
     symbol : In(8)
-        Symbol of the token in stage 0 with the next clock; in a spaced build it stands while the
-        token passes.
+        Symbol of the token in stage 0 with the next clock; in a spaced build it stands from three
+        clocks ahead of the token until it has passed.
     i, intent1, intent2 : In(intent_layout)
         Tokens in stages 0, 1 and 2.
     limits0, limits1, limits2 : In(limit_layout)

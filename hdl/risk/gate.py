@@ -141,18 +141,20 @@ class Gate(wiring.Component):
         one, two = (Signal(intent_layout(config), name=f"intent{n}") for n in (1, 2))
         valid1, valid2 = Signal(), Signal()
         symbol, tag, ahead_us = Signal(8), Signal(8), Signal(64)
+        coming = self.coming if config.spaced else self.ahead.symbol
         limits0, limits1, limits2 = (
             Signal(in_force_layout(), name=f"limits{n}") for n in (0, 1, 2)
         )
         m.d.sync += [
             valid1.eq(self.i.valid),
             valid2.eq(valid1),
-            symbol.eq(self.ahead.symbol),
+            *([] if config.spaced else [symbol.eq(coming)]),
             tag.eq(self.ahead.tag),
             ahead_us.eq(self.ahead.now_us),
         ]
         if config.spaced:
-            # Both stand while the token passes.
+            # All stand while the token passes.
+            m.d.comb += symbol.eq(coming)
             with m.If(self.i.valid):
                 m.d.sync += one.eq(self.i.p)
             m.d.comb += [
@@ -165,7 +167,7 @@ class Gate(wiring.Component):
         for name in (*commit_members(config), "select"):
             m.d.comb += getattr(limits, name).eq(getattr(self, name))
         m.d.comb += [
-            limits.symbol.eq(self.coming if config.spaced else self.ahead.symbol),
+            limits.symbol.eq(coming),
             self.in_force.eq(limits.in_force),
             self.limits_version.eq(limits.version),
             self.init_done.eq(

@@ -38,8 +38,8 @@ class Rows(wiring.Component):
     spaced : bool
         No token comes before all ahead of it have written; nothing is forwarded.
     stands : bool
-        In a spaced build, `index` stands while the token passes: so does what leaves the memory,
-        and no stage keeps a copy.
+        In a spaced build, `index` stands from three clocks ahead of the token until it has passed:
+        so does what left the memory, in one register for all stages.
 
     Members
     -------
@@ -123,7 +123,7 @@ class Rows(wiring.Component):
             rows.write_addr.eq(three.index),
             rows.write_data.eq(three.row),
             self.init_done.eq(rows.done),
-            self.stored0.eq(rows.read_data),
+            *([] if self.stands else [self.stored0.eq(rows.read_data)]),
             self.written1.eq(three.row),
             self.row1.eq(Mux(self.same1, three.row, self.held1)),
         ]
@@ -146,6 +146,8 @@ class Rows(wiring.Component):
             three.row.eq(self.new2),
         ]
         if self.stands:
+            # Block RAM takes half a clock of the part such a build is for.
+            m.d.sync += self.stored0.eq(rows.read_data)
             m.d.comb += [
                 self.index2.eq(self.index),
                 self.held1.eq(self.stored0),

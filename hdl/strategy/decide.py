@@ -91,8 +91,8 @@ def choice_layout(config: BuildConfig) -> data.StructLayout:
 class Decide(wiring.Component):
     """Exit, entry or nothing (``docs/signals.md``, strategy).
 
-    Combinational, but that in a spaced build, where what was found stands, a register is between
-    what the votes and the score come to and the choice.
+    Combinational, but that in a spaced build, where what was found stands, it takes three clocks:
+    sums and the score, then votes, then the choice.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Decide(wiring.Component):
     found : In(found_layout)
         What is known of the event.
     score : In(signed 32)
-        Of the model, Q15.16; 0 without one. In a spaced build a clock ahead of `choice`.
+        Of the model, Q15.16; 0 without one. In a spaced build two clocks ahead of `choice`.
     paused : In(1)
         The last order was too short a time ago for an entry.
     busy : In(1)
@@ -129,19 +129,19 @@ class Decide(wiring.Component):
         m = Module()
         found, choice, score = self.found, self.choice, self.score
 
-        def before(value: Value) -> Value:
-            """What is known before the choice: in a spaced build a register."""
+        def before(value: Value, name: str) -> Value:
+            """What is known a clock before: in a spaced build a register."""
             if not self.config.spaced:
                 return value
-            held = Signal(value.shape())
+            held = Signal(value.shape(), name=name)
             m.d.sync += held.eq(value)
             return held
 
         # The model: how sure, and of what.
         size = Signal(SCORE_BITS)
         m.d.comb += size.eq(Mux(score < 0, -score, score))
-        for_buy, for_sell = score >= 0, score <= 0
-        sure = size >= found.model_least
+        for_buy, for_sell = before(score >= 0, "for_buy"), before(score <= 0, "for_sell")
+        sure = before(size >= found.model_least, "sure")
         model_buy = found.model_sides[0] & for_buy & sure
         model_sell = found.model_sides[1] & for_sell & sure
         as_rule = (found.model_mode == _AS_RULE) & found.model_sides.any()
@@ -152,13 +152,11 @@ class Decide(wiring.Component):
         buys = Cat(found.buy, as_rule & model_buy & ~model_sell)
         sells = Cat(found.sell, as_rule & model_sell & ~model_buy)
         weights = [found.weights.word_select(at, _WEIGHT_BITS) for at in range(len(on))]
-        balance = sum(
-            (
-                Mux(buys[at], weight, 0) - Mux(sells[at], weight, 0)
-                for at, weight in enumerate(weights)
-            ),
-            start=Const(0),
+        *by_rules, by_model_itself = (
+            Mux(buys[at], weight, 0) - Mux(sells[at], weight, 0)
+            for at, weight in enumerate(weights)
         )
+        balance = before(sum(by_rules, start=Const(0)), "balance") + by_model_itself
         least = Mux(found.weight_least == 0, 1, found.weight_least)
         buy, sell = Signal(), Signal()
         with m.Switch(found.combine):
@@ -174,10 +172,11 @@ class Decide(wiring.Component):
                 ]
             with m.Case(_WEIGHTS):
                 m.d.comb += [buy.eq(balance >= least), sell.eq(balance + least <= 0)]
-        buying = before(buy & found.sides[0] & (~as_filter | model_buy))
-        selling = before(sell & found.sides[1] & (~as_filter | model_sell))
-        is_sell, along = before(sell), before(Mux(sell, for_sell, for_buy))
-        votes = before(Mux(sell, sells, buys))
+        buying = before(buy & found.sides[0] & (~as_filter | model_buy), "buying")
+        selling = before(sell & found.sides[1] & (~as_filter | model_sell), "selling")
+        is_sell = before(sell, "is_sell")
+        along = before(Mux(sell, for_sell, for_buy), "along")
+        votes = before(Mux(sell, sells, buys), "votes")
 
         # Filters that need the score or what was ordered before.
         by_model = found.model_mode.any()
@@ -188,7 +187,7 @@ class Decide(wiring.Component):
                 with m.Case(at):
                     m.d.comb += sure_by.eq(known)
         probability = Mux(by_model, sure_by, found.edge_probability)
-        pays = before(found.edge_ticks * probability) >= found.cost
+        pays = before(before(found.edge_ticks * probability, "edge") >= found.cost, "pays")
         agrees = ~by_model | along
         filters = found.filters
         passes = (
@@ -201,7 +200,10 @@ class Decide(wiring.Component):
         # Size: a quarter more for each step of the score.
         over = size - found.model_least
         step = found.score_step
-        passed = [before(over >= by) for by in (step, step << 1, (step << 1) + step)]
+        passed = [
+            before(before(over >= by, f"over{n}"), f"passed{n}")
+            for n, by in enumerate((step, step << 1, (step << 1) + step))
+        ]
         steps = Signal(range(STEPS))
         m.d.comb += steps.eq(Mux(along, sum(passed), 0))
         sizes = Array(

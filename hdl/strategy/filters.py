@@ -71,7 +71,10 @@ class Filters(wiring.Component):
         spread1 = later(
             (ask.levels[0].price - bid.levels[0].price)[: self.config.price_bits], "spread1"
         )
-        left1 = later(state.flow.removed * (256 - row.cancel_share), "left1")
+        share = 256 - row.cancel_share
+        if self.config.spaced:
+            share = later(share, "share")  # settings stand before their view
+        left1 = later(state.flow.removed * share, "left1")
         traded1 = later(state.flow.traded, "traded1")
         decay = Mux(row.average_decay > MOST_DECAY, MOST_DECAY, row.average_decay)
         motion = state.motion

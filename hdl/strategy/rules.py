@@ -104,8 +104,8 @@ class Rules(wiring.Component):
         lies = self.view.profile
         for name, side, wall in (("bid", bid, lies.bid.wall), ("ask", ask, lies.ask.wall)):
             behind = side.levels[0].price - wall.price
-            apart = Mux(behind < 0, -behind, behind)
-            near = later(wall.qty.any() & (apart <= row.wall_ticks), f"wall_{name}_near1")
+            apart = (behind > row.wall_ticks) | (behind < -row.wall_ticks)
+            near = later(wall.qty.any() & ~apart, f"wall_{name}_near1")
             own = later(wall.qty * row.wall_den, f"wall_{name}_own1")
             share = later(side.sum * row.wall_num, f"wall_{name}_share1")
             walls.append(later(near & (own >= share), f"wall_{name}2"))

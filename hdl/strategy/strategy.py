@@ -41,7 +41,7 @@ class Strategy(wiring.Component):
 
     Without a model that is 3 clocks. With one all that was found waits for the score, so the
     latency is a constant of the build either way (`strategy_latency`). In a spaced build what was
-    found stands, and the choice takes two clocks.
+    found stands, and the choice takes three clocks.
 
     Throughput one view a cycle.
 
@@ -65,7 +65,7 @@ class Strategy(wiring.Component):
     ofi2, distance2, volume2 : In
         From the features, two clocks after `i`.
     score : In(signed 32)
-        Of the model, in the clock in which it is decided, or in a spaced build one clock before:
+        Of the model, in the clock in which it is decided, or in a spaced build two clocks before:
         3 + `BuildConfig.model_cycles` after `i`.
     o : Out(flow(intent_layout))
         Orders that are wanted, and every other token.
@@ -175,17 +175,17 @@ class Strategy(wiring.Component):
             m.d.comb += [found2[name][0].eq(prices.buy), found2[name][1].eq(prices.sell)]
         score = self.score
         if config.spaced:
-            # What was found stands for a clock before the choice, but what makes it one does not.
+            # What was found stands for two clocks until the choice, but what makes it one does not.
             found = Signal(found2.shape())
             m.d.comb += [
-                found.eq(later(found2.as_value(), "found", wait - 1)),
+                found.eq(later(found2.as_value(), "found", wait - 2)),
                 decide.found.eq(found),
                 *(
-                    decide.found[name].eq(later(found[name], f"{name}_found"))
+                    decide.found[name].eq(later(found[name], f"{name}_found", 2))
                     for name in ("usable", "valid", "fired")
                 ),
             ]
-            score = later(score, "score")
+            score = later(score, "score", 2)
         else:
             m.d.comb += decide.found.eq(later(found2.as_value(), "found", wait))
         m.d.comb += decide.score.eq(self.score)

@@ -232,7 +232,7 @@ def check(config: BuildConfig, items, gaps=()) -> tuple[list[list[int]], list[tu
             elif now is not None:
                 ctx.set(features.micro_address, now[0])
                 ctx.set(features.micro_entry, now[1])
-            scored = at - 2 - config.score_wait + config.spaced
+            scored = at - 2 - config.score_wait + 2 * config.spaced
             told = steps[scored] if 0 <= scored < len(steps) else None
             if config.model_cycles:
                 vector = told.features if isinstance(told, _Step) else None
