@@ -17,6 +17,9 @@ COPIED = COMMITS + "test_rows_are_what_was_committed_and_nothing_survives_a_rese
 SUMMED = COMMITS + "test_sum_and_number_of_a_commit_are_those_of_a_build_with_registers"
 BACK = "tests/unit/test_registers.py::test_what_is_written_is_read_back_and_nothing_else_moves"
 
+DECIDED = (
+    "tests/unit/test_strategy_streams.py::test_every_decision_equals_the_reference[3x8x32-01-0]"
+)
 COUNTED = (
     "tests/unit/test_registers.py"
     "::test_counters_in_memory_hold_every_pulse_and_nothing_of_before_a_reset"
@@ -152,6 +155,22 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         "with m.If(1):",
         "tests/unit/test_pipeline_streams.py"
         "::test_every_record_and_counter_equals_the_reference[9x5x24-spaced-0]",
+    ),
+    Fault(
+        "decision_of_what_fired_a_clock_too_soon",
+        "what makes an event one comes ahead of the votes",
+        "hdl/strategy/strategy.py",
+        'later(found[name], f"{name}_found", 2)',
+        'later(found[name], f"{name}_found", 1)',
+        DECIDED,
+    ),
+    Fault(
+        "fill_written_before_its_sums",
+        "a position becomes what the fill before came to",
+        "hdl/strategy/position.py",
+        'fill, stated = later(fill, "fill_summed"), later(stated, "stated_summed")',
+        'stated = later(stated, "stated_summed")',
+        DECIDED,
     ),
     Fault(
         "counter_loses_pulse_of_its_turn",
