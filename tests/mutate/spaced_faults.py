@@ -165,14 +165,6 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         DECIDED,
     ),
     Fault(
-        "fill_written_before_its_sums",
-        "a position becomes what the fill before came to",
-        "hdl/strategy/position.py",
-        'fill, stated = later(fill, "fill_summed"), later(stated, "stated_summed")',
-        'stated = later(stated, "stated_summed")',
-        DECIDED,
-    ),
-    Fault(
         "counter_loses_pulse_of_its_turn",
         "a pulse in the clock in which the sum takes its counter is lost",
         COUNTERS,
