@@ -134,7 +134,7 @@ class Gate(wiring.Component):
         m.submodules.window = window = Window(config)
         m.submodules.data_checks = checks = Data(config)
         m.submodules.credit = credit = Credit(config)
-        m.submodules.rate = rate = Rate()
+        m.submodules.rate = Rate()
         m.submodules.judge = judge = Verdict()
 
         # The token on its way, and its limits.
@@ -229,28 +229,7 @@ class Gate(wiring.Component):
             exposure.reconcile.eq(reconcile),
         ]
 
-        # Kill.
-        over_loss = self.losses.over & settings.loss_kill
-        due_us, due_after = Signal(64), Signal(64)
-        m.d.comb += [
-            kill.mode.eq(settings.mode),
-            kill.kill.eq(self.kill),
-            kill.rearm.eq(self.rearm),
-            kill.word.eq(self.word),
-            kill.pin.eq(self.kill_pin),
-            kill.loss.eq(valid2 & two.book & over_loss.any()),
-            kill.heartbeat.eq(is_kind(InKind.HEARTBEAT)),
-            kill.late_cycles.eq(settings.watchdog_late_cycles),
-            kill.dead_cycles.eq(settings.watchdog_dead_cycles),
-            self.kill_causes.eq(kill.causes),
-            rate.now_us.eq(self.i.p.now_us),
-            rate.interval_us.eq(settings.rate_interval_us),
-            rate.burst_us.eq(settings.rate_burst_us),
-            rate.due_us.eq(due_us),
-            rate.other_us.eq(due_after),
-            rate.other.eq(accept3),
-        ]
-        m.d.sync += [due_us.eq(Mux(accept3, due_after, due_us)), due_after.eq(rate.next_us)]
+        self._connect_kill(m, two, valid2, accept3, is_kind(InKind.HEARTBEAT))
 
         # Verdict.
         early = self._early(m, one, limits1.limits) | {
@@ -279,6 +258,34 @@ class Gate(wiring.Component):
             self.counts.kills.eq(kill.sets),
         ]
         return m
+
+    def _connect_kill(
+        self, m: Module, two: Signal, valid2: Signal, accept3: Signal, heartbeat: Signal
+    ) -> None:
+        """What kills, and the rate of all orders."""
+        parts, settings = m.submodules, self.settings
+        kill, rate = parts.kill_latch, parts.rate
+        over_loss = self.losses.over & settings.loss_kill
+        due_us, due_after = Signal(64), Signal(64)
+        m.d.comb += [
+            kill.mode.eq(settings.mode),
+            kill.kill.eq(self.kill),
+            kill.rearm.eq(self.rearm),
+            kill.word.eq(self.word),
+            kill.pin.eq(self.kill_pin),
+            kill.loss.eq(valid2 & two.book & over_loss.any()),
+            kill.heartbeat.eq(heartbeat),
+            kill.late_cycles.eq(settings.watchdog_late_cycles),
+            kill.dead_cycles.eq(settings.watchdog_dead_cycles),
+            self.kill_causes.eq(kill.causes),
+            rate.now_us.eq(self.i.p.now_us),
+            rate.interval_us.eq(settings.rate_interval_us),
+            rate.burst_us.eq(settings.rate_burst_us),
+            rate.due_us.eq(due_us),
+            rate.other_us.eq(due_after),
+            rate.other.eq(accept3),
+        ]
+        m.d.sync += [due_us.eq(Mux(accept3, due_after, due_us)), due_after.eq(rate.next_us)]
 
     def _connect(
         self,

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The strategy: from a view and its features to an order that is wanted."""
 
+from collections.abc import Callable
+
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -173,22 +175,7 @@ class Strategy(wiring.Component):
         m.d.comb += [found2[name].eq(value) for name, value in parts.items()]
         for name, prices in (("entry_prices", entry_prices), ("exit_prices", exit_prices)):
             m.d.comb += [found2[name][0].eq(prices.buy), found2[name][1].eq(prices.sell)]
-        score = self.score
-        if config.spaced:
-            # What was found stands for two clocks until the choice, but what makes it one does not.
-            found = Signal(found2.shape())
-            m.d.comb += [
-                found.eq(later(found2.as_value(), "found", wait - 2)),
-                decide.found.eq(found),
-                *(
-                    decide.found[name].eq(later(found[name], f"{name}_found", 2))
-                    for name in ("usable", "valid", "fired")
-                ),
-            ]
-            score = later(score, "score", 2)
-        else:
-            m.d.comb += decide.found.eq(later(found2.as_value(), "found", wait))
-        m.d.comb += decide.score.eq(self.score)
+        score = self._wait(m, found2, later)
 
         # One clock before the decision: how long ago the symbol was acted on.
         before = 1 + wait
@@ -254,6 +241,26 @@ class Strategy(wiring.Component):
             self.counts.filtered.eq(choice.filtered),
         ]
         return m
+
+    def _wait(self, m: Module, found2: Signal, later: Callable[..., Value]) -> Value:
+        """What was found waits for the score; the score, with the choice."""
+        decide, wait, score = m.submodules.decide, self.config.score_wait, self.score
+        if self.config.spaced:
+            # What was found stands for two clocks until the choice, but what makes it one does not.
+            found = Signal(found2.shape())
+            m.d.comb += [
+                found.eq(later(found2.as_value(), "found", wait - 2)),
+                decide.found.eq(found),
+                *(
+                    decide.found[name].eq(later(found[name], f"{name}_found", 2))
+                    for name in ("usable", "valid", "fired")
+                ),
+            ]
+            score = later(score, "score", 2)
+        else:
+            m.d.comb += decide.found.eq(later(found2.as_value(), "found", wait))
+        m.d.comb += decide.score.eq(self.score)
+        return score
 
     def _settings_that_count(self, m: Module) -> Signal:
         """The symbol's own settings, or what the registers for all symbols say."""
