@@ -134,7 +134,7 @@ class Gate(wiring.Component):
         m.submodules.window = window = Window(config)
         m.submodules.data_checks = checks = Data(config)
         m.submodules.credit = credit = Credit(config)
-        m.submodules.rate = Rate()
+        m.submodules.rate = rate = Rate()
         m.submodules.judge = judge = Verdict()
 
         # The token on its way, and its limits.
@@ -229,7 +229,7 @@ class Gate(wiring.Component):
             exposure.reconcile.eq(reconcile),
         ]
 
-        self._connect_kill(m, two, valid2, accept3, is_kind(InKind.HEARTBEAT))
+        self._connect_kill(m, rate, two, valid2, accept3, is_kind(InKind.HEARTBEAT))
 
         # Verdict.
         early = self._early(m, one, limits1.limits) | {
@@ -260,11 +260,16 @@ class Gate(wiring.Component):
         return m
 
     def _connect_kill(
-        self, m: Module, two: Signal, valid2: Signal, accept3: Signal, heartbeat: Signal
+        self,
+        m: Module,
+        rate: Rate,
+        two: Signal,
+        valid2: Signal,
+        accept3: Signal,
+        heartbeat: Signal,
     ) -> None:
         """What kills, and the rate of all orders."""
-        parts, settings = m.submodules, self.settings
-        kill, rate = parts.kill_latch, parts.rate
+        kill, settings = m.submodules.kill_latch, self.settings
         over_loss = self.losses.over & settings.loss_kill
         due_us, due_after = Signal(64), Signal(64)
         m.d.comb += [

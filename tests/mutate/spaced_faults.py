@@ -20,6 +20,9 @@ BACK = "tests/unit/test_registers.py::test_what_is_written_is_read_back_and_noth
 DECIDED = (
     "tests/unit/test_strategy_streams.py::test_every_decision_equals_the_reference[3x8x32-01-0]"
 )
+SCORED = (
+    "tests/unit/test_strategy_streams.py::test_every_decision_equals_the_reference[3x5x16-41-0]"
+)
 COUNTED = (
     "tests/unit/test_registers.py"
     "::test_counters_in_memory_hold_every_pulse_and_nothing_of_before_a_reset"
@@ -163,6 +166,32 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         'later(found[name], f"{name}_found", 2)',
         'later(found[name], f"{name}_found", 1)',
         DECIDED,
+    ),
+    Fault(
+        "gate_row_that_does_not_stand_yet",
+        "an order is judged by what the symbol before it has left",
+        "hdl/risk/gate.py",
+        "m.d.comb += symbol.eq(coming)",
+        "m.d.sync += symbol.eq(self.ahead.symbol)",
+        "tests/unit/test_pipeline_streams.py"
+        "::test_every_record_and_counter_equals_the_reference[9x5x24-spaced-0]",
+    ),
+    Fault(
+        "score_a_clock_ahead_of_its_choice",
+        "an order carries no score, or another event's",
+        "hdl/strategy/strategy.py",
+        'score = later(score, "score", 2)',
+        'score = later(score, "score", 1)',
+        SCORED,
+    ),
+    Fault(
+        "size_of_a_score_that_has_gone",
+        "the size of an entry is that of the score a clock later",
+        "hdl/strategy/decide.py",
+        'before(before(over >= by, f"over{n}"), f"passed{n}")',
+        'before(over >= by, f"passed{n}")',
+        "tests/unit/test_judged_extremes.py"
+        "::test_an_entry_grows_by_a_quarter_with_each_step_of_the_score[2-spaced]",
     ),
     Fault(
         "counter_loses_pulse_of_its_turn",

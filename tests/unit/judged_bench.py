@@ -8,6 +8,7 @@ from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import data
 
 from hdl.config import BuildConfig
+from hdl.link.admission import IN_FLIGHT
 from hdl.signal.vector import LATENCY, FeatureVector
 from hdl.strategy.registers import SETTINGS
 from hdl.strategy.settings import settings_layout
@@ -179,6 +180,9 @@ def _decision(out: np.ndarray) -> tuple | None:
 def check(config: BuildConfig, items, gaps=()) -> tuple[list[list[int]], list[tuple]]:
     """Feed records one a clock; every feature and every intent must be the reference's.
 
+    To a spaced build as far apart as admission lets them come, symbol and settings ahead of the
+    view as there.
+
     Parameters
     ----------
     config : BuildConfig
@@ -205,7 +209,7 @@ def check(config: BuildConfig, items, gaps=()) -> tuple[list[list[int]], list[tu
                 steps.append(None)
             step = expected.step(item)
             if step is not None:
-                steps.append(step)
+                steps += [step, *[None] * (IN_FLIGHT * config.spaced)]
     dut = Judged(config)
     vectors: list[list[int]] = []
     intents: list[tuple] = []
@@ -217,27 +221,32 @@ def check(config: BuildConfig, items, gaps=()) -> tuple[list[list[int]], list[tu
             await ctx.tick()
             if ctx.get(features.init_done) and ctx.get(strategy.init_done):
                 break
-        for at in range(-2, len(steps) + later + 2):
-            ahead = steps[at + 2] if at + 2 < len(steps) else None
+        lead, settled = (7, 2) if config.spaced else (2, 0)
+
+        def step_at(at: int) -> Any:
+            return steps[at] if 0 <= at < len(steps) else None
+
+        for at in range(-lead, len(steps) + later + 2):
+            ahead, set_for, now = (step_at(at + clocks) for clocks in (lead, settled, 0))
             if isinstance(ahead, _Step):
                 ctx.set(strategy.ahead, ahead.symbol)
-            now = steps[at] if 0 <= at < len(steps) else None
+            if isinstance(set_for, _Step):
+                ctx.set(strategy.row.as_value(), set_for.row)
+                for name, value in set_for.common.items():
+                    ctx.set(getattr(strategy, name), value)
             ctx.set(strategy.i.valid, isinstance(now, _Step))
             ctx.set(features.micro_write, isinstance(now, tuple) and not isinstance(now, _Step))
             if isinstance(now, _Step):
                 ctx.set(strategy.i.p.as_value(), now.view)
-                ctx.set(strategy.row.as_value(), now.row)
-                for name, value in now.common.items():
-                    ctx.set(getattr(strategy, name), value)
             elif now is not None:
                 ctx.set(features.micro_address, now[0])
                 ctx.set(features.micro_entry, now[1])
             scored = at - 2 - config.score_wait + 2 * config.spaced
-            told = steps[scored] if 0 <= scored < len(steps) else None
+            told = step_at(scored)
             if config.model_cycles:
                 vector = told.features if isinstance(told, _Step) else None
                 ctx.set(strategy.score, score_of(vector) if vector else 0)
-            told = steps[at - LATENCY] if 0 <= at - LATENCY < len(steps) else None
+            told = step_at(at - LATENCY)
             vector = told.features if isinstance(told, _Step) else None
             assert ctx.get(features.o.valid) == (vector is not None), f"step {at}"
             if vector is not None:
@@ -249,7 +258,7 @@ def check(config: BuildConfig, items, gaps=()) -> tuple[list[list[int]], list[tu
                 }
                 assert not named, f"step {at - LATENCY}: (was, expected) {named}"
                 vectors.append(seen)
-            told = steps[at - later] if 0 <= at - later < len(steps) else None
+            told = step_at(at - later)
             wanted = told.decision if isinstance(told, _Step) else None
             intent = strategy.o.p
             came = ctx.get(strategy.o.valid) and ctx.get(intent.wanted)

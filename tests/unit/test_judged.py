@@ -43,3 +43,11 @@ def test_every_feature_and_intent_is_the_reference_s(config, seed):
     vectors, intents = check(config, items(config, seed, 2500, 250), gaps=range(0, 9999, 37))
     assert len(vectors) > 200
     assert len(intents) > 8
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_so_it_is_where_records_come_apart(seed):
+    config = BuildConfig(symbols=2, levels=4, qty_bits=16, trees=1, spaced=True)
+    vectors, intents = check(config, items(config, seed, 1200, 120))
+    assert len(vectors) > 100
+    assert len(intents) > 8

@@ -235,8 +235,9 @@ def test_rules_that_disagree_come_to_nothing(wall_sides, entries):
     assert len(found) == entries
 
 
-def scored(*items):
-    return check(BuildConfig(symbols=2, levels=10, qty_bits=48, trees=1), items)[1]
+def scored(*items, spaced=False):
+    config = BuildConfig(symbols=2, levels=10, qty_bits=48, trees=1, spaced=spaced)
+    return check(config, items)[1]
 
 
 def test_a_model_that_is_not_sure_lets_no_entry_through():
@@ -252,3 +253,16 @@ def test_with_a_model_the_edge_is_judged_by_its_own_probability():
     )
     (found,) = scored(*rule, *book([(100, 5)], [(101, 5)]), *event([], 1))
     assert found[4] == int(Rule.MODEL)
+
+
+@pytest.mark.parametrize("spaced", [False, True], ids=["a record a clock", "spaced"])
+@pytest.mark.parametrize("steps", range(4))
+def test_an_entry_grows_by_a_quarter_with_each_step_of_the_score(steps, spaced):
+    names = {"model_mode": 1, "model_sides": 3, "qty_least": 4, "qty_most": 104, "size_scaled": 1}
+    market = (*book([(100, 5)], [(101, 5)]), *event([], 1))
+    (found,) = scored(*settings(**names, score_step=1), *market)
+    score = abs(found[5])
+    assert score > 1000
+    step = score // steps if steps else score + 1
+    (found,) = scored(*settings(**names, score_step=step), *market, spaced=spaced)
+    assert found[1] == 4 + 25 * (1 + steps)
