@@ -33,6 +33,7 @@ from hdl.stats.latency import Latency
 from hdl.strategy.registers import SETTINGS
 from hdl.strategy.settings import Settings
 from hdl.strategy.strategy import Strategy, strategy_latency
+from hdl.types import view_layout
 
 __all__ = [
     "DECISION_LATENCY",
@@ -49,11 +50,26 @@ __all__ = [
 LAMPS = data.StructLayout({"alive": 1, "valid": 1, "armed": 1, "killed": 1})
 #: Bit of the cycle counter that blinks: 0.3 to 1.3 s on and as long off, 25 to 100 MHz.
 _BLINK_BIT = 25
+#: Cycles from a token of the decoder to its view.
+_BOOK = 7
+#: Of a view, what is there in its own clock only.
+_PASSES = ("reasons", "has_view", "report", "trades")
 
 
 def stage_latency(config: BuildConfig) -> dict[str, int]:
-    """Cycles each stage takes, in the order of the pipeline."""
-    return {"decoder": 1, "book": 7, "strategy": strategy_latency(config), "gate": 3}
+    """Cycles each stage takes, in the order of the pipeline.
+
+    In a spaced build a record leaves admission from a register, and a view stands for a cycle
+    before it is judged.
+    """
+    waits = int(config.spaced)
+    return {
+        "admission": waits,
+        "decoder": 1,
+        "book": _BOOK + waits,
+        "strategy": strategy_latency(config),
+        "gate": 3,
+    }
 
 
 def decision_latency(config: BuildConfig) -> int:
@@ -142,17 +158,17 @@ class Pipeline(wiring.Component):
         config = self.config
         shadows = shadow_runs() if config.spaced else ()
         m.submodules.bank = bank = Bank(shadows, counted=config.spaced)
-        m.submodules.feeds = feeds = Feeds(config, STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"])
+        m.submodules.feeds = feeds = Feeds(config, config.spaced + STAGE_LATENCY["decoder"] + _BOOK)
         m.submodules.admission = admission = Admission(config)
         m.submodules.decoder = decoder = TickDecoder(config)
         m.submodules.book = book = Book(config)
         m.submodules.profile = profile = Profile(config)
-        m.submodules.trades = trades = Trades(config, STAGE_LATENCY["book"])
+        m.submodules.trades = trades = Trades(config, _BOOK)
         m.submodules.settings = settings = Settings(config)
         m.submodules.features = features = FeatureVector(config)
         m.submodules.strategy = strategy = Strategy(config)
         m.submodules.gate = gate = Gate(config)
-        m.submodules.losses = losses = Losses(config, STAGE_LATENCY["book"])
+        m.submodules.losses = losses = Losses(config, _BOOK)
         m.submodules.emit = emit = Emit(config)
         m.submodules.latency_stats = latency = Latency(config.spaced)
 
@@ -166,18 +182,14 @@ class Pipeline(wiring.Component):
         if config.trees:
             self._connect_forest(m)
         self._connect_gate(m)
+        seen = self._seen(m)
         for source, target in (
-            (book.o, strategy.i),
-            (book.o, features.i),
+            (seen, strategy.i),
+            (seen, features.i),
             (book.result, emit.views),
         ):
-            m.d.comb += [
-                target.valid.eq(source.valid),
-                target.p.eq(source.p),
-                target.p.trades.eq(trades.o.p),
-            ]
-        for target in (strategy.i, features.i):
-            m.d.comb += target.p.profile.eq(profile.o)
+            m.d.comb += [target.valid.eq(source.valid), target.p.eq(source.p)]
+        m.d.comb += emit.views.p.trades.eq(trades.o.p)
         wiring.connect(m, strategy.o, gate.i)
         wiring.connect(m, features.o, emit.vectors)
         wiring.connect(m, gate.o, emit.decisions)
@@ -185,6 +197,8 @@ class Pipeline(wiring.Component):
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
 
         cycle, init_done, commits = Signal(64), Signal(), Signal()
+        accepted = Signal.like(cycle)  # of the record that leaves admission
+        m.d["sync" if config.spaced else "comb"] += accepted.eq(cycle)
         stages = (feeds, book, profile, trades, settings, features, strategy, gate, losses)
         swept = [latency.init_done, *(stage.init_done for stage in stages)]
         m.d.sync += [cycle.eq(cycle + 1), init_done.eq(Cat(swept).all())]
@@ -192,7 +206,7 @@ class Pipeline(wiring.Component):
             admission.room.eq(emit.room),
             admission.swept.eq(init_done & ~commits),
             decoder.own.eq(admission.own),
-            decoder.cycle.eq(cycle),
+            decoder.cycle.eq(accepted),
             book.ahead.eq(decoder.ahead),
             profile.side.eq(book.side),
             profile.ahead.eq(book.behind),
@@ -281,6 +295,29 @@ class Pipeline(wiring.Component):
             shown.latency_sum.eq(latency.total),
         ]
         return m
+
+    def _seen(self, m: Module) -> Any:
+        """The view with its trades, as it is judged.
+
+        In a spaced build a clock later. Sides, their profile and the token stand by then; what does
+        not is put in a register.
+        """
+        parts, layout = m.submodules, view_layout(self.config)
+        shape = data.StructLayout({"valid": 1, "p": layout})
+        view, seen = Signal(shape), Signal(shape)
+        m.d.comb += [
+            view.valid.eq(parts.book.o.valid),
+            view.p.eq(parts.book.o.p),
+            view.p.trades.eq(parts.trades.o.p),
+            view.p.profile.eq(parts.profile.o),
+        ]
+        if not self.config.spaced:
+            return view
+        m.d.comb += [
+            seen.p[name].eq(view.p[name]) for name in layout.members if name not in _PASSES
+        ]
+        m.d.sync += [seen.valid.eq(view.valid), *(seen.p[n].eq(view.p[n]) for n in _PASSES)]
+        return seen
 
     def _connect_shadows(self, m: Module) -> None:
         """Shadow registers to what they are committed to, all at once."""
@@ -416,7 +453,7 @@ class Pipeline(wiring.Component):
 
     def _connect_gate(self, m: Module) -> None:
         """Symbol and slot ahead of an intent; profit and positions in step with it."""
-        parts, to_gate = m.submodules, strategy_latency(self.config)
+        parts, to_gate = m.submodules, strategy_latency(self.config) + self.config.spaced
         decoder, book, gate, losses = parts.decoder, parts.book, parts.gate, parts.losses
         m.d.comb += [losses.tokens.valid.eq(decoder.o.valid), losses.tokens.p.eq(decoder.o.p)]
         m.d.comb += [losses.views.valid.eq(book.o.valid), losses.views.p.eq(book.o.p)]

@@ -37,7 +37,7 @@ class UartTop(wiring.Component):
     def __init__(
         self,
         config: BuildConfig,
-        clock_hz: int = 60_000_000,
+        clock_hz: int = 75_000_000,
         baud: int = 3_000_000,
         pins: bool = False,
     ) -> None:

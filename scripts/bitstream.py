@@ -49,10 +49,10 @@ AIM = ("density=0.85", "spread_ns=13", "pull=1.5", "refine_ns=15", "rounds=60")
 #: What a part has: LUT4 (a carry takes two, 16 x 4 bits of LUT RAM six), block RAM, multipliers.
 PARTS = {"85F": (83_640, 208, 156), "45F": (43_848, 108, 72)}
 _ROWS = " ".join(
-    f"*.gate.{block}"
+    f"*.{block}"
     for block in (
-        *("exposure.rows", "exposure.blocks", "orders.rows", "window.*_rows", "data*.rows"),
-        "window.compare_*",
+        *("gate.exposure.rows", "gate.exposure.blocks", "gate.orders.rows", "gate.window.*_rows"),
+        *("gate.data*.rows", "gate.window.compare_*", "ladder.compare*"),
     )
 )
 SYNTH = """
@@ -72,6 +72,8 @@ def ecp5(top: str) -> str:
     The rows of the risk gate are mapped by themselves: registers of the veto that stand in each of
     them would be merged, and what they choose would first be chosen for all in one gate. So are
     comparisons whose result a veto chooses: it comes last, and would else be taken into each gate.
+    And those of the book: ABC9 takes what a memory holds for known as early as a register, and
+    would give a comparison all the time that the slowest path of the design takes.
     """
     synth = f"synth_ecp5 -top {top}"
     return (

@@ -53,7 +53,7 @@ class UartBoard:
     config : BuildConfig or None
         Sizes of the fabric.
     brief : bool
-        With a clock of four times the baud rate, not of 60 MHz.
+        With a clock of four times the baud rate, not of the board.
     host_baud : float or None
         Rate of the other end; None: the same.
     seed : int
@@ -65,7 +65,7 @@ class UartBoard:
         The board could not be built.
     """
 
-    CLOCK_HZ, BAUD = 60_000_000, 3_000_000
+    CLOCK_HZ, BAUD = 75_000_000, 3_000_000
 
     def __init__(
         self,

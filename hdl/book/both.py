@@ -96,7 +96,7 @@ class BothSides(wiring.Component):
             by_newer.eq(forwards & self.valid & (self.row == wanted)),
             by_older.eq(forwards & newer.valid & (newer.row == wanted)),
             stored.eq(Mux(by_newer, newest, Mux(by_older, older, rows.read_data))),
-            sides[0].eq(self.coming.bid),
-            sides[1].eq(self.coming.ask),
         ]
+        with m.If(self.valid | forwards):  # in a spaced build they stand until the next
+            m.d.sync += [sides[0].eq(self.coming.bid), sides[1].eq(self.coming.ask)]
         return m

@@ -34,6 +34,8 @@ class Compare(wiring.Component):
         Width of a key.
     places : int
         Places compared.
+    mended : bool
+        Keys may have to be; else `newest` and `taken` mean nothing.
 
     Members
     -------
@@ -51,7 +53,8 @@ class Compare(wiring.Component):
     One cycle from stage 2.
     """
 
-    def __init__(self, price_bits: int, places: int) -> None:
+    def __init__(self, price_bits: int, places: int, mended: bool = True) -> None:
+        self.mended = mended
         row = data.ArrayLayout(price_bits, places)
         super().__init__(
             {
@@ -69,9 +72,17 @@ class Compare(wiring.Component):
         token: Any = Signal.like(self.key, name="token_key")
         m.d.sync += token.eq(self.key)
         for at in range(len(self.taken)):
-            key = Mux(self.taken[at], self.newest[at], self.keys[at])
-            m.d.sync += [
-                self.better[at].eq(key < token),
-                self.equal[at].eq(~(key ^ token).any()),
-            ]
+            key = self.keys[at]
+            if self.mended:
+                key = Mux(self.taken[at], self.newest[at], key)
+                m.d.sync += self.equal[at].eq(~(key ^ token).any())
+            else:  # it comes from a memory, late: halves are compared before the register
+                half = len(token) // 2
+                low, high = Signal(name=f"low{at}"), Signal(name=f"high{at}")
+                m.d.sync += [
+                    low.eq(key[:half] == token[:half]),
+                    high.eq(key[half:] == token[half:]),
+                ]
+                m.d.comb += self.equal[at].eq(low & high)
+            m.d.sync += self.better[at].eq(key < token)
         return m

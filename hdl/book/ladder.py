@@ -244,7 +244,7 @@ class Ladder(wiring.Component):
             findings.newest.eq(Cat(status[5].held, status[5].bounded)),
             findings.held.eq(Cat(status[3].held, status[3].bounded)),
         ]
-        compares = [Compare(config.price_bits, len(run)) for run in shares(levels + 1)]
+        compares = [Compare(config.price_bits, len(run), not spaced) for run in shares(levels + 1)]
         for run, compare in zip(shares(levels + 1), compares, strict=True):
             m.submodules[f"compare{run.start}"] = compare
             m.d.comb += [

@@ -13,7 +13,7 @@ from hdl.types import count_layout
 __all__ = ["IN_FLIGHT", "Admission", "reserved"]
 
 #: Upper bound of the tokens between the decoder and the queues; the pipeline checks its sum.
-IN_FLIGHT = 26
+IN_FLIGHT = 28
 #: Entries that one record under way, and kills in the clocks until `room` falls, may cause.
 _ALONE = 4
 
@@ -33,7 +33,8 @@ class Admission(wiring.Component):
     it causes no output. The symbols to be reset are marked and looked at in turn,
     one a cycle; each is sent as two records, a CLEAR of the bids and of the asks.
 
-    In a spaced build `IN_FLIGHT` clocks stay free behind each record.
+    In a spaced build `IN_FLIGHT` clocks stay free behind each record, so none has to wait for the
+    one before it; it leaves from a register, where it stands until the next.
 
     Parameters
     ----------
@@ -90,50 +91,61 @@ class Admission(wiring.Component):
         marked, resetting = Signal(symbols), Signal()
         at, asks = Signal(range(symbols)), Signal()
         here, moves, moved, ended = Signal(), Signal(), Signal(), Signal()
+        # What goes on, and whether it was made here.
+        goes, made, sent = Signal(), Signal(), Signal.like(self.i.p)
         # Clocks until the next record, and whether there are none left.
         rest, free = Signal(range(IN_FLIGHT + 1)), Signal(init=1)
+        taken, holds, waits, late = Signal(), Signal(), Signal(), Signal.like(self.i.p)
         if self.config.spaced:
             m.d.sync += [
-                rest.eq(Mux(self.o.valid, IN_FLIGHT, rest - (rest != 0))),
-                free.eq(~self.o.valid & (rest <= 1)),
+                rest.eq(Mux(goes, IN_FLIGHT, rest - (rest != 0))),
+                free.eq(~goes & (rest <= 1)),
+                self.o.valid.eq(goes),
+                self.own.eq(made),
             ]
+            with m.If(goes):
+                m.d.sync += self.o.p.eq(sent)
         else:
-            m.d.comb += free.eq(1)
-        taken, holds, waits, late = Signal(), Signal(), Signal(), Signal.like(self.i.p)
+            m.d.comb += [
+                free.eq(1),
+                holds.eq(taken & ended & moves),
+                self.o.valid.eq(goes),
+                self.o.p.eq(sent),
+                self.own.eq(made),
+            ]
+            m.d.sync += [
+                moved.eq((taken & moves & ~holds) | waits),
+                ended.eq(taken & (self.i.p.kind == InKind.EVENT_END)),
+                waits.eq(holds),
+                late.eq(self.i.p),
+            ]
         m.d.comb += [
             here.eq(marked.bit_select(at, 1)),
             self.busy.eq(resetting | self.reset),
-            self.own.eq(resetting & self.swept & here & free),
+            made.eq(resetting & self.swept & here & free),
             self.i.ready.eq(self.room & self.swept & ~self.busy & ~moved & ~waits & free),
             taken.eq(self.i.valid & self.i.ready),
-            holds.eq(taken & ended & moves),
             moves.eq(Cat(self.i.p.kind == kind for kind in MOVING).any()),
-            self.o.valid.eq((taken & ~holds) | waits | self.own),
-            self.o.p.eq(Mux(waits, late, self.i.p)),
-            self.alone.eq(free & ~self.o.valid),
-            self.counts.symbol_resets.eq(self.own & asks),
+            goes.eq((taken & ~holds) | waits | made),
+            sent.eq(Mux(waits, late, self.i.p)),
+            self.alone.eq(free & ~goes),
+            self.counts.symbol_resets.eq(made & asks),
         ]
-        with m.If(self.own):
+        with m.If(made):
             m.d.comb += [
-                self.o.p.eq(0),
-                self.o.p.kind.eq(int(InKind.CLEAR)),
-                self.o.p.flags.eq(Mux(asks, int(InFlag.SIDE), 0)),
-                self.o.p.symbol.eq(at),
+                sent.eq(0),
+                sent.kind.eq(int(InKind.CLEAR)),
+                sent.flags.eq(Mux(asks, int(InFlag.SIDE), 0)),
+                sent.symbol.eq(at),
             ]
             m.d.sync += asks.eq(~asks)
         with m.If(self.o.valid):
             m.d.sync += self.coming.eq(self.o.p.symbol)
-        with m.If(self.own & asks):
+        with m.If(made & asks):
             m.d.sync += marked.bit_select(at, 1).eq(0)
         with m.Elif(resetting & ~here):
             m.d.sync += at.eq(Mux(at == symbols - 1, 0, at + 1))
         with m.If(self.reset & (self.reset_symbol < symbols)):
             m.d.sync += marked.bit_select(self.reset_symbol[: len(at)], 1).eq(1)
-        m.d.sync += [
-            resetting.eq(self.reset | marked.any()),
-            moved.eq((taken & moves & ~holds) | waits),
-            ended.eq(taken & (self.i.p.kind == InKind.EVENT_END)),
-            waits.eq(holds),
-            late.eq(self.i.p),
-        ]
+        m.d.sync += resetting.eq(self.reset | marked.any())
         return m

@@ -114,10 +114,10 @@ class Copier(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         count = _RUNS
-        waits, copies, last = Signal(count), Signal(), Signal()
+        waits, copies, last, words = Signal(count), Signal(), Signal(), Signal()
         symbols = Array(Signal(8, name=f"symbol{at}") for at in range(count))
         m.d.comb += [
-            self.busy.eq(waits.any() | copies),
+            self.busy.eq(waits.any() | copies | words),
             last.eq(self.index == Array(size + _TAIL for size in self.sizes)[self.run]),
         ]
         with m.If(copies):
@@ -131,12 +131,15 @@ class Copier(wiring.Component):
         for at in range(count):
             with m.If(self.commits[at] & self.swept & (self.symbol < self.symbols)):
                 m.d.sync += [waits[at].eq(1), symbols[at].eq(self.symbol)]
-        one = (1 << self.run)[:count]
+        # What is copied, with its word as that comes, and a clock later for all who take it.
+        one, coming = (1 << self.run)[:count], Signal(copied_layout())
         m.d.sync += [
-            self.o.write.eq(one & (copies & ~last).replicate(count)),
-            self.o.done.eq(one & (copies & last).replicate(count)),
-            self.o.index.eq(self.index),
-            self.o.symbol.eq(symbols[self.run]),
+            words.eq(copies),
+            coming.write.eq(one & (copies & ~last).replicate(count)),
+            coming.done.eq(one & (copies & last).replicate(count)),
+            coming.index.eq(self.index),
+            coming.symbol.eq(symbols[self.run]),
+            self.o.eq(coming),
         ]
-        m.d.comb += self.o.word.eq(self.word)
+        m.d.comb += coming.word.eq(self.word)
         return m

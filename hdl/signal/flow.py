@@ -60,7 +60,7 @@ class OrderFlow(wiring.Component):
     Members
     -------
     view : In(view_layout)
-        In stage 0.
+        In stage 0; in a spaced build it stands since the clock before.
     before : In(flow_row)
         State in stage 0.
     primed : In(1)
@@ -117,7 +117,10 @@ class OrderFlow(wiring.Component):
                 ]
                 better, worse = Signal(name=f"better{side}{at}"), Signal(name=f"worse{side}{at}")
                 gain = Signal(signed(config.qty_bits + 1), name=f"gain{side}{at}")
-                m.d.comb += [better.eq(is_.key > was.key), worse.eq(is_.key < was.key)]
+                m.d["sync" if config.spaced else "comb"] += [
+                    better.eq(is_.key > was.key),
+                    worse.eq(is_.key < was.key),
+                ]
                 m.d.sync += gain.eq(
                     Mux(self.primed & ~worse, is_.qty, 0) - Mux(self.primed & ~better, was.qty, 0)
                 )

@@ -45,7 +45,7 @@ class TapeFlow(wiring.Component):
     The mid is compared with the VWAP by cross-multiplying: D = (a + b) V - 2 P, where V is the
     window's volume and P its notional. Its logarithm needs one event more than there are clocks. ::
 
-        0 leading ones, b V and a V   1 D, `after`, logarithms   2 differences   3 features
+        0 leading ones, (a + b) V   1 D, `after`, logarithms   2 differences   3 features
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class TapeFlow(wiring.Component):
     Members
     -------
     view : In(view_layout)
-        In stage 0.
+        In stage 0; in a spaced build its sides stand since the clock before.
     prints : In(print_row)
         Trades since the last event, in stage 0.
     before : In(tape_row)
@@ -121,11 +121,14 @@ class TapeFlow(wiring.Component):
         ]
 
         # D of this event.
-        volume = tape.buy_volume + tape.sell_volume
-        bid_part, ask_part = later(bid * volume, "bid_part"), later(ask * volume, "ask_part")
+        mid2 = later(bid + ask, "mid2") if config.spaced else bid + ask
+        bought, sold = (
+            later(mid2 * volume, f"{name}_part")
+            for name, volume in (("bought", tape.buy_volume), ("sold", tape.sell_volume))
+        )
         notional = later(tape.notional, "notional1")
         m.d.comb += [
-            self.after.distance.eq(bid_part + ask_part - (notional << 1)),
+            self.after.distance.eq(bought + sold - (notional << 1)),
             self.after.over.eq(volume1),
         ]
 

@@ -13,6 +13,8 @@ from hdl.regs.table import COUNTERS, addresses
 __all__ = ["ROW_BITS", "CounterRows", "Counters"]
 
 _BITS = 32
+#: Counters in memory: a row is written two clocks behind its turn.
+_LEAST = 3
 _AT = {register.name: at for register, at in addresses()}
 #: A counter's row is so many low bits of the address of its register.
 ROW_BITS = (len(COUNTERS) - 1).bit_length()
@@ -59,7 +61,7 @@ class CounterRows(wiring.Component):
     Parameters
     ----------
     spacing : mapping of str to int
-        Counters of the build, two or more, and the least clocks between two pulses of each.
+        Counters of the build, three or more, and the least clocks between two pulses of each.
 
     Members
     -------
@@ -68,14 +70,14 @@ class CounterRows(wiring.Component):
     read_en : In(1), read_addr : In(ROW_BITS)
         Low bits of the address of a counter's register.
     read_data : Out(32)
-        That counter from the next cycle on, without the pulses of the last ``len(spacing) + 2``
+        That counter from the next cycle on, without the pulses of the last ``len(spacing) + 3``
         cycles; 0 for a counter this build does not have.
     """
 
     def __init__(self, spacing: Mapping[str, int]) -> None:
         self.spacing = dict(spacing)
-        if len(self.spacing) < 2:
-            raise ValueError(f"counters: expected two or more, was {len(self.spacing)}")
+        if len(self.spacing) < _LEAST:
+            raise ValueError(f"counters: expected {_LEAST} or more, was {len(self.spacing)}")
         super().__init__(
             {
                 "pulses": In(data.StructLayout({name: 1 for name in self.spacing})),
@@ -120,20 +122,30 @@ class CounterRows(wiring.Component):
         for at, name in enumerate(self.spacing):
             m.d.sync += came[at].eq(Mux(turn == at, 0, came[at]) + pulses[name])
         places = [Const(_AT[name] % (1 << ROW_BITS), ROW_BITS) for name in self.spacing]
+        # The row has left the memory; a clock later it is added to, and written behind that.
+        was, adds, place = Signal(_BITS), Signal.like(added), Signal(ROW_BITS)
+        zeros, went = Signal(), Signal()
+        m.d.sync += [
+            was.eq(Mux(zero, 0, read.data)),
+            adds.eq(added),
+            place.eq(row),
+            zeros.eq(zero),
+            went.eq(goes),
+        ]
         m.d.comb += [
             read.addr.eq(Array(places)[turn]),
-            total.eq(Mux(zero, 0, read.data) + added),
+            total.eq(was + adds),
             shown.addr.eq(self.read_addr),
             shown.en.eq(self.read_en),
             self.read_data.eq(Mux(known, shown.data, 0)),
         ]
         mask = Const(sum(1 << place.value for place in places), 1 << ROW_BITS)
         with m.If(self.read_en):
-            m.d.sync += known.eq(mask.bit_select(self.read_addr, 1) & ~first & ~zero)
+            m.d.sync += known.eq(mask.bit_select(self.read_addr, 1) & ~first & ~zero & ~zeros)
         for write in writes:
             m.d.comb += [
-                write.addr.eq(row),
+                write.addr.eq(place),
                 write.data.eq(total[:_BITS] | total[_BITS].replicate(_BITS)),
-                write.en.eq(goes),
+                write.en.eq(went),
             ]
         return m

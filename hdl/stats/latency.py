@@ -23,9 +23,9 @@ class Histogram(wiring.Component):
     Members
     -------
     bin : In(5), add : In(1)
-        Count one in this bin, which stands in the cycle behind too where they are spaced.
+        Count one in this bin, which stands for two cycles more where they are spaced.
     index : In(5), count : Out(32)
-        Read a bin, combinationally; a cycle later where they are spaced.
+        Read a bin, combinationally; two cycles later where they are spaced.
     init_done : Out(1)
         Memory is swept; what is counted before is lost.
     """
@@ -48,21 +48,25 @@ class Histogram(wiring.Component):
             SweptMemory(32, BINS, style=style, at_once=not self.spaced) for _ in range(2)
         )
         m.submodules.counted, m.submodules.told = counted, told
-        add = self.add
-        if self.spaced:
-            add = Signal.like(self.add)
-            m.d.sync += add.eq(self.add)
+        # Where decisions are spaced, a register behind the memory and one behind the sum.
+        add = Signal.like(self.add)
+        m.d["sync" if self.spaced else "comb"] += add.eq(self.add)
+        adds, more = Signal(), Signal(32)
+        m.d["sync" if self.spaced else "comb"] += [
+            adds.eq(add & ~counted.read_data.all()),
+            more.eq(counted.read_data + 1),
+            self.count.eq(told.read_data),
+        ]
         m.d.comb += [
             counted.read_addr.eq(self.bin),
             told.read_addr.eq(self.index),
-            self.count.eq(told.read_data),
             self.init_done.eq(counted.done),
         ]
         for copy in (counted, told):
             m.d.comb += [
-                copy.write_en.eq(add & ~counted.read_data.all()),
+                copy.write_en.eq(adds),
                 copy.write_addr.eq(self.bin),
-                copy.write_data.eq(counted.read_data + 1),
+                copy.write_data.eq(more),
             ]
         return m
 
@@ -73,7 +77,7 @@ class Latency(wiring.Component):
     Parameters
     ----------
     spaced : bool
-        No decision is made in the cycle behind another (`BuildConfig.spaced`).
+        No decision is made in the two cycles behind another (`BuildConfig.spaced`).
 
     Members
     -------
@@ -86,7 +90,7 @@ class Latency(wiring.Component):
     index : In(5)
         Bin to read.
     latency_count, span_count : Out(32)
-        That bin of both histograms; a cycle later where decisions are spaced.
+        That bin of both histograms; two cycles later where decisions are spaced.
     least, greatest : Out(16), total : Out(64)
         Of all latencies; `least` is 65535 before the first.
     init_done : Out(1)

@@ -152,12 +152,24 @@ class Decide(wiring.Component):
         buys = Cat(found.buy, as_rule & model_buy & ~model_sell)
         sells = Cat(found.sell, as_rule & model_sell & ~model_buy)
         weights = [found.weights.word_select(at, _WEIGHT_BITS) for at in range(len(on))]
-        *by_rules, by_model_itself = (
-            Mux(buys[at], weight, 0) - Mux(sells[at], weight, 0)
-            for at, weight in enumerate(weights)
+        *of_rules, of_model = weights
+        by_rules = (
+            Mux(found.buy[at], weight, 0) - Mux(found.sell[at], weight, 0)
+            for at, weight in enumerate(of_rules)
         )
-        balance = before(sum(by_rules, start=Const(0)), "balance") + by_model_itself
+        balance = before(sum(by_rules, start=Const(0)), "balance")
+        # What the rules must come to without the model, with its vote, and against it.
         least = Mux(found.weight_least == 0, 1, found.weight_least)
+        needed = {
+            "alone": before(least, "least"),
+            "beside": before(least - of_model, "least_beside"),
+            "against": before(least + of_model, "least_against"),
+        }
+        by_buy, by_sell = buys[-1], sells[-1]
+        up = {name: balance >= least for name, least in needed.items()}
+        down = {name: balance + least <= 0 for name, least in needed.items()}
+        rises = Mux(by_buy, up["beside"], Mux(by_sell, up["against"], up["alone"]))
+        falls = Mux(by_sell, down["beside"], Mux(by_buy, down["against"], down["alone"]))
         buy, sell = Signal(), Signal()
         with m.Switch(found.combine):
             with m.Case(_ANY):
@@ -171,7 +183,7 @@ class Decide(wiring.Component):
                     sell.eq(on.any() & ((on & ~sells) == 0)),
                 ]
             with m.Case(_WEIGHTS):
-                m.d.comb += [buy.eq(balance >= least), sell.eq(balance + least <= 0)]
+                m.d.comb += [buy.eq(rises), sell.eq(falls)]
         buying = before(buy & found.sides[0] & (~as_filter | model_buy), "buying")
         selling = before(sell & found.sides[1] & (~as_filter | model_sell), "selling")
         is_sell = before(sell, "is_sell")

@@ -33,8 +33,8 @@ class Exits(wiring.Component):
         0 distance of the stop   1 mark, products   2 `fired`
 
     In a spaced build settings, sums and position of the record under way stand before its view
-    comes, so that shift and product of the stop, and the side of the position, are registered on
-    the way, two clocks and one ahead.
+    comes, and its sides a clock before: so shift and product of the stop are registered on the way,
+    the products stand a clock early, and what is added up comes from registers of its own.
 
     Throughput one view a cycle.
 
@@ -102,8 +102,6 @@ class Exits(wiring.Component):
         ranged = sooner(shifted * row.stop_ranges, "ranged") >> _RANGE_SHIFT
         capped = Mux(ranged[32:].any(), (1 << 32) - 1, ranged[:32])
         stop1 = later(Mux(row.stop_ranges.any(), capped, row.stop_ticks), "stop1")
-        bid1 = later(view.bid.levels[0].price, "bid1")
-        ask1 = later(view.ask.levels[0].price, "ask1")
         thin1 = [
             later(side.sum < row.exit_lots, f"thin_{name}1")
             for name, side in (("bid", view.bid), ("ask", view.ask))
@@ -118,9 +116,14 @@ class Exits(wiring.Component):
         settings1["eighths"] = later(eighths, "eighths1")
 
         # Stage 1: products with what was entered.
-        long1 = sooner(held.lots > 0, "long1")
-        some1 = held.lots != 0
-        mark1 = Mux(long1, bid1, ask1)
+        long0 = held.lots > 0
+        long1, some1 = sooner(long0, "long1"), held.lots != 0
+        bid, ask = view.bid.levels[0].price, view.ask.levels[0].price
+        mark1 = (
+            later(Mux(long0, bid, ask), "mark1")
+            if config.spaced
+            else Mux(long1, later(bid, "bid1"), later(ask, "ask1"))
+        )
         products = {}
         for name, factor in (
             ("mark", mark1),
@@ -156,13 +159,18 @@ class Exits(wiring.Component):
             m.d.comb += total.eq(add_up([*whole, Const(len(less), bits)], bits))
             return total < 0
 
-        up = Mux(long2, products["mark"], notional)  # gain = up - down
-        down = Mux(long2, notional, products["mark"])
+        def parts(value: Value, name: str) -> list[Value]:
+            """What comes to so many eighths of it, in a spaced build already added up."""
+            kept = settings2["eighths"]
+            terms: list[Value] = [Mux(kept[n], value << n, 0) for n in range(_EIGHTHS + 1)]
+            return [later(sum(terms[1:], terms[0]), name)] if config.spaced else terms
+
+        up = sooner(Mux(long2, products["mark"], notional), "up")  # gain = up - down
+        down = sooner(Mux(long2, notional, products["mark"]), "down")
         peak_up = Mux(long2, products["peak"], notional)
         peak_down = Mux(long2, notional, products["peak"])
-        kept = settings2["eighths"]
-        part_up = [Mux(kept[n], peak_up << n, 0) for n in range(_EIGHTHS + 1)]
-        part_down = [Mux(kept[n], peak_down << n, 0) for n in range(_EIGHTHS + 1)]
+        part_up, part_down = parts(peak_up, "peak_up_part"), parts(peak_down, "peak_down_part")
+        peak_up, peak_down = sooner(peak_up, "peak_up"), sooner(peak_down, "peak_down")
         stopped = ~sign([down], [up, products["stop"]], "stop")
         taken = ~sign([up], [down, products["take"]], "take")
         armed = ~sign([peak_up], [peak_down, products["trail"]], "arm")

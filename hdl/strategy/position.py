@@ -126,6 +126,8 @@ class Position(wiring.Component):
             gone, usable = later(gone, "gone_summed"), later(usable, "usable_summed")
         m.d.comb += [passes.eq(entered > most), rows.write.eq(fill | stated | gone | usable)]
         was_long, was_short = held.lots > 0, held.lots < 0
+        if config.spaced:  # the position before stands
+            was_long, was_short = later(was_long, "was_long"), later(was_short, "was_short")
         is_long, is_short = lots > 0, lots < 0
         along = Mux(side, was_short, was_long)  # the position was of the fill's sign
         opens = ~along & Mux(side, is_short, is_long)

@@ -42,8 +42,9 @@ class Strategy(wiring.Component):
         0 view, settings   1 position   2 all is found   (the score)   decide   intent
 
     Without a model that is 3 clocks. With one all that was found waits for the score, so the
-    latency is a constant of the build either way (`strategy_latency`). In a spaced build what was
-    found stands, and the choice takes three clocks.
+    latency is a constant of the build either way (`strategy_latency`). In a spaced build the sides
+    of a view stand since the clock before it, what was found stands, and the choice takes three
+    clocks.
 
     Throughput one view a cycle.
 

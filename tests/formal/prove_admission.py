@@ -7,7 +7,8 @@ Whatever the link sends and whenever it does, queues full or not, resets at any 
    one and the EVENT_END before it; only a CLEAR of the fabric's own may come there.
 2. What is taken goes out in the same clock or, to leave one free, in the next; nothing else does
    but the fabric's own CLEARs, and no CLEAR meets what waits.
-3. In a build for it, `IN_FLIGHT` clocks stay free behind each record, the fabric's own as well.
+3. In a build for it, `IN_FLIGHT` clocks stay free behind each record, the fabric's own as well; it
+   goes out a clock later as it came, and stands until the next.
 """
 
 from amaranth.hdl import Assert, Cat, Cover, Module, Mux, Signal
@@ -85,16 +86,26 @@ def one_at_a_time() -> Module:
     admission = anything(m, BuildConfig(symbols=2, spaced=True))
     out, inside = admission.o, open_up(admission)
     since = Signal(range(IN_FLIGHT + 1), init=IN_FLIGHT)  # clocks without a record
-    m.d.sync += since.eq(Mux(out.valid, 0, since + (since != IN_FLIGHT)))
-    cleared = Signal()
-    m.d.sync += cleared.eq(cleared | admission.own)
+    m.d.sync += since.eq(Mux(inside["goes"], 0, since + (since != IN_FLIGHT)))
+    cleared, went, taken = Signal(), Signal(), Signal()
+    record, stood = Signal.like(out.p), Signal.like(out.p)
+    m.d.sync += [
+        cleared.eq(cleared | admission.own),
+        went.eq(inside["goes"]),
+        taken.eq(admission.i.valid & admission.i.ready),
+        record.eq(admission.i.p),
+        stood.eq(out.p),
+    ]
     m.d.comb += [
-        Assert(~out.valid | (since == IN_FLIGHT), "NO RECORD WHILE ANOTHER IS UNDER WAY"),
+        Assert(~inside["goes"] | (since == IN_FLIGHT), "NO RECORD WHILE ANOTHER IS UNDER WAY"),
+        Assert(out.valid == went, "a clock behind"),
         Assert(inside["rest"] == IN_FLIGHT - since),
         Assert(inside["free"] == (since == IN_FLIGHT)),
         Assert(~inside["waits"]),
-        Assert(~inside["ended"] | (since == 0)),
-        Assert(~out.valid | admission.own | (admission.i.valid & admission.i.ready)),
+        Assert(out.valid == (taken | admission.own), "all that is taken, and nothing else"),
+        Assert(~(taken & admission.own)),
+        Assert(~taken | (out.p == record), "as it came"),
+        Assert(out.valid | (out.p == stood), "it stands"),
         Cover(out.valid & admission.own),
         Cover(out.valid & ~admission.own & cleared),
         Cover((since == IN_FLIGHT - 1) & admission.i.valid),
@@ -107,7 +118,7 @@ PROOFS = [
         "admission_one_at_a_time",
         "in a spaced build no record comes while another is under way",
         one_at_a_time,
-        *("induction", 2, 60, True),
+        *("induction", 2, 70, True),
     ),
     Proof(
         "admission_spaced",

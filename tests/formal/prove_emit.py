@@ -13,6 +13,7 @@ for a while, as a link does that offers none, so there is none here.
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Signal
 from amaranth.hdl._ast import AnySeq
@@ -20,7 +21,7 @@ from amaranth.hdl._ast import AnySeq
 from hdl.config import BuildConfig
 from hdl.link.admission import IN_FLIGHT, Admission, reserved
 from hdl.link.emit import ORDER, Emit
-from hdl.pipeline import DECISION_LATENCY, STAGE_LATENCY
+from hdl.pipeline import decision_latency, stage_latency
 from hdl.records import OutKind
 from hdl.signal.vector import LATENCY as FEATURES_LATENCY
 from hdl.types import decision_layout, vector_layout, view_result_layout
@@ -30,9 +31,22 @@ __all__ = ["PROOFS"]
 
 CONFIG = BuildConfig(symbols=1, levels=3, price_bits=3, qty_bits=2, result_depth=32)
 SPACED = replace(CONFIG, result_depth=16, spaced=True)
-VIEW_LATENCY = STAGE_LATENCY["decoder"] + STAGE_LATENCY["book"]
-VECTOR_LATENCY = VIEW_LATENCY + FEATURES_LATENCY
 TAG = 4
+
+
+class Clocks(NamedTuple):
+    """From a record taken in to what may come of it."""
+
+    decisions: int
+    views: int
+    vectors: int
+
+
+def clocks(config: BuildConfig) -> Clocks:
+    """Those of a build; in a spaced one a view is told before it is judged."""
+    stages = stage_latency(config)
+    judged = stages["admission"] + stages["decoder"] + stages["book"]
+    return Clocks(decision_latency(config), judged - config.spaced, judged + FEATURES_LATENCY)
 
 
 def way_out(
@@ -46,7 +60,7 @@ def way_out(
     m = start()
     m.submodules.admission = admission = Admission(config)
     m.submodules.emit = emit = Emit(config)
-    inside = open_up(emit)
+    inside, after = open_up(emit), clocks(config)
     m.d.comb += [
         admission.i.valid.eq(AnySeq(1)),
         admission.room.eq(emit.room),
@@ -54,40 +68,40 @@ def way_out(
         emit.o.ready.eq(AnySeq(1)),
     ]
     under_way = [admission.i.valid & admission.i.ready]
-    for n in range(1, DECISION_LATENCY + 1):
+    for n in range(1, after.decisions + 1):
         under_way.append(Signal(name=f"under_way{n}"))
         m.d.sync += under_way[n].eq(under_way[n - 1])
     # A view and its decision carry the same number.
-    has_view = {VIEW_LATENCY: under_way[VIEW_LATENCY] & AnySeq(1)}
-    number = {VIEW_LATENCY: AnySeq(TAG)}
-    for n in range(VIEW_LATENCY + 1, DECISION_LATENCY + 1):
+    has_view = {after.views: under_way[after.views] & AnySeq(1)}
+    number = {after.views: AnySeq(TAG)}
+    for n in range(after.views + 1, after.decisions + 1):
         has_view[n], number[n] = Signal(name=f"has_view{n}"), Signal(TAG, name=f"number{n}")
         m.d.sync += [has_view[n].eq(has_view[n - 1]), number[n].eq(number[n - 1])]
     wanted, kill = AnySeq(1), AnySeq(1)
     of_record = Signal()
-    m.d.comb += of_record.eq(under_way[-1] & (wanted | has_view[DECISION_LATENCY]))
+    m.d.comb += of_record.eq(under_way[-1] & (wanted | has_view[after.decisions]))
     entry, view = Signal(decision_layout(CONFIG)), Signal(view_result_layout(CONFIG))
     # A view that tells features has a vector, some clocks later.
-    has_vector = {VIEW_LATENCY: has_view[VIEW_LATENCY] & view.report[2]}
-    for n in range(VIEW_LATENCY + 1, VECTOR_LATENCY + 1):
+    has_vector = {after.views: has_view[after.views] & view.report[2]}
+    for n in range(after.views + 1, after.vectors + 1):
         has_vector[n] = Signal(name=f"has_vector{n}")
         m.d.sync += has_vector[n].eq(has_vector[n - 1])
     m.d.comb += [
         emit.vectors.p.eq(0 if one_record else AnySeq(vector_layout().size)),
-        emit.vectors.p.report[2].eq(has_vector[VECTOR_LATENCY]),
-        emit.vectors.valid.eq(under_way[VECTOR_LATENCY]),
+        emit.vectors.p.report[2].eq(has_vector[after.vectors]),
+        emit.vectors.valid.eq(under_way[after.vectors]),
         view.eq(0 if one_record else AnySeq(len(view.as_value()))),
         *([view.report.eq(1)] if one_record else []),
-        emit.views.valid.eq(has_view[VIEW_LATENCY]),
+        emit.views.valid.eq(has_view[after.views]),
         emit.views.p.eq(view),
-        emit.views.p.update_id.eq(number[VIEW_LATENCY]),
+        emit.views.p.update_id.eq(number[after.views]),
         entry.eq(0 if one_record else AnySeq(len(entry.as_value()))),
         # A kill that no record caused is told when there is room and nothing else is.
         emit.decisions.valid.eq(of_record | (kill & emit.room)),
         emit.decisions.p.eq(entry),
         emit.decisions.p.wanted.eq(wanted & of_record),
-        emit.decisions.p.has_view.eq(has_view[DECISION_LATENCY] & of_record),
-        emit.decisions.p.update_id.eq(number[DECISION_LATENCY]),
+        emit.decisions.p.has_view.eq(has_view[after.decisions] & of_record),
+        emit.decisions.p.update_id.eq(number[after.decisions]),
     ]
     return m, emit, inside, under_way, has_view
 
@@ -95,11 +109,7 @@ def way_out(
 def room() -> Module:
     m, emit, inside, under_way, has_view = way_out()
     del has_view
-    for name, latency in (
-        ("decisions", DECISION_LATENCY),
-        ("views", VIEW_LATENCY),
-        ("vectors", VECTOR_LATENCY),
-    ):
+    for name, latency in clocks(CONFIG)._asdict().items():
         queue = inside["queues"][name]
         coming = sum(under_way[1 : latency + 1])
         levels = open_up(queue)
@@ -120,15 +130,11 @@ def room_spaced() -> Module:
     m, emit, inside, under_way, has_view = way_out(config=SPACED)
     del has_view
     valve = open_up(m.submodules.admission)
-    rest, free, ended, waits = (valve[name] for name in ("rest", "free", "ended", "waits"))
-    m.d.comb += [Assert(free == (rest == 0)), Assert(~(ended & free)), Assert(~waits)]
+    rest, free = valve["rest"], valve["free"]
+    m.d.comb += Assert(free == (rest == 0))
     for n in range(1, len(under_way)):
         m.d.comb += Assert(~under_way[n] | (rest == IN_FLIGHT + 1 - n), "it is alone")
-    for name, latency in (
-        ("decisions", DECISION_LATENCY),
-        ("views", VIEW_LATENCY),
-        ("vectors", VECTOR_LATENCY),
-    ):
+    for name, latency in clocks(SPACED)._asdict().items():
         queue = inside["queues"][name]
         coming = sum(under_way[1 : latency + 1])
         m.d.comb += [

@@ -57,8 +57,8 @@ SIGNAL_FAULTS: tuple[Fault, ...] = (
         "vwap_half",
         "the distance from the VWAP counts notional once, not twice",
         TAPE,
-        "bid_part + ask_part - (notional << 1)",
-        "bid_part + ask_part - notional",
+        "bought + sold - (notional << 1)",
+        "bought + sold - notional",
         JUDGED,
     ),
     Fault(

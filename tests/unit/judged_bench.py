@@ -221,13 +221,13 @@ def check(config: BuildConfig, items, gaps=()) -> tuple[list[list[int]], list[tu
             await ctx.tick()
             if ctx.get(features.init_done) and ctx.get(strategy.init_done):
                 break
-        lead, settled = (7, 2) if config.spaced else (2, 0)
+        lead, settled, shown = (7, 2, 1) if config.spaced else (2, 0, 0)
 
         def step_at(at: int) -> Any:
             return steps[at] if 0 <= at < len(steps) else None
 
         for at in range(-lead, len(steps) + later + 2):
-            ahead, set_for, now = (step_at(at + clocks) for clocks in (lead, settled, 0))
+            ahead, set_for, seen, now = (step_at(at + n) for n in (lead, settled, shown, 0))
             if isinstance(ahead, _Step):
                 ctx.set(strategy.ahead, ahead.symbol)
             if isinstance(set_for, _Step):
@@ -236,9 +236,9 @@ def check(config: BuildConfig, items, gaps=()) -> tuple[list[list[int]], list[tu
                     ctx.set(getattr(strategy, name), value)
             ctx.set(strategy.i.valid, isinstance(now, _Step))
             ctx.set(features.micro_write, isinstance(now, tuple) and not isinstance(now, _Step))
-            if isinstance(now, _Step):
-                ctx.set(strategy.i.p.as_value(), now.view)
-            elif now is not None:
+            if isinstance(seen, _Step):
+                ctx.set(strategy.i.p.as_value(), seen.view)
+            if isinstance(now, tuple) and not isinstance(now, _Step):
                 ctx.set(features.micro_address, now[0])
                 ctx.set(features.micro_entry, now[1])
             scored = at - 2 - config.score_wait + 2 * config.spaced

@@ -10,9 +10,9 @@ from hdl.link.uart.serial import SerialReceiver, SerialSender, step_of
 from sim.reference_uart import frame
 from tests.unit.simulate import run
 
-#: Clock and rate: 8.3, 33.3, 4.2, 12.5 and 868 clocks a bit.
+#: Clock and rate: 25, 8.3, 33.3, 4.2, 12.5 and 868 clocks a bit.
 RATES = [
-    (60_000_000, 3_000_000),
+    (75_000_000, 3_000_000),
     (25_000_000, 3_000_000),
     (100_000_000, 3_000_000),
     (50_000_000, 12_000_000),
