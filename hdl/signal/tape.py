@@ -6,9 +6,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
+from hdl.risk.product import partials
 from hdl.signal.average import DECAY_BITS, GROWTH_BITS, Average
 from hdl.signal.catalogue import FEATURE_BITS, LOG_FRACTION_BITS
 from hdl.signal.log import LOG_BITS, curved, log_layout, normalise, signed_log, straight
+from hdl.sums import add_up
 from hdl.types import view_layout
 
 __all__ = ["TAPE_FEATURES", "TapeFlow", "distance_bits", "print_row", "tape_row"]
@@ -121,14 +123,23 @@ class TapeFlow(wiring.Component):
         ]
 
         # D of this event.
-        mid2 = later(bid + ask, "mid2") if config.spaced else bid + ask
-        bought, sold = (
-            later(mid2 * volume, f"{name}_part")
-            for name, volume in (("bought", tape.buy_volume), ("sold", tape.sell_volume))
-        )
-        notional = later(tape.notional, "notional1")
+        notional, mid2 = later(tape.notional, "notional1"), bid + ask
+        volumes = {"bought": tape.buy_volume, "sold": tape.sell_volume}
+        if config.spaced:  # as one sum of terms that come from registers
+            mid2, bits = later(mid2, "mid2"), len(self.after.distance)
+            terms = [
+                term
+                for name, volume in volumes.items()
+                for term in partials(m, mid2, volume, f"{name}_part")
+            ]
+            terms += [~(Const(0, bits) | (notional << 1))[:bits], Const(1, bits)]
+            m.d.comb += self.after.distance.eq(add_up(terms, bits))
+        else:
+            bought, sold = (
+                later(mid2 * volume, f"{name}_part") for name, volume in volumes.items()
+            )
+            m.d.comb += self.after.distance.eq(bought + sold - (notional << 1))
         m.d.comb += [
-            self.after.distance.eq(bought + sold - (notional << 1)),
             self.after.over.eq(volume1),
         ]
 

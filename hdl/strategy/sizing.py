@@ -55,6 +55,8 @@ class Sizes(wiring.Component):
             return kept
 
         most, least = cut(row.qty_most, bits), cut(row.qty_least, bits)
+        if self.config.spaced:  # settings stand before their view
+            most, least = later(most, "most"), later(least, "least")
         between = most - least
         span1 = later(Mux(between < 0, 0, between[:bits]), "span1")
         most1, least1 = later(most, "most1"), later(least, "least1")

@@ -221,7 +221,7 @@ def check(config: BuildConfig, items, gaps=()) -> tuple[list[list[int]], list[tu
             await ctx.tick()
             if ctx.get(features.init_done) and ctx.get(strategy.init_done):
                 break
-        lead, settled, shown = (7, 2, 1) if config.spaced else (2, 0, 0)
+        lead, settled, shown = (8, 3, 1) if config.spaced else (2, 0, 0)
 
         def step_at(at: int) -> Any:
             return steps[at] if 0 <= at < len(steps) else None
