@@ -6,10 +6,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
+from hdl.risk.product import partials
 from hdl.signal.average import FRACTION_BITS
 from hdl.signal.flow import flow_row
 from hdl.signal.tape import tape_row
 from hdl.strategy.settings import settings_layout
+from hdl.sums import add_up
 from hdl.types import view_layout
 
 __all__ = ["RULES", "Rules"]
@@ -66,12 +68,18 @@ class Rules(wiring.Component):
             m.d.sync += kept.eq(value)
             return kept
 
+        def product(lots: Value, factor: Value, name: str) -> Value:
+            """A clock later; in a spaced build as a sum whose terms come from registers."""
+            if not self.config.spaced:
+                return later(lots * factor, f"{name}1")
+            return add_up(partials(m, lots, factor, name), len(lots) + len(factor))
+
         def ratios(
             bid_lots: Value, ask_lots: Value, num: Value, den: Value, name: str
         ) -> tuple[Value, Value]:
             """Whether the first is num / den of the second, and the other way round; stage 2."""
             parts = {
-                f"{side}_{by}": later(lots * factor, f"{name}_{side}_{by}1")
+                f"{side}_{by}": product(lots, factor, f"{name}_{side}_{by}")
                 for side, lots in (("bid", bid_lots), ("ask", ask_lots))
                 for by, factor in (("num", num), ("den", den))
             }
@@ -106,8 +114,8 @@ class Rules(wiring.Component):
             behind = side.levels[0].price - wall.price
             apart = (behind > row.wall_ticks) | (behind < -row.wall_ticks)
             near = later(wall.qty.any() & ~apart, f"wall_{name}_near1")
-            own = later(wall.qty * row.wall_den, f"wall_{name}_own1")
-            share = later(side.sum * row.wall_num, f"wall_{name}_share1")
+            own = product(wall.qty, row.wall_den, f"wall_{name}_own")
+            share = product(side.sum, row.wall_num, f"wall_{name}_share")
             walls.append(later(near & (own >= share), f"wall_{name}2"))
         invert = later(later(row.wall_invert, "wall_invert1"), "wall_invert2")
         bid_wall, ask_wall = walls[0] & ~walls[1], walls[1] & ~walls[0]

@@ -24,10 +24,10 @@ __all__ = ["Drawn", "Spread", "spread"]
 #: Wires with more ends than that say nothing of where a cell belongs.
 _MOST_ENDS = 1500
 #: How much stronger cells repel each other from step to step.
-_GROWTH = 1.005
+_GROWTH = 1.0025
 #: Share of the cells without room: macros are drawn to sites from the first on, and from the second
 #: on it is enough. Steps until macros stand, and behind that; steps at most.
-_MACROS, _ENOUGH, _DRAWN, _REST, _STEPS = 0.3, 0.12, 300, 100, 6000
+_MACROS, _ENOUGH, _DRAWN, _REST, _STEPS = 0.3, 0.12, 300, 100, 12000
 #: Steps between two looks at the paths, and the share without room from which on it is worth it.
 _LOOK, _TIMED = 10, 0.8
 #: A late way is at most so many times as strong as one that is as late as the goal.
