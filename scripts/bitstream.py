@@ -45,7 +45,10 @@ CELLS = {
     **{"MULT18X18D": "dsp", "TRELLIS_DPR16X4": "lutram", "PFUMX": "mux"},
 }
 #: What the placer is told: a board is well filled, and its paths are longer than the gate's.
-AIM = ("density=0.85", "spread_ns=11.5", "pull=1.5", "refine_ns=11.7", "rounds=90")
+AIM = (
+    *("density=0.85", "growth=1.0025", "spread_ns=11.5", "pull=1.5"),
+    *("refine_ns=11.7", "rounds=90"),
+)
 #: What a part has: LUT4 (a carry takes two, 16 x 4 bits of LUT RAM six), block RAM, multipliers.
 PARTS = {"85F": (83_640, 208, 156), "45F": (43_848, 108, 72)}
 _ROWS = " ".join(

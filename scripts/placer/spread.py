@@ -23,8 +23,6 @@ __all__ = ["Drawn", "Spread", "spread"]
 
 #: Wires with more ends than that say nothing of where a cell belongs.
 _MOST_ENDS = 1500
-#: How much stronger cells repel each other from step to step.
-_GROWTH = 1.0025
 #: Share of the cells without room: macros are drawn to sites from the first on, and from the second
 #: on it is enough. Steps until macros stand, and behind that; steps at most.
 _MACROS, _ENOUGH, _DRAWN, _REST, _STEPS = 0.3, 0.12, 300, 100, 12000
@@ -71,11 +69,14 @@ class Drawn(NamedTuple):
         Weight of a way that is as late as the goal; a wire's is 1.
     density : float
         Share of the places of a tile that is used where cells are crowded, 0 to 1.
+    growth : float
+        How much stronger cells drive each other apart from step to step.
     """
 
     goal_ns: float
     pull: float
     density: float
+    growth: float
 
 
 def spread(packed: Packed, groups: Groups, paths: Paths, drawn: Drawn, seed: int) -> Spread:
@@ -98,6 +99,7 @@ class _Spreading:
         self, packed: Packed, groups: Groups, paths: Paths, drawn: Drawn, seed: int
     ) -> None:
         self.paths, self.goal_ns, self.pull = paths, drawn.goal_ns, drawn.pull
+        self.growth = drawn.growth
         self.count = len(groups.kind)
         fixed = np.flatnonzero(groups.of < 0)
         of = groups.of.copy()
@@ -168,7 +170,7 @@ class _Spreading:
                 speed[:, self.macro] = 0
             self._move(speed)
             if over > 0.04:
-                strength *= _GROWTH
+                strength *= self.growth
             if over < _MACROS and macros_at == _STEPS:
                 macros_at = step + 1
             if over < _ENOUGH and step > macros_at + _DRAWN + _REST:
