@@ -177,7 +177,7 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         "hdl/book/both.py",
         "with m.If(self.valid | forwards)",
         "with m.If(Const(1))",
-        STREAMED,
+        DECIDED,
     ),
     Fault(
         "verdict_a_clock_ahead_of_its_view",
@@ -185,7 +185,7 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         "hdl/pipeline.py",
         '_PASSES = ("reasons", "has_view", "report", "trades")',
         '_PASSES = ("has_view", "report", "trades")',
-        STREAMED,
+        DECIDED,
     ),
     Fault(
         "accepted_a_clock_late",
@@ -202,14 +202,6 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         "with m.If(goes):\n                m.d.sync += self.o.p.eq(sent)",
         "m.d.sync += self.o.p.eq(sent)",
         ALONE,
-    ),
-    Fault(
-        "gate_row_that_does_not_stand_yet",
-        "an order is judged by what the symbol before it has left",
-        "hdl/risk/gate.py",
-        "m.d.comb += symbol.eq(coming)",
-        "m.d.comb += symbol.eq(self.i.p.symbol)",
-        STREAMED,
     ),
     Fault(
         "score_a_clock_ahead_of_its_choice",
