@@ -172,22 +172,6 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         DECIDED,
     ),
     Fault(
-        "sides_for_a_clock_only",
-        "a view is judged by sides that no longer stand",
-        "hdl/book/both.py",
-        "with m.If(self.valid | forwards)",
-        "with m.If(Const(1))",
-        DECIDED,
-    ),
-    Fault(
-        "verdict_a_clock_ahead_of_its_view",
-        "a view is judged by the verdict on what came behind it",
-        "hdl/pipeline.py",
-        '_PASSES = ("reasons", "has_view", "report", "trades")',
-        '_PASSES = ("has_view", "report", "trades")',
-        DECIDED,
-    ),
-    Fault(
         "accepted_a_clock_late",
         "a decision is said to be a clock faster than it is",
         "hdl/pipeline.py",
