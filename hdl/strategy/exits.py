@@ -170,9 +170,10 @@ class Exits(wiring.Component):
             m.d.comb += total.eq(add_up([*whole, Const(len(less), bits)], bits))
             return total < 0
 
+        kept = settings2["eighths"]
+
         def parts(value: Value, name: str) -> list[Value]:
             """What comes to so many eighths of it, in a spaced build already added up."""
-            kept = settings2["eighths"]
             terms: list[Value] = [Mux(kept[n], value << n, 0) for n in range(_EIGHTHS + 1)]
             return [later(sum(terms[1:], terms[0]), name)] if config.spaced else terms
 
