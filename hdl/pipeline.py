@@ -182,7 +182,7 @@ class Pipeline(wiring.Component):
         if config.trees:
             self._connect_forest(m)
         self._connect_gate(m)
-        seen = self._seen(m)
+        seen = self._seen(m) if config.spaced else book.o
         for source, target in (
             (seen, strategy.i),
             (seen, features.i),
@@ -190,6 +190,8 @@ class Pipeline(wiring.Component):
         ):
             m.d.comb += [target.valid.eq(source.valid), target.p.eq(source.p)]
         m.d.comb += emit.views.p.trades.eq(trades.o.p)
+        for target in () if config.spaced else (strategy.i, features.i):
+            m.d.comb += [target.p.trades.eq(trades.o.p), target.p.profile.eq(profile.o)]
         wiring.connect(m, strategy.o, gate.i)
         wiring.connect(m, features.o, emit.vectors)
         wiring.connect(m, gate.o, emit.decisions)
@@ -297,10 +299,9 @@ class Pipeline(wiring.Component):
         return m
 
     def _seen(self, m: Module) -> Any:
-        """The view with its trades, as it is judged.
+        """The view with its trades as it is judged in a spaced build: a clock later.
 
-        In a spaced build a clock later. Sides, their profile and the token stand by then; what does
-        not is put in a register.
+        Sides, their profile and the token stand by then; what does not is put in a register.
         """
         parts, layout = m.submodules, view_layout(self.config)
         shape = data.StructLayout({"valid": 1, "p": layout})
@@ -311,8 +312,6 @@ class Pipeline(wiring.Component):
             view.p.trades.eq(parts.trades.o.p),
             view.p.profile.eq(parts.profile.o),
         ]
-        if not self.config.spaced:
-            return view
         m.d.comb += [
             seen.p[name].eq(view.p[name]) for name in layout.members if name not in _PASSES
         ]
