@@ -37,6 +37,10 @@ class WireReference:
         The build has the SBE decoder.
     itch : ItchSizes or None
         Sizes of its ITCH feed, if it has one.
+    own_orders : int
+        Own orders the gate has room for.
+    vectors : bool
+        Features are told.
 
     Attributes
     ----------
@@ -52,14 +56,17 @@ class WireReference:
         *,
         sbe: bool = True,
         itch: ItchSizes | None = None,
+        own_orders: int = 64,
+        vectors: bool = True,
     ) -> None:
         self._sizes = symbols, levels, qty_bits
+        self._own_orders, self._vectors = own_orders, vectors
         self._has_sbe, self._itch_sizes = sbe, itch
         self._begin()
 
     def _begin(self) -> None:
         symbols, levels, qty_bits = self._sizes
-        self.fabric = Reference(symbols, levels, qty_bits)
+        self.fabric = Reference(symbols, levels, qty_bits, self._own_orders, vectors=self._vectors)
         self.sbe = SbeReference(symbols, qty_bits)
         self.itch = None if self._itch_sizes is None else ItchReference(self._itch_sizes)
         self.records: list[InRecord] = []

@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from host.links.base import LinkError
+
 __all__ = ["COMMANDS", "Control", "ControlError", "ask"]
 
 #: What a session can be told.
@@ -71,9 +73,12 @@ class Control:
         handler = self._handlers.get(command) if isinstance(command, str) else None
         if handler is None:
             return {"error": f"expected one of {', '.join(self._handlers)}, was {command!r}"}
-        found = handler()
-        if asyncio.iscoroutine(found):
-            found = await found
+        try:
+            found = handler()
+            if asyncio.iscoroutine(found):
+                found = await found
+        except LinkError as error:
+            return {"error": f"{command}: {error}"}
         return {"ok": found}
 
 

@@ -19,6 +19,8 @@ __all__ = ["REARM_KEYS", "Board", "Fabric"]
 #: Written one after the other, they clear the kill latch; see docs/risk.md.
 REARM_KEYS = (0x0DD50001, 0x0DD50002)
 _RESET_READS = 1 << 16
+#: Register that is never 0 in a session and that a reset clears.
+_WITNESS = "risk_window"
 
 
 class Board(Protocol):
@@ -71,16 +73,29 @@ class Fabric:
         else:
             raise LinkError(f"status: expected bit 0 within {_RESET_READS} reads, was 0")
         self.mode = Mode.HALTED
+        self._witness = 0
 
     def write(self, writes: Sequence[Write]) -> None:
         """Write registers in order."""
         for write in writes:
             self._board.write(*write)
+            if write.register == _WITNESS:
+                self._witness = write.value
 
     def set_mode(self, mode: Mode) -> None:
         """Let orders through, exits only, or nothing."""
         self._board.write("mode", int(mode))
         self.mode = mode
+
+    @property
+    def configured(self) -> bool:
+        """Settings that were written are still there: the board was not reset behind our back."""
+        return self._board.read(_WITNESS) == self._witness
+
+    @property
+    def losses(self) -> str:
+        """What the link has lost, in words; empty for one that loses nothing."""
+        return str(getattr(self._board, "losses", ""))
 
     def kill(self) -> None:
         """Set the kill latch; only `rearm` and a reset clear it."""

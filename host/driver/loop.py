@@ -33,6 +33,7 @@ from host.execution.journal import JournalError
 from host.execution.orders import Orders
 from host.feeds.messages import BookTicker, DepthUpdate
 from host.feeds.session import FeedSession
+from host.links.base import LinkError
 from host.venues.interface import VenueFault
 
 __all__ = ["Driver", "Passage", "Top", "Transfer"]
@@ -43,6 +44,8 @@ _FIELDS: Any = VIEW_DTYPE.fields
 #: Best bid and ask stand side by side in a view.
 _BEST = struct.Struct("<II")
 _BEST_AT = int(_FIELDS["bid_price_ticks"][1])
+#: Times that records which must arrive are sent over a link that loses some.
+_ATTEMPTS = 3
 _BBO_VALID = int(ViewFlag.BBO_VALID)
 
 
@@ -109,12 +112,15 @@ class Driver:
         Told of each order that was handed on: the frame, the order, its passage.
     on_alert : callable, optional
         Told of each ALERT of the fabric, a row of ALERT_DTYPE.
+    on_loss : callable, optional
+        Told that frames were lost on the link, before what the fabric has answered is acted on: a
+        report or a decision may be among them.
 
     Attributes
     ----------
     counters : Counter
         decisions, orders, refused_full, refused_venue, divided, parts, snapshots,
-        snapshots_failed, alerts, conflated.
+        snapshots_failed, alerts, conflated, link_losses.
     tops : dict
         `Top` by symbol number.
     parts : Parts or None
@@ -135,6 +141,7 @@ class Driver:
         snapshot_every_ms: int = 5000,
         on_decision: Callable[[bytes | str, Wanted, Passage], None] | None = None,
         on_alert: Callable[[Any], None] | None = None,
+        on_loss: Callable[[], None] | None = None,
     ) -> None:
         self._link = link
         self._feed = feed
@@ -149,6 +156,8 @@ class Driver:
         self._asked_ms: dict[str, int] = {}
         self._on_decision = on_decision
         self._on_alert = on_alert
+        self._on_loss = on_loss
+        self._lost_frames = _lost_frames(link)
         self._frame: bytes | str = b""
         self._received_ns = 0
         self.counters: Counter[str] = Counter()
@@ -270,6 +279,7 @@ class Driver:
         fed_ns = time.perf_counter_ns()
         try:
             out = self._link.transfer(records)
+            self._look_for_losses()
         except Exception as error:
             self.link_lost = f"{type(error).__name__}: {error}"
             self._orders.halt("the link is lost")
@@ -280,7 +290,33 @@ class Driver:
         if len(out):
             self._answers(out, fed_ns, linked_ns)
 
+    def surely(self, put: Callable[[], None]) -> None:
+        """Queue records by `put` and send them, again if anything was lost on the way.
+
+        Only for what may be said twice.
+
+        Raises
+        ------
+        LinkError
+            The board does not answer, or something is lost each time.
+        """
+        for _ in range(_ATTEMPTS):
+            before = self.counters["link_losses"]
+            put()
+            self.flush()
+            if self.counters["link_losses"] == before:
+                return
+        raise LinkError(f"link: expected records to arrive, was a loss {_ATTEMPTS} times")
+
     # inside
+
+    def _look_for_losses(self) -> None:
+        lost = _lost_frames(self._link)
+        if lost != self._lost_frames:
+            self._lost_frames = lost
+            self.counters["link_losses"] += 1
+            if self._on_loss is not None:
+                self._on_loss()
 
     def _answers(self, out: npt.NDArray[np.uint8], fed_ns: int, linked_ns: int) -> None:
         kinds = out[:, 0].tolist()
@@ -393,6 +429,10 @@ class Driver:
         task = asyncio.get_running_loop().create_task(body)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _lost_frames(link: Transfer) -> int:
+    return int(getattr(link, "lost_frames", 0))
 
 
 def _with_symbol(payload: bytes, name: str) -> bytes:

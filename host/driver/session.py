@@ -277,6 +277,7 @@ class Session:
             config.feed.snapshot_ms,
             self.trail.decision,
             self._alert,
+            self._frames_lost,
         )
         self.driver.parts = Parts(
             self.orders,
@@ -303,9 +304,7 @@ class Session:
             position = agreement.positions.get(one.symbol, Decimal(0))
             self.opening[one.symbol] = (position, self.prices[one.number])
         self.ahead.begin(self.number)
-        self.bridge.put(InKind.DAY)
-        self.watch.beat()
-        self.driver.flush()
+        self.driver.surely(self._begin_day)
 
     async def _trade(self, stack: AsyncExitStack) -> None:
         config = self.config
@@ -354,14 +353,14 @@ class Session:
         if config.feed.spin:
             beside.append(asyncio.ensure_future(spin()))
         stopped = asyncio.ensure_future(self._stop.wait())
-        self.fabric.set_mode(Mode.ACTIVE)
-        self.phase = Phase.TRADING
-        self.trail.event("trading", equity=str(self.equity_start))
-        self.say(
-            f"trading {', '.join(one.symbol for one in self.symbols)} at {self.venue.name} "
-            f"({config.mode}); session {self.number}, equity {self.equity_start}"
-        )
         try:
+            self.fabric.set_mode(Mode.ACTIVE)
+            self.phase = Phase.TRADING
+            self.trail.event("trading", equity=str(self.equity_start))
+            self.say(
+                f"trading {', '.join(one.symbol for one in self.symbols)} at {self.venue.name} "
+                f"({config.mode}); session {self.number}, equity {self.equity_start}"
+            )
             done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopped}:
                 error = task.exception() if not task.cancelled() else None
@@ -445,6 +444,14 @@ class Session:
         symbol, value = int(alert["symbol"]), int(alert["value"])
         self.trail.event("alert", cause=cause.name, symbol=symbol, value=value)
         self.standing.alert(cause)
+
+    def _frames_lost(self) -> None:
+        self.trail.event("link lost frames", text=self.fabric.losses)
+        self.standing.lost_frames()
+
+    def _begin_day(self) -> None:
+        self.bridge.put(InKind.DAY)
+        self.watch.beat()
 
     def _killed(self, reason: str) -> str:
         self.stop(reason)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from host.contract.records import AlertCause, KillCause, Mode
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Standing"]
 
 _PAUSE_S = 0.25
+_SELDOM_S = 16.0
 
 
 class Standing:
@@ -99,6 +101,7 @@ class Standing:
         """Tell the board the venue's positions; nothing is open then."""
         session = self._session
         entries = {p.symbol: p.entry for p in await session.venue.positions(list(_names(session)))}
+        told: list[tuple[int, int, int]] = []
         for one in session.symbols:
             position = agreement.positions.get(one.symbol, Decimal(0))
             entry = entries.get(one.symbol)
@@ -106,9 +109,14 @@ class Standing:
             ticks = int(entry / one.tick) if entry and lots else 0
             if not ticks and lots:
                 ticks = int(session.prices[one.number] / one.tick)
-            session.bridge.reconcile(one.number, lots, ticks, whole=True)
+            told.append((one.number, lots, ticks))
             session.watch.positions[one.symbol] = position
-        session.driver.flush()
+
+        def state() -> None:
+            for number, lots, ticks in told:
+                session.bridge.reconcile(number, lots, ticks, whole=True)
+
+        session.driver.surely(state)
         session.stops.adopt()
 
     async def compare(self, agreement: Agreement) -> list[str]:
@@ -117,9 +125,9 @@ class Standing:
         problems = []
         for one in session.symbols:
             position = agreement.positions.get(one.symbol, Decimal(0))
+            number, lots = one.number, int(position / one.lot)
             before = session.fabric.count("reconcile_faults")
-            session.bridge.reconcile(one.number, int(position / one.lot), whole=False)
-            session.driver.flush()
+            session.driver.surely(partial(session.bridge.reconcile, number, lots, whole=False))
             if session.fabric.count("reconcile_faults") != before:
                 problems.append(
                     f"{one.symbol}: expected the position {position} of the venue in the fabric, "
@@ -197,6 +205,27 @@ class Standing:
         self.pause(f"the board reports a difference ({cause.name})", person=False)
         self._back = asyncio.ensure_future(self.resume_after_loss())
 
+    def lost_frames(self) -> None:
+        """The link has lost frames: nobody knows what of positions and orders the board knows."""
+        session = self._session
+        if session.phase.value not in ("trading", "standing"):
+            return
+        if not session.fabric.configured:
+            session.stop("the board was reset: its settings are gone")
+            return
+        self.pause("the link has lost frames", person=False)
+        if self._back is None or self._back.done():
+            self._back = asyncio.ensure_future(self._come_back())
+
+    async def _come_back(self) -> str:
+        """Try to trade again, more and more seldom, until it does or a person has to say so."""
+        session, wait_s = self._session, _PAUSE_S
+        while session.phase.value == "standing" and not self.needs_person:
+            await session.sleep(wait_s)
+            wait_s = min(2 * wait_s, _SELDOM_S)
+            await self.resume_after_loss()
+        return str(session.phase.value)
+
     async def _up(self) -> str:
         async with self._rising:
             return await self._rise()
@@ -209,23 +238,25 @@ class Standing:
             await asyncio.gather(self._task, return_exceptions=True)
         with contextlib.suppress(VenueFault):
             await session.venue.clock_offset_ms()
-        session.orders.halted = ""
+        session.orders.halted, reasons = "", len(self.reasons)
         try:
             await session.driver.settled(session.config.orders.timeout_ms / 1000 * 2)
             await self.agree()
-            session.watch.beat()
-            session.watch.size()
-            session.driver.flush()
+            session.driver.surely(session.watch.tell)
+            if len(self.reasons) > reasons:  # something has come between
+                session.orders.halt(self.reasons[-1])
+            if session.phase.value != "standing" or session.orders.halted:
+                return str(session.phase.value)
+            session.fabric.set_mode(Mode.ACTIVE)
         except (VenueFault, SettingError, JournalError, LinkError) as error:
             session.orders.halt(f"no agreement: {error}")
+            with contextlib.suppress(LinkError):  # the mode may have reached it
+                session.fabric.set_mode(Mode.HALTED)
             session.trail.event("no agreement", text=str(error))
             self.needs_person |= isinstance(error, (SettingError, JournalError))
             return f"standing: {error}"
-        if session.phase.value != "standing":
-            return session.phase.value
         self.reasons.clear()
         self.needs_person = False
-        session.fabric.set_mode(Mode.ACTIVE)
         session.phase = type(session.phase)("trading")
         session.trail.event("trading again")
         session.say("trading again")
@@ -276,8 +307,9 @@ class Standing:
             session.fabric.set_mode(Mode.HALTED)
         except LinkError as error:
             problems.append(f"board: expected to be halted by us, was: {error}")
-        if self._task is not None:
-            self._task.cancel()
+        for task in (self._task, self._back):
+            if task is not None:
+                task.cancel()
         await session.driver.settled(session.config.orders.timeout_ms / 1000 * 2)
         try:
             await self._cancel(session.config.stop.verify_s)

@@ -9,6 +9,7 @@ switch. Every minute: sizes and limits.
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from host.contract.records import InKind
@@ -86,6 +87,11 @@ class Watch:
         session = self._session
         session.bridge.put(InKind.HEARTBEAT)
         session.bridge.put(InKind.TIMER, self._stream_us())
+
+    def tell(self) -> None:
+        """Everything the board has to know before it trades: time, limits, settings, credit."""
+        self.beat()
+        self.size()
 
     async def equity(self) -> Decimal:
         """Money and unrealised profit in the quote currency, of the venue.
@@ -201,7 +207,7 @@ class Watch:
         session.bridge.put(InKind.CREDIT, self._credit(equity))
         if self._day.turned(session.now_ms() + session.venue.offset_ms):
             session.sizes.begin_day(equity)
-            session.bridge.put(InKind.DAY)
+            session.driver.surely(partial(session.bridge.put, InKind.DAY))
             session.trail.event("day", equity=str(equity))
             self.size()
         try:

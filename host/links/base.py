@@ -16,6 +16,7 @@ __all__ = [
     "Identity",
     "Link",
     "LinkError",
+    "Parts",
     "RegisterError",
     "RegisterFile",
     "record_bytes",
@@ -31,6 +32,24 @@ class LinkError(RuntimeError):
 
 class RegisterError(ValueError):
     """A register does not exist, or cannot be used like this."""
+
+
+class Parts(NamedTuple):
+    """Which of the optional parts a board has, see register ``build_parts``.
+
+    Attributes
+    ----------
+    vectors : bool
+        It can tell the features of each event.
+    spaced : bool
+        It takes records one at a time.
+    own_orders : int
+        Own orders the risk gate has room for.
+    """
+
+    vectors: bool = True
+    spaced: bool = False
+    own_orders: int = 64
 
 
 class Identity(NamedTuple):
@@ -172,6 +191,18 @@ class Link(RegisterFile):
     @abstractmethod
     def close(self) -> None:
         """Let go of the board; a second call does nothing."""
+
+    def parts(self) -> Parts:
+        """Optional parts of the board."""
+        word = self.read("build_parts")
+        spaced = bool(word & 2)
+        # builds from before the register told it: small ones had 16
+        return Parts(bool(word & 1), spaced, word >> 8 & 0xFF or (16 if spaced else 64))
+
+    @property
+    def lost_frames(self) -> int:
+        """Grows with whatever is lost on the way; 0 where the link loses nothing without error."""
+        return 0
 
     def identify(self) -> Identity:
         """Check that the board on this link speaks this host's contract.

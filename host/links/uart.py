@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The link to a board on a serial port."""
 
+import contextlib
 import os
 import struct
+import time
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -12,7 +14,15 @@ from host.contract.records import IN_DTYPE
 from host.links.base import OUT_BYTES, Link, LinkError, record_bytes
 from host.links.framing import Frame, Unframer, encode
 
+try:
+    from termios import error as _TermiosError
+except ImportError:  # a system without terminals: its ports fail as files do
+    _TermiosError = OSError  # type: ignore[misc, assignment]
+
 __all__ = ["Losses", "SerialPort", "UartLink"]
+
+#: What a port raises that is gone: pyserial hands on what `termios` says, which is no `OSError`.
+_PORT_FAULTS = (OSError, _TermiosError)
 
 # Kinds of frames, see docs/uart.md.
 _HELLO, _RECORDS, _READ, _WRITE, _FLUSH = 1, 2, 3, 4, 5
@@ -25,6 +35,8 @@ _WINDOW = 8
 _ATTEMPTS = 5
 #: Bytes read without the answer that is waited for, after which it counts as not given.
 _PATIENCE_BYTES = 1 << 20
+#: Bytes, and timeouts of the port, in which not one frame was whole: nobody there speaks this.
+_NOISE_BYTES, _NOISE_TIMEOUTS = 1024, 20
 _READ_BYTES = 4096
 
 
@@ -82,6 +94,9 @@ class UartLink(Link):
     invalid, so its books are silent until they are refilled; one from the board is missing in what
     `transfer` returns, where the records' own numbers tell of it. Both are counted in `losses`.
 
+    Once the port or the board has failed, nothing is taken from it until `reconnect`; a register
+    can still be written, for the sake of the kill switch, but that never counts as confirmed.
+
     Parameters
     ----------
     port : str or None
@@ -121,6 +136,8 @@ class UartLink(Link):
         self._answered: int | None = None
         self._results: list[bytes] = []
         self._answers: list[Frame] = []
+        self._frames = self._bytes = 0
+        self._greeting, self._failed = False, ""
         self._open()
 
     def _open(self) -> None:
@@ -135,7 +152,7 @@ class UartLink(Link):
                     write_timeout=10 * self._timeout_s,
                     exclusive=True,
                 )
-            except (OSError, ValueError) as error:
+            except (*_PORT_FAULTS, ValueError, OverflowError, TypeError) as error:
                 raise LinkError(f"link uart: {self._name}: {error}") from error
         try:
             self._hello()
@@ -163,6 +180,11 @@ class UartLink(Link):
         bad, malformed, lost, invalidated = board
         return Losses(bad, malformed, lost, invalidated, self._unframer.bad, self._host_lost)
 
+    @property
+    def lost_frames(self) -> int:
+        """Sum of `losses`: it grows with each frame that does not arrive whole."""
+        return sum(self.losses)
+
     # The wire
 
     def _open_port(self) -> SerialPort:
@@ -170,19 +192,29 @@ class UartLink(Link):
             raise LinkError("link uart: expected an open one, was closed")
         return self._port
 
+    def _fail(self, text: str) -> LinkError:
+        """The error, once nothing can be taken for an answer any more."""
+        self._failed = text
+        self._results.clear()
+        return LinkError(f"link uart: {text}")
+
+    def _gone(self, error: Exception) -> LinkError:
+        return self._fail(f"{self._name or 'port'} is gone: {error}")
+
     def _write(self, text: bytes) -> None:
         try:
             self._open_port().write(text)
-        except OSError as error:  # pyserial's errors are of this kind
-            raise LinkError(f"link uart: {self._name or 'port'} is gone: {error}") from error
+        except _PORT_FAULTS as error:
+            raise self._gone(error) from error
 
     def _pump(self) -> int:
         """Read what has come and sort it; the number of bytes, 0 after the port's timeout."""
         port = self._open_port()
         try:
             text = port.read(max(1, min(_READ_BYTES, port.in_waiting)))
-        except OSError as error:
-            raise LinkError(f"link uart: {self._name or 'port'} is gone: {error}") from error
+        except _PORT_FAULTS as error:
+            raise self._gone(error) from error
+        self._bytes += len(text)
         for frame in self._unframer.feed(text):
             self._sort(frame)
         return len(text)
@@ -192,14 +224,19 @@ class UartLink(Link):
         if lengths.get(frame.kind) != len(frame.payload):
             self._unframer.bad += 1
             return
+        self._frames += 1
         if frame.kind == _STATUS:
             expected, answer, nonce, *counts = _STATUS_FORMAT.unpack(frame.payload)
             bad, malformed, lost, invalidated = counts
             if answer:
                 self._answered = nonce
-            if answer and frame.number == 0 and nonce == self._nonce:
+            if self._greeting and answer and frame.number == 0 and nonce == self._nonce:
                 self._expected = 0  # the first frame of this session
-            self._board = (bad, malformed, lost, invalidated)
+            now = (bad, malformed, lost, invalidated)
+            fell = any(new < old for new, old in zip(now, self._board, strict=True))
+            self._board = now
+            if fell and not self._greeting:
+                raise self._fail("the board was reset; reconnect and configure it again")
             if (self._number - expected) & 0xFF <= (self._number - self._acknowledged) & 0xFF:
                 self._acknowledged = expected
         self._host_lost += (frame.number - self._expected) & 0xFF
@@ -210,28 +247,33 @@ class UartLink(Link):
             self._answers.append(frame)
 
     def _send(self, kind: int, payload: bytes) -> None:
-        self._write(encode(kind, self._number, payload))
+        text = encode(kind, self._number, payload)
         self._number = (self._number + 1) & 0xFF
+        self._write(text)
 
     def _wait(self, until: Any) -> bool:
-        """Read until `until()`; False when the port's timeout passes, or too much else comes."""
-        come = 0
+        """Read until `until()`; False when the port's timeout passes, or all that comes is else."""
+        come, noise, frames, since = 0, 0, self._frames, time.monotonic()
         while not until():
             got = self._pump()
-            come += got
-            if got == 0 or come > _PATIENCE_BYTES:
+            come, noise = come + got, noise + got
+            if frames != self._frames:
+                noise, frames, since = 0, self._frames, time.monotonic()
+            late = time.monotonic() - since > _NOISE_TIMEOUTS * self._timeout_s
+            if got == 0 or late or noise > _NOISE_BYTES or come > _PATIENCE_BYTES:
                 return False
         return True
 
     # Requests
 
     def _hello(self) -> None:
-        port = self._open_port()
+        port, before = self._open_port(), self._bytes
+        self._greeting = True
         for _ in range(_ATTEMPTS):
             try:
                 port.reset_input_buffer()
-            except OSError as error:
-                raise LinkError(f"link uart: {self._name or 'port'} is gone: {error}") from error
+            except _PORT_FAULTS as error:
+                raise self._gone(error) from error
             self._unframer.clear()
             self._nonce = (self._nonce + 1) & 0xFFFFFFFF
             self._answered, self._number = None, 0
@@ -243,10 +285,13 @@ class UartLink(Link):
                 self._answers.clear()
                 self._unframer.bad = self._host_lost = 0
                 self._board_before = self._board
+                self._greeting, self._failed = False, ""
                 return
-        raise LinkError(
-            f"link uart: {self._name or 'port'}: expected a board to answer, was silent "
-            f"{_ATTEMPTS} times; check the port, the rate ({self._baud}) and that a bitstream runs"
+        came = self._bytes - before
+        was = f"was {came} bytes of something else" if came else f"was silent {_ATTEMPTS} times"
+        raise self._fail(
+            f"{self._name or 'port'}: expected a board to answer, {was}; "
+            f"check the port, the rate ({self._baud}) and that a bitstream runs"
         )
 
     def _flush(self) -> None:
@@ -256,9 +301,21 @@ class UartLink(Link):
             self._send(_FLUSH, self._nonce.to_bytes(4, "little"))
             if self._wait(lambda: self._answered == self._nonce):
                 return
-        raise LinkError(
-            f"link uart: expected an answer to a flush, was none after {_ATTEMPTS} requests"
-        )
+        raise self._fail(f"expected an answer to a flush, was none after {_ATTEMPTS} requests")
+
+    def _sound(self) -> None:
+        if self._failed:
+            raise LinkError(f"link uart: expected reconnect after a fault: {self._failed}")
+
+    def _answer(self, address: bytes) -> Frame | None:
+        """The answer about an address; none is left on its way to be taken for a later one's."""
+
+        def come() -> list[Frame]:
+            return [frame for frame in self._answers if frame.payload[:2] == address]
+
+        if not self._wait(come):
+            self._flush()
+        return come()[0] if come() else None
 
     def _credit(self) -> None:
         """Wait until the board has room for one more frame."""
@@ -271,15 +328,15 @@ class UartLink(Link):
         Raises
         ------
         LinkError
-            No answer comes.
+            No answer comes, or none can be told from an older one.
         """
+        self._sound()
         asked = address.to_bytes(2, "little")
         for _ in range(_ATTEMPTS):
             self._credit()
             self._answers.clear()
             self._send(_READ, asked)
-            if self._wait(lambda: any(f.payload[:2] == asked for f in self._answers)):
-                answer = next(f for f in self._answers if f.payload[:2] == asked)
+            if (answer := self._answer(asked)) is not None:
                 return int.from_bytes(answer.payload[2:], "little")
         raise LinkError(
             f"link uart: word {address}: expected an answer, was none after {_ATTEMPTS} requests"
@@ -291,14 +348,23 @@ class UartLink(Link):
         Raises
         ------
         LinkError
-            The board does not say that it is done: the write may have taken effect, or not. It is
-            not sent again, because some registers act each time they are written.
+            It is not known whether the board is done: the write may have taken effect, or not. It
+            is not sent again, because some registers act each time they are written.
         """
         told = address.to_bytes(2, "little")
+        if self._failed:  # what was cut before must not be read as its beginning
+            self._write(b"\0")
+            self._send(_WRITE, told + value.to_bytes(4, "little"))
+            raise LinkError(
+                f"link uart: word {address}: written without an answer, it may have taken effect; "
+                f"expected reconnect after a fault: {self._failed}"
+            )
         self._credit()
         self._answers.clear()
+        before = self._board[:3]
         self._send(_WRITE, told + value.to_bytes(4, "little"))
-        if not self._wait(lambda: any(frame.payload == told for frame in self._answers)):
+        # Only the answer was lost where the board has taken all frames up to a flush behind it.
+        if self._answer(told) is None and self._board[:3] != before:
             raise LinkError(
                 f"link uart: word {address}: expected the write to be acknowledged, was not; "
                 "it may have taken effect"
@@ -310,6 +376,7 @@ class UartLink(Link):
         Out records that are lost on the way are missing; `losses` counts their frames.
         """
         text = record_bytes(records).tobytes()
+        self._sound()
         most = _RECORDS_A_FRAME * IN_DTYPE.itemsize
         for at in range(0, len(text), most):
             self._credit()
@@ -323,4 +390,5 @@ class UartLink(Link):
         """Let go of the port; a second call does nothing."""
         if self._port is not None:
             port, self._port = self._port, None
-            port.close()
+            with contextlib.suppress(*_PORT_FAULTS):  # it may be gone already
+                port.close()

@@ -104,6 +104,8 @@ def features_of(
         As of `host.replay.run.replay`.
     """
     symbols = link.identify().symbols
+    if not link.parts().vectors:
+        raise ModelError("board: expected one that tells features, was one without (build_parts)")
     options = Options(
         captures=captures,
         settings=ReplaySettings(levels=settings.levels),

@@ -93,7 +93,14 @@ def check_reference(run: Run) -> ReferenceCheck:
             f"reference: expected the package {error.name}, was not found; use --no-reference"
         ) from None
     sizes = run.identity
-    reference = reference_class(sizes.symbols, sizes.levels, sizes.qty_bits, trees=run.trees)
+    reference = reference_class(
+        sizes.symbols,
+        sizes.levels,
+        sizes.qty_bits,
+        run.parts.own_orders,
+        trees=run.trees,
+        vectors=run.parts.vectors,
+    )
     expected = [np.empty((0, 64), np.uint8)]
     for step in run.steps:
         if isinstance(step, Write):

@@ -31,7 +31,7 @@ from host.contract.registers import COUNTERS
 from host.execution.assumed import assumed_fills
 from host.feeds.scale import Scale, lot_scale, tick_scale
 from host.links import open_link
-from host.links.base import Identity, Link
+from host.links.base import Identity, Link, Parts
 from host.replay.command import Request
 from host.replay.outputs import BBO_HEADER, remove_old
 from host.replay.run import ReplayError
@@ -76,6 +76,7 @@ class _Run:
     """Everything the board was given, and what it answered."""
 
     identity: Identity
+    parts: Parts
     steps: list[_Step] = field(default_factory=list)
     out: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     beats: int = 0
@@ -178,7 +179,7 @@ class _Replayer:
         self, request: Request, link: Link, identity: Identity, chosen: dict[str, int]
     ) -> None:
         self._request, self._link = request, link
-        self.run = _Run(identity)
+        self.run = _Run(identity, link.parts())
         self.large = bool(link.read("build_feeds") & 4)
         levels, wanted = identity.levels, request.settings.levels
         if wanted > levels:
@@ -264,6 +265,8 @@ def _compare(run: _Run, *, link_large: bool) -> dict[str, Any]:
         sizes.qty_bits,
         sbe=False,
         itch=itch.ItchSizes(symbols=sizes.symbols, qty_bits=sizes.qty_bits, width=16, **tables),
+        own_orders=run.parts.own_orders,
+        vectors=run.parts.vectors,
     )
     expected = [np.zeros((0, 64), np.uint8)]
     for step in run.steps:

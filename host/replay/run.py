@@ -21,7 +21,7 @@ from host.feeds.capture import CaptureError
 from host.feeds.messages import Instrument
 from host.feeds.session import FeedSession
 from host.feeds.settings import FeedSettings
-from host.links.base import OUT_BYTES, Identity, Link
+from host.links.base import OUT_BYTES, Identity, Link, Parts
 from host.model.load import confirm
 from host.model.rule import ModelRule
 from host.replay.registers import NamedRegisters
@@ -124,6 +124,8 @@ class Run:
         Clock cycles of the board since its reset.
     trees : int
         Trees of the board's model; 0 for a board without one.
+    parts : Parts
+        Optional parts of the board.
     feed_seconds, link_seconds, expand_seconds : float
         Time from file to records, on the link, and for reading the frames back.
     """
@@ -139,6 +141,7 @@ class Run:
     arrays: dict[str, list[int]] = field(default_factory=dict)
     cycles: int = 0
     trees: int = 0
+    parts: Parts = field(default_factory=Parts)
     beats: int = 0
     frames: Counter[str] = field(default_factory=Counter)
     feed_seconds: float = 0.0
@@ -195,6 +198,7 @@ class _Replayer:
         self.run = Run(options, identity, session)
         self._shape = link.read("model_shape")
         self.run.trees = self._shape & 0xFFFF
+        self.run.parts = link.parts()
         if options.model is not None and options.model.levels != options.settings.levels:
             raise ReplayError(
                 f"--levels: expected the {options.model.levels} the model was trained with, "

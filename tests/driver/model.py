@@ -24,6 +24,9 @@ class ModelBoard:
         self.config_hash = config_hash
         #: why it does not answer any more
         self.lost = ""
+        #: transfers that are still to be lost on their way there, or back
+        self.losing = self.deaf = 0
+        self.lost_frames = 0
 
     def identify(self) -> Identity:
         if self.config_hash != CONFIG_HASH:
@@ -53,8 +56,20 @@ class ModelBoard:
 
     def transfer(self, records: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         self._there()
+        if self.losing:
+            self.losing -= 1
+            self.lost_frames += 1
+            clears = [
+                (3, 0x10 | side, n, 0, 0, 0) for n in range(self.model.symbols) for side in (0, 1)
+            ]
+            return self.model.feed(np.array(clears, records.dtype))
         self.sent.append(records)
-        return self.model.feed(records)
+        out = self.model.feed(records)
+        if self.deaf and len(out):
+            self.deaf -= 1
+            self.lost_frames += 1
+            return out[:0]
+        return out
 
     def close(self) -> None:
         """Nothing is held."""

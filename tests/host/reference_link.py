@@ -12,8 +12,8 @@ from sim.reference_forest import FEATURES_ID
 class ReferenceLink(Link):
     """Every register that the reference does not keep reads 0."""
 
-    def __init__(self, trees=0):
-        self.reference = Reference(trees=trees)
+    def __init__(self, trees=0, **sizes):
+        self.reference = Reference(trees=trees, **sizes)
         self.closed = False
 
     def read_word(self, address):
@@ -25,7 +25,9 @@ class ReferenceLink(Link):
     def read(self, name):
         if name in COUNTERS:
             return self.reference.counters[name]
-        held, forest = {"status": 1}, self.reference.forest
+        reference, forest = self.reference, self.reference.forest
+        parts = reference.vectors | reference.own_orders << 8
+        held = {"status": 1, "build_parts": parts}
         if forest is not None:
             held |= {
                 "model_shape": self.reference.trees | 5 << 16 | len(FEATURES) << 24,

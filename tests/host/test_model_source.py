@@ -55,6 +55,11 @@ def test_a_symbol_that_is_not_there_is_one_named_error():
         features_of(ReferenceLink(), [MINUTE], FeatureSettings(), symbol="ETHUSDT")
 
 
+def test_a_board_without_features_is_one_named_error():
+    with pytest.raises(ModelError, match="expected one that tells features, was one without"):
+        features_of(ReferenceLink(vectors=False), [MINUTE], FeatureSettings())
+
+
 def test_training_on_the_minute_writes_all_files_and_says_what_it_is_worth(tmp_path):
     plan = Plan(horizon_us=500_000, embargo_us=100_000, folds=2, trees=30)
     out = Console(width=200, record=True, file=StringIO())
