@@ -203,7 +203,7 @@ class Standing:
                 self.pause(f"the board has killed: {causes!r}")
             return
         self.pause(f"the board reports a difference ({cause.name})", person=False)
-        self._back = asyncio.ensure_future(self.resume_after_loss())
+        self._return()
 
     def lost_frames(self) -> None:
         """The link has lost frames: nobody knows what of positions and orders the board knows."""
@@ -214,6 +214,9 @@ class Standing:
             session.stop("the board was reset: its settings are gone")
             return
         self.pause("the link has lost frames", person=False)
+        self._return()
+
+    def _return(self) -> None:
         if self._back is None or self._back.done():
             self._back = asyncio.ensure_future(self._come_back())
 
