@@ -82,6 +82,10 @@ foreach bus {s_axi_control m_axi_gmem} {
     ipx::associate_bus_interfaces -busif $bus -clock ap_clk $core
 }
 ipx::associate_bus_interfaces -clock ap_clk -reset ap_rst_n $core
+# The packager has its own list, with the name that the control port had before.
+set clock [ipx::get_bus_interfaces ap_clk -of_objects $core]
+set_property value s_axi_control:m_axi_gmem \
+    [ipx::get_bus_parameters ASSOCIATED_BUSIF -of_objects $clock]
 
 set_property sdx_kernel true $core
 set_property sdx_kernel_type rtl $core

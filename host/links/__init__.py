@@ -20,20 +20,41 @@ class Entry(NamedTuple):
         What brings the packages it needs.
     place : str
         Name of its option that says which board, empty where there is but one.
+    wanted : str
+        What that option names, with an example as `open_link` takes it.
     """
 
     module: str
     name: str
     install: str
     place: str = ""
+    wanted: str = ""
 
 
 #: Every link by its name.
 LINKS: dict[str, Entry] = {
     "sim": Entry("host.links.sim", "SimLink", "pip install 'tickgate[sim]'"),
-    "uart": Entry("host.links.uart", "UartLink", "pip install 'tickgate[uart]'", "port"),
-    "pynq": Entry("host.links.pynq", "PynqLink", "pip install 'tickgate[pynq]'", "bitfile"),
-    "xrt": Entry("host.links.xrt", "XrtLink", "install XRT, source its setup.sh", "xclbin"),
+    "uart": Entry(
+        "host.links.uart",
+        "UartLink",
+        "pip install 'tickgate[uart]'",
+        "port",
+        "a port, such as uart:/dev/ttyUSB0",
+    ),
+    "pynq": Entry(
+        "host.links.pynq",
+        "PynqLink",
+        "pip install 'tickgate[pynq]'",
+        "bitfile",
+        "a bitfile, such as pynq:tickgate.bit",
+    ),
+    "xrt": Entry(
+        "host.links.xrt",
+        "XrtLink",
+        "install XRT, source its setup.sh",
+        "xclbin",
+        "a file, such as xrt:tickgate.xclbin",
+    ),
 }
 
 
@@ -51,7 +72,8 @@ def open_link(name: str, **options: Any) -> Link:
     Raises
     ------
     LinkError
-        There is no such link, a package it needs is not installed, or it does not open.
+        There is no such link, its place is missing, a package it needs is not installed or does
+        not load, or it does not open.
     """
     name, _, place = name.partition(":")
     entry = LINKS.get(name)
@@ -59,6 +81,8 @@ def open_link(name: str, **options: Any) -> Link:
         raise LinkError(f"link: expected one of {', '.join(sorted(LINKS))}, was {name!r}")
     if place and not entry.place:
         raise LinkError(f"link {name}: expected no place behind it, was {place!r}")
+    if entry.place and not place and not options:
+        raise LinkError(f"link {name}: expected the name of {entry.wanted}, was none")
     if place:
         options = {entry.place: place, **options}
     try:
@@ -66,5 +90,11 @@ def open_link(name: str, **options: Any) -> Link:
     except ModuleNotFoundError as error:
         raise LinkError(
             f"link {name}: expected the package {error.name}, was not found; {entry.install}"
+        ) from error
+    except ImportError as error:  # it is there, and a library that it needs is not
+        text = " ".join(str(error).split())
+        raise LinkError(
+            f"link {name}: expected {error.name or entry.module} to load, was: {text}; "
+            f"{entry.install}"
         ) from error
     return link

@@ -71,8 +71,27 @@ def test_a_link_takes_the_place_behind_its_name():
         open_link("sim:there")
     with pytest.raises(LinkError, match="link uart: /dev/nothing: "):
         open_link("uart:/dev/nothing")
-    with pytest.raises(LinkError, match="link xrt: expected the name of a file"):
-        open_link("xrt")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uart", "a port, such as uart:/dev/ttyUSB0, was none"),
+        ("uart:", "a port, such as uart:/dev/ttyUSB0, was none"),
+        ("pynq", "a bitfile, such as pynq:tickgate.bit, was none"),
+        ("xrt", "a file, such as xrt:tickgate.xclbin, was none"),
+    ],
+    ids=["uart", "uart:", "pynq", "xrt"],
+)
+def test_a_link_without_its_place_names_one_as_the_command_line_takes_it(name, text):
+    with pytest.raises(LinkError) as caught:
+        open_link(name)
+    assert str(caught.value) == f"link {name.rstrip(':')}: expected the name of {text}"
+
+
+def test_a_link_without_its_place_but_with_options_says_what_its_class_says():
+    with pytest.raises(LinkError, match=r"such as xclbin=tickgate\.xclbin"):
+        open_link("xrt", device=0)
 
 
 def test_another_minor_version_is_accepted():
@@ -112,6 +131,30 @@ def test_a_link_without_its_packages_names_the_package_and_the_extra(tmp_path, m
     monkeypatch.setitem(links.LINKS, "test", Entry("link_that_needs", "Any", "pip install birds"))
     text = r"package_that_is_absent, was not found; pip install birds$"
     with pytest.raises(LinkError, match=text):
+        open_link("test")
+
+
+@pytest.mark.parametrize(
+    ("raised", "text"),
+    [
+        (
+            "ImportError('libxrt_coreutil.so.2: cannot open shared object file', name='pyxrt')",
+            r"expected pyxrt to load, was: libxrt_coreutil\.so\.2: cannot open shared object file",
+        ),
+        (
+            "ImportError('\\n\\nIMPORTANT:\\n\\nnumpy of another version\\n')",
+            r"expected link_that_needs to load, was: IMPORTANT: numpy of another version",
+        ),
+    ],
+    ids=["library", "lines"],
+)
+def test_a_package_that_does_not_load_is_a_link_error_of_one_line(
+    raised, text, tmp_path, monkeypatch
+):
+    (tmp_path / "link_that_needs.py").write_text(f"raise {raised}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(links.LINKS, "test", Entry("link_that_needs", "Any", "pip install birds"))
+    with pytest.raises(LinkError, match=rf"^link test: {text}; pip install birds$"):
         open_link("test")
 
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The link to a card against the Verilated kernel: registers, records, slow memory, errors."""
 
+import itertools
+import struct
+
 import numpy as np
 import pytest
 
@@ -10,7 +13,7 @@ from host.contract.registers import REGISTERS
 from host.links.base import LinkError
 from host.links.xrt import BATCH_RECORDS, XrtLink
 from sim.compare import compare
-from sim.kernel_board import MEMORY_BASE, KernelBoard
+from sim.kernel_board import MEMORY_BASE, MEMORY_BYTES, KernelBoard
 from sim.reference import Reference
 from sim.stimulus import random_stream
 from sim.stimulus_run import random_settings
@@ -63,6 +66,29 @@ def events(count):
     )
 
 
+def check_records(link, lengths):
+    """Compare what a link in its reset state answers with what the reference does."""
+    reference = Reference(*SIZES)
+    for name, value in [*random_settings(3, *SIZES), ("report", 3)]:
+        link.write(name, value)
+        reference.write(name, value)
+    for seed, length in enumerate(lengths):
+        records = random_stream(seed, length, *SIZES)
+        comparison = compare(reference.feed(records), link.transfer(records))
+        assert comparison.equal, str(comparison)
+
+
+def interrupt(board, count, run=1):
+    """Leave the answer to `count` events, two rows each, after some of its runs."""
+    runtime = Runtime(board)
+    with XrtLink("tickgate.xclbin", runtime=runtime) as link:
+        ready(link)
+        link.write("report", 1)
+        runtime.interrupted = runtime.runs + run
+        with pytest.raises(KeyboardInterrupt):
+            link.transfer(events(count))
+
+
 def test_a_card_says_what_it_is(link):
     assert link.identify()[1:] == SIZES
 
@@ -83,14 +109,7 @@ def test_records_are_answered_as_the_reference_does(board, stalls):
         board.set_stalls(stalls)
     with opened(board) as link:
         ready(link)
-        reference = Reference(*SIZES)
-        for name, value in [*random_settings(3, *SIZES), ("report", 3)]:
-            link.write(name, value)
-            reference.write(name, value)
-        for seed, length in enumerate((700, 1, 2, 3, 4, 5, 63, 64, 65, 700)):
-            records = random_stream(seed, length, *SIZES)
-            comparison = compare(reference.feed(records), link.transfer(records))
-            assert comparison.equal, str(comparison)
+        check_records(link, (700, 1, 2, 3, 4, 5, 63, 64, 65, 700))
 
 
 def test_nothing_sent_still_drains(link):
@@ -166,6 +185,122 @@ def test_a_run_that_does_not_end_is_told(board):
         link._timeout_ms = 1
         with pytest.raises(LinkError, match="expected a run to end within 1 ms"):
             link.transfer(events(BATCH_RECORDS // 2))
+
+
+# What a link leaves that was interrupted or killed, and what the next one makes of it.
+
+
+def test_an_interrupted_link_takes_nothing_more(link, board):
+    link.write("report", 1)
+    runtime = Runtime(board)
+    with XrtLink("tickgate.xclbin", runtime=runtime) as second:
+        runtime.interrupted = runtime.runs + 1
+        with pytest.raises(KeyboardInterrupt):
+            second.transfer(events(BATCH_RECORDS // 2))
+        runs = runtime.runs
+        for use in (lambda: second.transfer(events(BATCH_RECORDS // 2)), second.identify):
+            with pytest.raises(LinkError, match="without an error before, was: KeyboardInterrupt"):
+                use()
+        assert runtime.runs == runs
+
+
+@pytest.mark.parametrize(
+    ("count", "run"),
+    [(2040, 1), (BATCH_RECORDS // 2, 1), (BATCH_RECORDS // 2, 3)],
+    ids=["trailer", "most", "some"],
+)
+def test_a_link_behind_an_interrupted_one_begins_anew(board, count, run):
+    interrupt(board, count, run)
+    with opened(board) as link:
+        assert link.identify()[1:] == SIZES
+        assert link.read("status") & 1
+        check_records(link, (700, 1, 64))
+
+
+def test_the_last_trailer_alone_is_left_of_4080_rows(link):
+    link.write("report", 1)
+    assert len(link.transfer(events(2040))) == 4080  # sixteen whole packets
+
+
+def test_a_link_that_is_interrupted_when_it_opens_leaves_the_rest_to_the_next(board):
+    interrupt(board, BATCH_RECORDS // 2)
+    runtime = Runtime(board)
+    runtime.interrupted = 1
+    with pytest.raises(KeyboardInterrupt):
+        XrtLink("tickgate.xclbin", runtime=runtime)
+    with opened(board) as link:
+        check_records(link, (700,))
+
+
+def test_a_link_behind_one_that_failed_in_mid_answer_begins_anew(board):
+    with opened(board) as link:
+        ready(link)
+        link.write("report", 1)
+        link._timeout_ms = 1
+        with pytest.raises(LinkError, match="expected a run to end within 1 ms"):
+            link.transfer(events(BATCH_RECORDS // 2))
+    assert board.ended(100_000)  # XRT's driver goes on waiting
+    with opened(board) as again:
+        check_records(again, (700,))
+
+
+def test_a_link_behind_one_that_took_its_answers_leaves_the_registers(link, board):
+    link.write("ratio_num", 77)
+    link.close()
+    with opened(board) as again:
+        assert again.read("ratio_num") == 77
+
+
+def test_two_links_number_their_batches_differently(board):
+    numbers = set()
+    for _ in range(3):
+        with opened(board) as link:
+            link.read("status")
+        numbers.add(bytes(board.memory[4096 + 4 : 4096 + 8]))
+    assert len(numbers) == 3
+
+
+class Told:
+    """A kernel whose memory holds after each run what is told, one row of bytes after the other."""
+
+    def __init__(self, *answers):
+        self.memory, self._answers = np.zeros(MEMORY_BYTES, np.uint8), iter(answers)
+
+    def begin(self, source, target, **_):
+        at, source = target - MEMORY_BASE, source - MEMORY_BASE
+        answer = next(self._answers)
+        if callable(answer):  # it wants the number of the batch
+            answer = answer(*struct.unpack_from("<I", self.memory, source + 4))
+        self.memory[at : at + len(answer)] = np.frombuffer(answer, np.uint8)
+
+    def ended(self, _cycles):
+        return True
+
+
+def told(packets, *, number=5, status=1, records=0, faults=0):
+    """A trailer."""
+    head = (0xFF, status, records, number, 0, 0, packets, faults)
+    return struct.pack("<BBHIIIII40x", *head)
+
+
+def test_what_nobody_took_is_the_base_of_packets_and_of_the_memorys_errors():
+    with opened(Told(told(7, faults=2), lambda n: told(8, number=n, faults=2))):
+        pass
+    with pytest.raises(LinkError, match="expected packet 8, was 9: out records are lost"):
+        opened(Told(told(7), lambda n: told(9, number=n)))
+    with pytest.raises(LinkError, match="expected 2 errors of the card's memory, was 3"):
+        opened(Told(told(7, faults=2), lambda n: told(8, number=n, faults=3)))
+
+
+def test_an_answer_nobody_took_that_does_not_end_is_told():
+    packet = bytes([1, *bytes(63)]) * 255 + told(0, status=0, records=255)
+    with pytest.raises(LinkError, match="expected the answer before to end within 1024 runs"):
+        opened(Told(*itertools.repeat(16 * packet, 1024)))
+
+
+def test_rows_nobody_took_without_a_trailer_are_told():
+    with pytest.raises(LinkError, match="expected a trailer in 256 rows, was none"):
+        opened(Told(bytes([1] * 64)))
 
 
 @pytest.mark.parametrize("options", [{"xclbin": "nothing"}, {"xclbin": "a.xclbin", "device": 3}])

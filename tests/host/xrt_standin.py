@@ -15,7 +15,9 @@ _CYCLES_A_MS = 200
 class Runtime:
     """Stands for the module ``pyxrt``; buffers lie one after the other in the kernel's memory.
 
-    A buffer's host side is memory of its own, and only `sync` copies, as on a card.
+    A buffer's host side is memory of its own, and only `sync` copies, as on a card. A second one
+    on the same kernel is what another process meets. The run of number `interrupted` ends, and
+    `wait` is interrupted.
     """
 
     class xclBOSyncDirection(Enum):
@@ -27,7 +29,7 @@ class Runtime:
         ERT_CMD_STATE_TIMEOUT = 8
 
     def __init__(self, board):
-        self.board, self.runs = board, 0
+        self.board, self.runs, self.interrupted = board, 0, None
         self.next = _PAGE
         runtime = self
 
@@ -59,6 +61,8 @@ class Runtime:
         class Run:
             def wait(self, ms):
                 if runtime.board.ended(ms * _CYCLES_A_MS):
+                    if runtime.runs == runtime.interrupted:
+                        raise KeyboardInterrupt
                     return runtime.ert_cmd_state.ERT_CMD_STATE_COMPLETED
                 return runtime.ert_cmd_state.ERT_CMD_STATE_TIMEOUT
 

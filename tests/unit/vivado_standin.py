@@ -65,6 +65,7 @@ COMMANDS = {
     "ipx::current_core": "",
     "ipx::get_address_blocks": "-quiet -of_objects:",
     "ipx::get_bus_interfaces": "-quiet -of_objects:",
+    "ipx::get_bus_parameters": "-quiet -of_objects:",
     "ipx::get_memory_maps": "-quiet -of_objects:",
     "ipx::infer_bus_interface": "",
     "ipx::package_project": "-root_dir: -vendor: -library: -taxonomy: -import_files "
@@ -105,6 +106,7 @@ class Vivado:
         self.tcl.eval("namespace eval ipx {}")
         self.folder, self.interfaces, self.route = folder, set(interfaces), route
         self.calls, self.properties, self.wrong = [], told, None
+        self.clocked = []  # names of interfaces, as the clock's ASSOCIATED_BUSIF lists them
         for name in COMMANDS:
             self.tcl.createcommand(name, lambda *words, name=name: self.call(name, words))
 
@@ -133,8 +135,10 @@ class Vivado:
             rest = [*words, rest[0]]
         for name, value in zip(rest[:-1:2], rest[1:-1:2], strict=True):
             self.properties[name.lower()] = value
-            if name == "name":  # renames an interface
+            if name == "name":  # renames an interface, not what names it
                 self.interfaces = {value if i == rest[-1] else i for i in self.interfaces}
+            if (name, rest[-1]) == ("value", "ASSOCIATED_BUSIF"):
+                self.clocked = value.split(":")
 
     def get_property(self, options, rest):
         value = self.properties.get(rest[0].lower())
@@ -149,6 +153,16 @@ class Vivado:
         self.properties |= {name[1:]: options[name] for name in ("-vendor", "-library")}
         top = next(r for n, _, r in reversed(self.calls) if n == "set_property" and r[0] == "top")
         self.properties["name"] = top[1]
+        self.clocked = sorted(name for name in self.interfaces if "axi" in name)
+
+    def associate_bus_interfaces(self, options, rest):
+        if "-busif" in options:
+            self.clocked.append(options["-busif"])
+
+    def check_integrity(self, options, rest):
+        for name in self.clocked:
+            if name not in self.interfaces:
+                self.refuse(f"ASSOCIATED_BUSIF: expected interfaces of the core, was {name}")
 
     def current_core(self, options, rest):
         return "core"
