@@ -38,6 +38,7 @@ def _load(path: str) -> ctypes.CDLL:
         "ended": (integer, [handle]),
         "got": (u64, [handle, handle]),
         "run": (None, [handle, u64]),
+        "kill_pin": (None, [handle, integer]),
         "write": (integer, [handle, u32, u32, u32]),
         "read": (integer, [handle, u32, ctypes.POINTER(u32)]),
         "cycles": (u64, [handle]),
@@ -114,6 +115,10 @@ class AxiBoard:
     def run(self, cycles: int) -> None:
         """Let the clock run."""
         self._library.tga_run(self._handle, cycles)
+
+    def kill_pin(self, high: bool) -> None:
+        """Hold the kill pin high or low from here on, also through `reset`; low at first."""
+        self._library.tga_kill_pin(self._handle, int(high))
 
     def write(self, address: int, value: int, strobes: int = 15) -> int:
         """Write a word at a byte address; the response, -1 where none comes."""

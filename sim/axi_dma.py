@@ -19,8 +19,9 @@ _CONTROL, _STATUS, _ADDRESS, _ADDRESS_HIGH, _LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x
 _RUN, _RESET = 0x1, 0x4
 _LENGTH_BITS = 26
 _MOST_BYTES = 1 << 20
-#: Bytes that the receiving channel takes while it runs before it is told where to put them. The
-#: guide leaves this open; the core has room for a few beats. Less than any packet of the board.
+#: Bytes that the receiving channel takes before it is told where to put them, halted or not. PG021:
+#: "In the absence of any setup (that is, before it is programmed to run), AXI DMA will pull the
+#: s_axis_s2mm_tready signal Low after taking in four beats of streaming data."
 _EARLY_BYTES = 32
 _CYCLES_A_READ = 64
 _CYCLES_OF_RESET = 100
@@ -98,17 +99,18 @@ class AxiDma:
         self.received: list[int] = []
         self.asked = 0
         self._reset_until: int | None = None
-        self._clear()
+        self.reset()
 
     def _clear(self) -> None:
         self._channels = {SEND: _Channel(), RECEIVE: _Channel()}
-        self._early, self._listening = b"", False
+        self._early = b""
         self._board.abandon()
 
     def reset(self) -> None:
         """Begin as after power-up."""
         self._reset_until = None
         self._clear()
+        self._listen()
 
     def read(self, offset: int) -> int:
         """Read a register at a byte offset; unused ones are 0."""
@@ -144,7 +146,6 @@ class AxiDma:
             self._reset_until = self._board.cycles + _CYCLES_OF_RESET
         elif register == _CONTROL:
             channel.control(value)
-            self._listen()
         elif register == _STATUS:
             channel.interrupts &= ~value
         elif register == _ADDRESS:
@@ -164,7 +165,9 @@ class AxiDma:
             self._send(channel)
             return
         self.asked += 1
-        self._early, self._listening = self._board.got(), False
+        if self._board.ended:  # a packet this short is there already
+            return
+        self._early = self._board.got()
         rest = length - len(self._early)
         if rest > 0:
             self._board.arm(min(rest, _MOST_BYTES))
@@ -172,10 +175,8 @@ class AxiDma:
             channel.fail(INTERNAL_ERROR)
 
     def _listen(self) -> None:
-        receive = self._channels[RECEIVE]
-        if receive.run and not (receive.busy or self._listening):
-            self._board.arm(_EARLY_BYTES)
-            self._listening = True
+        self._early = b""
+        self._board.arm(_EARLY_BYTES)
 
     def _send(self, channel: _Channel) -> None:
         try:
@@ -189,8 +190,10 @@ class AxiDma:
 
     def _settle(self) -> None:
         """What has come about since the last look."""
-        if self._reset_until is not None and self._board.cycles >= self._reset_until:
-            self._reset_until = self._reset_until if self.stuck else None
+        late = self._reset_until is not None and self._board.cycles >= self._reset_until
+        if late and not self.stuck:
+            self._reset_until = None
+            self._listen()
         send, receive = self._channels[SEND], self._channels[RECEIVE]
         if send.busy and self._board.waiting == 0:
             send.finish()

@@ -88,6 +88,7 @@ public:
     void run(uint64_t cycles) {
         for (uint64_t i = 0; i < cycles; ++i) cycle();
     }
+    void kill_pin(bool high) { m_top->kill_pin = high; }
 
     int write(uint32_t address, uint32_t value, uint8_t strobes) {
         return lite_write(*m_top, [&] { cycle(); }, [&] { return m_random.holds(m_stall_lite); },
@@ -180,6 +181,7 @@ TG_API void tga_arm(Axi* axi, uint64_t bytes) { axi->arm(bytes); }
 TG_API int tga_ended(Axi* axi) { return axi->ended(); }
 TG_API uint64_t tga_got(Axi* axi, uint8_t* out) { return axi->got(out); }
 TG_API void tga_run(Axi* axi, uint64_t cycles) { axi->run(cycles); }
+TG_API void tga_kill_pin(Axi* axi, int high) { axi->kill_pin(high != 0); }
 TG_API int tga_write(Axi* axi, uint32_t address, uint32_t value, uint32_t strobes) {
     return axi->write(address, value, static_cast<uint8_t>(strobes));
 }

@@ -19,13 +19,16 @@ import typer
 from host.driver.config import load_config
 from host.driver.control import ControlError, ask
 from host.driver.template import template
+from host.paths import path_of
 from host.settings import SettingError
 
 __all__ = ["register"]
 
 _CONFIG = Path("tickgate.toml")
 _FAILED = 1
-ConfigOption = Annotated[Path, typer.Option(help="Configuration file.")]
+ConfigOption = Annotated[
+    Path, typer.Option(help="Configuration file.", parser=path_of, metavar="<path>")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +45,9 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    out: Annotated[Path, typer.Argument(help="File that is written.")] = _CONFIG,
+    out: Annotated[
+        Path, typer.Argument(help="File that is written.", parser=path_of, metavar="out")
+    ] = _CONFIG,
     force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
 ) -> None:
     """Write a commented configuration with every key, its bounds and its default."""

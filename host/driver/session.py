@@ -305,6 +305,11 @@ class Session:
             self.opening[one.symbol] = (position, self.prices[one.number])
         self.ahead.begin(self.number)
         self.driver.surely(self._begin_day)
+        if causes := self.fabric.kill_causes:  # a link may have dropped the ALERT with its reset
+            raise LinkError(
+                f"board: expected no cause of a kill after its reset, was {causes!r}; "
+                "is the kill input held?"
+            )
 
     async def _trade(self, stack: AsyncExitStack) -> None:
         config = self.config

@@ -246,6 +246,11 @@ class Standing:
             await session.driver.settled(session.config.orders.timeout_ms / 1000 * 2)
             await self.agree()
             session.driver.surely(session.watch.tell)
+            if causes := session.fabric.kill_causes:
+                raise SettingError(
+                    f"board: expected no cause of a kill, was {causes!r}; "
+                    "tickgate resume --rearm clears it"
+                )
             if len(self.reasons) > reasons:  # something has come between
                 session.orders.halt(self.reasons[-1])
             if session.phase.value != "standing" or session.orders.halted:

@@ -105,8 +105,15 @@ class Answer:
         self.value = self.faults = 0
         self.done = False
 
-    def add(self, packet: npt.NDArray[np.uint8]) -> None:
-        """Take a packet, shape (n, 64), trailer included.
+    def add(self, packet: npt.NDArray[np.uint8], *, keep: bool = True) -> None:
+        """Take a packet, trailer included.
+
+        Parameters
+        ----------
+        packet : numpy.ndarray
+            Shape (n, 64), uint8.
+        keep : bool
+            Keep its out records; otherwise they are dropped, however many have come.
 
         Raises
         ------
@@ -127,7 +134,7 @@ class Answer:
                 f"link {self._link}: expected the answer to batch {self._number}, "
                 f"was that to {end.number}"
             )
-        if end.records != len(packet) - 1:
+        if keep and end.records != len(packet) - 1:
             raise LinkError(
                 f"link {self._link}: expected {end.records} out records in a packet, "
                 f"was {len(packet) - 1}"
@@ -142,7 +149,8 @@ class Answer:
             raise LinkError(
                 f"link {self._link}: expected {self._count} records to be taken, was {end.taken}"
             )
-        self._rows.append(packet[:-1].copy())
+        if keep:
+            self._rows.append(packet[:-1].copy())
         self.value, self.faults, self.done = end.value, end.faults, end.done
 
     @property

@@ -78,6 +78,10 @@ class PynqLink(Link):
     An error in `transfer` leaves the link faulty: what the board has taken and what it has said is
     not known. `recover` begins again, with the registers and books that the board has after reset.
 
+    The alert of a kill that no record caused is in the answer to the next transfer. The first
+    transfer after the link was opened or the board was reset drops what was said until then, an
+    alert too; register ``kill_causes`` tells whether the latch is set.
+
     Parameters
     ----------
     bitfile : str or os.PathLike or None
@@ -193,8 +197,16 @@ class PynqLink(Link):
                 )
         return bool(status & _IDLE)
 
-    def _batch(self, rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Send a batch, shape (n, 16), and take its answer, shape (m, 64)."""
+    def _discard(self) -> None:
+        """Take what was said before this link or before a reset, by an empty batch behind it.
+
+        An alert leaves the board unasked, and the DMA takes the first beats of it. A reset of the
+        DMA drops these, one of the fabric the rest, so parts of records are in front of the answer.
+        """
+        self._batch(np.empty((0, IN_DTYPE.itemsize), np.uint8), keep=False)
+
+    def _batch(self, rows: npt.NDArray[np.uint8], *, keep: bool = True) -> npt.NDArray[np.uint8]:
+        """Send a batch, shape (n, 16), and take its answer, shape (m, 64); without `keep` none."""
         self._number = (self._number + 1) & 0xFFFFFFFF
         answer = Answer("pynq", self._number, len(rows), self._packets)
         text = self._send[: HEADER_BYTES + rows.nbytes]
@@ -210,16 +222,17 @@ class PynqLink(Link):
             self._until(self._received, f"a packet of the answer to {len(rows)} records")
             receive.wait()  # at once; invalidates the cache
             size = receive.transferred
-            if size % OUT_BYTES:
+            torn = size % OUT_BYTES
+            if torn and keep:
                 raise LinkError(
                     f"link pynq: expected a packet of whole out records, was {size} bytes"
                 )
-            packet = np.asarray(self._receive[turn][:size]).reshape(-1, OUT_BYTES)
+            packet = np.asarray(self._receive[turn][torn:size]).reshape(-1, OUT_BYTES)
             end = trailer(packet[-1].tobytes()) if len(packet) else None
             if end is not None and not end.done:
                 turn ^= 1
                 receive.transfer(self._receive[turn])  # comes while this one is read
-            answer.add(packet)
+            answer.add(packet, keep=keep)
         self._packets = answer.packets
         return answer.rows
 
@@ -260,6 +273,8 @@ class PynqLink(Link):
             raise LinkError("link pynq: expected recover() after an error, was a transfer")
         self._faulty = True  # until all of it is done, whatever ends it
         with _named("transfer"):
+            if self._packets is None:
+                self._discard()
             answers = [
                 self._batch(rows[at : at + BATCH_RECORDS])
                 for at in range(0, len(rows) or 1, BATCH_RECORDS)
@@ -284,7 +299,6 @@ class PynqLink(Link):
             self._reset_dma()  # it may hold beats that came before the fabric's reset
             self._dma.sendchannel.start()
             self._dma.recvchannel.start()
-        self._packets = None
         self._faulty = False
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from host.contract.records import InKind, Mode
+from host.contract.records import InKind, KillCause, Mode
 from host.driver.rehearsal import Rehearsal
 from host.driver.session import Phase
 from host.links.base import LinkError
@@ -296,5 +296,41 @@ def test_partial_fills_leave_nothing_open(tmp_path: Path) -> None:
             assert order.status == "EXPIRED" and 0 < order.filled_lots < order.asked.qty_lots
             assert desk.session.bridge.open_lots == 0
             await over(desk)
+
+    run(test)
+
+
+def test_a_board_that_has_killed_trades_again_only_when_it_is_rearmed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with floor(tmp_path) as desk:
+            standing, model = desk.session.standing, desk.board.model
+            standing.pause("a person has paused it")
+            model.gate.kill(KillCause.PIN)
+            said = await standing.resume()
+            assert "expected no cause of a kill, was <KillCause.PIN" in said
+            assert desk.session.phase is Phase.STANDING
+            assert model._register["mode"] == int(Mode.HALTED)
+            assert await standing.rearm() == "re-armed"
+            assert await standing.resume() == "trading"
+            await over(desk)
+
+    run(test)
+
+
+def test_a_board_whose_kill_input_is_held_begins_no_session(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with floor(tmp_path) as desk:
+            await over(desk, recovers=False)
+            reset = desk.board.write
+
+            def held(name: str, value: int) -> None:
+                reset(name, value)
+                if name == "control":
+                    desk.board.model.gate.kill(KillCause.PIN)
+
+            desk.board.write = held  # type: ignore[method-assign]
+            with pytest.raises(LinkError, match=r"after its reset, was <KillCause.PIN.*held\?"):
+                await desk.fresh().run()
+            assert desk.board.model._register["mode"] == int(Mode.HALTED)
 
     run(test)

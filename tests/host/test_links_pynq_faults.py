@@ -121,6 +121,7 @@ def test_after_any_harm_the_recovered_board_is_that_of_the_reference(zynqs, stal
     rng = random.Random(11)
     for harm in (harm_open, harm_last, harm_cut, harm_torn, harm_cut_header, harm_open):
         show(link)
+        link.transfer(load(CONFIG.symbols))
         harm(zynq, link)
         if harm is harm_open:
             zynq.dma.cut = 16 * rng.randrange(2, 1900)
@@ -175,7 +176,7 @@ def test_an_interrupted_transfer_leaves_the_link_faulty(zynq):
 def test_a_process_that_was_asleep_takes_what_came_meanwhile(zynq):
     link = zynq.link(timeout_s=SHORT_S)
     show(link)
-
+    assert reasons(link) == UNKNOWN
     sleeps = iter([0, 20_000])  # after the deadline is set, longer than it is
 
     def asleep():
@@ -183,7 +184,7 @@ def test_a_process_that_was_asleep_takes_what_came_meanwhile(zynq):
         return zynq.seconds()
 
     link._clock = asleep
-    assert reasons(link) == UNKNOWN
+    assert reasons(link, 2) == UNKNOWN
 
 
 def test_a_dma_that_another_process_left_halted_is_taken_over(zynq):
