@@ -26,6 +26,7 @@ from host.model.image import Image
 from host.model.labels import Costs
 from host.model.rule import ModelRule
 from host.model.trees import ModelError
+from host.paths import fault, name_of, path_of
 from host.replay.command import Request, run_replay
 from host.replay.itch import run_itch_replay
 from host.replay.registers import NamedRegisters
@@ -56,7 +57,6 @@ _FAULTS = (
     ReplayError,
     SettingError,
     VenueFault,
-    OSError,
 )
 
 app = typer.Typer(
@@ -65,6 +65,16 @@ app = typer.Typer(
 
 
 register(app)
+
+Captures = Annotated[
+    list[str], typer.Argument(metavar="CAPTURE...", show_default=False, parser=name_of)
+]
+Folder = Annotated[
+    Path,
+    typer.Option(
+        help="Folder for the results.", show_default=False, parser=path_of, metavar="<path>"
+    ),
+]
 
 
 class Fills(str, Enum):
@@ -103,8 +113,8 @@ def version() -> None:
     """
 )
 def replay(
-    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder for the results.", show_default=False)],
+    captures: Captures,
+    out: Folder,
     symbol: Annotated[
         list[str] | None,
         typer.Option(help="Take only this symbol; may be repeated; default: all."),
@@ -159,7 +169,11 @@ def replay(
     ] = Wire.NATIVE,
     model: Annotated[
         Path | None,
-        typer.Option(help="Image of `tickgate train`; it decides entries in place of --ratio."),
+        typer.Option(
+            help="Image of `tickgate train`; it decides entries in place of --ratio.",
+            parser=path_of,
+            metavar="<path>",
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -222,8 +236,8 @@ def replay(
 
 @app.command()
 def train(
-    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder for the results.", show_default=False)],
+    captures: Captures,
+    out: Folder,
     symbol: Annotated[
         str | None, typer.Option(help="Learn this symbol; default: the only one.")
     ] = (None),
@@ -296,7 +310,7 @@ def _cost(option: str, text: str) -> Decimal:
 
 @app.command("feed-stats")
 def feed_statistics(
-    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
+    captures: Captures,
     symbol: Annotated[
         list[str] | None,
         typer.Option(help="Count only this symbol; may be repeated; default: all."),
@@ -320,11 +334,14 @@ def feed_statistics(
 
 @app.command("encode")
 def encode(
-    captures: Annotated[list[str], typer.Argument(metavar="CAPTURE...", show_default=False)],
+    captures: Captures,
     out: Annotated[
         Path,
         typer.Option(
-            help="File for the frames; compressed if it ends with .gz.", show_default=False
+            help="File for the frames; compressed if it ends with .gz.",
+            show_default=False,
+            parser=path_of,
+            metavar="<path>",
         ),
     ],
     binary_snapshots: Annotated[
@@ -345,13 +362,20 @@ def encode(
 @app.command()
 def paper(
     usdm: Annotated[
-        list[str] | None, typer.Option(help="Capture of USD-M futures; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Capture of USD-M futures; may be repeated.", parser=name_of, metavar="<str>"
+        ),
     ] = None,
     spot: Annotated[
-        list[str] | None, typer.Option(help="Capture of spot; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Capture of spot; may be repeated.", parser=name_of, metavar="<str>"),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file with settings of the venue.")
+        Path | None,
+        typer.Option(
+            help="TOML file with settings of the venue.", parser=path_of, metavar="<path>"
+        ),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen at.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
@@ -397,6 +421,8 @@ def main(arguments: list[str] | None = None) -> None:
     collect_seldom()
     try:
         status = app(arguments, standalone_mode=False)
+    except OSError as error:
+        status = _fail(fault(error))
     except _FAULTS as error:
         status = _fail(str(error))
     except typer.Abort:

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,13 +28,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
+import build_options  # noqa: E402
 import global_nets  # noqa: E402
 import route  # noqa: E402
 import vendor  # noqa: E402
+from build_options import OptionError  # noqa: E402
+from placer.aim import Aim  # noqa: E402
 
 from hdl.boards.board import BOARDS, Board  # noqa: E402
 from hdl.boards.ecp5 import TOP_NAME, Ecp5Top, constraints, pll  # noqa: E402
-from hdl.config import BuildConfig  # noqa: E402
+from hdl.link.uart.serial import step_of  # noqa: E402
 from hdl.netlist import netlist  # noqa: E402
 from hdl.regs.table import contract_hash  # noqa: E402
 
@@ -114,8 +118,13 @@ def synthesise(work: Path, text: str, command: str, kinds: dict[str, str]) -> di
     """Netlist of cells by commands of Yosys, and how many there are of each kind.
 
     What the same Yosys has made of the same text before is used again.
+
+    Raises
+    ------
+    OptionError
+        Yosys is not installed.
     """
-    key, done = f"{command}\n{version('pyosys')}\n", work / "top.done"
+    key, done = f"{command}\n{build_options.installed('pyosys')}\n", work / "top.done"
     whole = hashlib.sha256((key + text).encode()).hexdigest()
     if not done.exists() or done.read_text(encoding="utf-8") != whole:
         done.unlink(missing_ok=True)
@@ -162,22 +171,73 @@ def sizes_of(board: Board) -> str:
 
 
 def belongs(board: Board, path: Path) -> int:
-    """Whether a report is of these sources: 0, or 1 and a line that tells."""
+    """Whether a report is of these sources: 0, or 1 and a line that tells.
+
+    Raises
+    ------
+    OptionError
+        It is no report.
+    """
     if not path.exists():
         print(f"{path}: expected a report, was none")
         return 1
-    report = json.loads(path.read_text(encoding="utf-8"))
-    build = BuildConfig(**report["build"])
-    _, digest = source(replace(board, clock_hz=report["clock_hz"], config=build))
+    report = build_options.report(path, {"build": dict, "clock_hz": int, "source_sha256": str})
+    try:
+        then = clocked(replace(board, config=report["build"]), report["clock_hz"])
+    except OptionError as error:
+        raise OptionError(
+            f"{path}: expected a report of this version, was one whose clock_hz is wrong: {error}"
+        ) from None
+    _, digest = source(then)
     if report["source_sha256"] != digest:
         print(f"{path}: expected sources {digest}, was {report['source_sha256']}")
     return int(report["source_sha256"] != digest)
 
 
+def clocked(board: Board, clock_hz: int) -> Board:
+    """The board at another clock.
+
+    Raises
+    ------
+    OptionError
+        Its PLL does not give it, or its serial link does not run at it.
+    """
+    try:
+        pll(board.oscillator_hz, clock_hz)
+        step_of(clock_hz, board.baud)
+    except ValueError as error:
+        raise OptionError(str(error)) from None
+    return replace(board, clock_hz=clock_hz)
+
+
+def asked(board: Board, sizes: Iterable[str], clock_mhz: float | None) -> Board:
+    """The board with other sizes and another clock.
+
+    Raises
+    ------
+    OptionError
+        There is no such build.
+    """
+    mhz = build_options.told_clock(clock_mhz, board.clock_hz / 1e6)
+    board = replace(board, config=build_options.sized(board.config, sizes))
+    try:
+        return clocked(board, round(mhz * 1e6))
+    except OptionError as error:
+        raise OptionError(f"--clock-mhz: {error}") from None
+
+
 def main() -> int:
-    """Build, or check what is there."""
+    """Build, or check what is there; what is wrong is one line."""
     if vendor.VENDOR_BOARDS.keys() & sys.argv[1:]:
         return vendor.main()
+    try:
+        return build(arguments())
+    except OptionError as error:
+        sys.exit(str(error))
+
+
+def arguments() -> argparse.Namespace:
+    """What is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("board", choices=sorted([*BOARDS, *vendor.VENDOR_BOARDS]))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
@@ -185,23 +245,32 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--synth-only", action="store_true")
     parser.add_argument("--build", nargs="+", help="other sizes, such as symbols=4 levels=8")
-    parser.add_argument("--minutes", type=float, default=90, help="for place and route of a seed")
+    parser.add_argument("--minutes", type=float, default=90, help="for the routes of a seed")
     parser.add_argument("--clock-mhz", type=float, help="instead of the board's own clock")
     parser.add_argument("--places", type=Path, help="of all cells, of a build before")
     parser.add_argument("--aim", nargs="+", default=AIM, help="of the placer, such as density=0.9")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def build(options: argparse.Namespace) -> int:
+    """Build, or check what is there.
+
+    Raises
+    ------
+    OptionError
+        An option or a report cannot be used, or a package is missing.
+    """
     board = BOARDS[options.board]
     out, work = ROOT / "bitstreams" / board.name, ROOT / "build" / "bitstream" / board.name
     if options.check:
         return belongs(board, out / "report.json")
     if options.places and not options.places.is_file():
         sys.exit(f"{options.places}: expected places that were kept by a build, was no file")
-    if options.clock_mhz:
-        board = replace(board, clock_hz=round(options.clock_mhz * 1e6))
-    if options.build:
-        sizes: dict[str, Any] = dict(part.split("=") for part in options.build)
-        sizes = {name: int(value) for name, value in sizes.items()}
-        board = replace(board, config=replace(board.config, **sizes))
+    board = asked(board, options.build or (), options.clock_mhz)
+    build_options.runs(options.seeds, options.jobs, options.minutes)
+    build_options.numbers("--aim", options.aim, {n: type(v) for n, v in Aim()._asdict().items()})
+    for name in TOOLS[:-1] if options.synth_only else TOOLS:
+        build_options.installed(name)
     text, digest = source(board)
     work.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()

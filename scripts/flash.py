@@ -9,17 +9,20 @@ extras ``bitstream`` and ``uart``. What is wrong is told in one line, and the ex
 
 import argparse
 import hashlib
-import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import build_options  # noqa: E402
 
 from hdl.boards.board import BOARDS, Board  # noqa: E402
 from host.links.base import LinkError  # noqa: E402
@@ -86,18 +89,26 @@ def the_bridge(board: Board, found: list[Bridge]) -> Bridge:
     return found[0]
 
 
-def bitstream(board: Board, folder: Path) -> tuple[Path, dict[str, str]]:
+def bitstream(board: Board, folder: Path) -> tuple[Path, dict[str, Any]]:
     """The bitstream and its report.
 
     Raises
     ------
     FlashError
-        There is none, or it is not the report's.
+        There is none, it is not the report's, or that cannot be read.
     """
     path, report = folder / "tickgate.bit", folder / "report.json"
     if not path.exists() or not report.exists():
         raise FlashError(f"{path}: expected a bitstream; make bitstream BOARD={board.name}")
-    told = json.loads(report.read_text(encoding="utf-8"))
+    try:
+        told = build_options.report(report, {"bitstream_sha256": str, "register_hash": str})
+    except build_options.OptionError as error:
+        raise FlashError(str(error)) from None
+    if not re.fullmatch(r"0x[0-9a-f]{8}", told["register_hash"]):
+        raise FlashError(
+            f"{report}: expected a report of this version, was one whose register_hash is "
+            f"{told['register_hash'][:60]!r}"
+        )
     actual = hashlib.sha256(path.read_bytes()).hexdigest()
     if actual != told["bitstream_sha256"]:
         raise FlashError(f"{path}: expected SHA-256 {told['bitstream_sha256']}, was {actual}")
@@ -119,13 +130,30 @@ def load(board: Board, path: Path, keep: bool) -> None:
     command = [tool, "-b", board.loader, *(["-f"] if keep else []), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     text = done.stdout + done.stderr
-    if "libftdi1" in text:
+    if lost := re.search(r"error while loading shared libraries: ([^\s:]+)", text):
         raise FlashError(
-            "openFPGALoader: expected libftdi1; apt install libftdi1-2 libhidapi-libusb0"
+            f"openFPGALoader: expected {lost[1]}, was not found; "
+            "apt install libftdi1-2 libusb-1.0-0"
         )
     if done.returncode:
         last = (text.strip().splitlines() or ["nothing printed"])[-1]
         raise FlashError(f"openFPGALoader: expected status 0, was {done.returncode}: {last}")
+
+
+def serial_port() -> None:
+    """Look whether a serial port can be opened, before anything is written to the board.
+
+    Raises
+    ------
+    FlashError
+        pyserial is not installed.
+    """
+    try:
+        import_module("serial")
+    except ModuleNotFoundError:
+        raise FlashError(
+            "pyserial: expected the package, was not found; pip install 'tickgate[uart]'"
+        ) from None
 
 
 def verify(port: str, baud: int, register_hash: str) -> str:
@@ -173,6 +201,7 @@ def main() -> int:
     board, sysfs, dev = BOARDS[options.board], Path("/sys/bus/usb/devices"), Path("/dev")
     try:
         path, report = bitstream(board, ROOT / "bitstreams" / board.name)
+        serial_port()
         the_bridge(board, bridges(board.usb, sysfs, dev))
         load(board, path, options.keep)
         port = options.port or wait_for_port(board, sysfs, dev)

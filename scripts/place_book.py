@@ -24,8 +24,10 @@ from amaranth.lib.wiring import In, Out
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
+import build_options  # noqa: E402
 import route  # noqa: E402
 from bitstream import prepare  # noqa: E402
+from build_options import OptionError  # noqa: E402
 
 from hdl.book.book import Book  # noqa: E402
 from hdl.config import BuildConfig  # noqa: E402
@@ -127,7 +129,21 @@ def cells(part: str, text: str) -> dict[str, int]:
 
 
 def main() -> int:
-    """Measure, and print a line for each build and seed."""
+    """Measure, and print a line for each build and seed; what is wrong is one line."""
+    try:
+        return measure()
+    except OptionError as error:
+        sys.exit(str(error))
+
+
+def measure() -> int:
+    """Measure, and print a line for each build and seed.
+
+    Raises
+    ------
+    OptionError
+        An option cannot be used.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=sorted(CELLS))
     parser.add_argument("--symbols", type=int, nargs="+", default=[16])
@@ -136,10 +152,17 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="seeds at a time")
     parser.add_argument("--minutes", type=float, default=60, help="for the routes of a seed")
     options = parser.parse_args()
-    for symbols, levels in [(s, k) for s in options.symbols for k in options.levels]:
+    build_options.runs(options.seeds, options.jobs, options.minutes)
+    configs = [
+        build_options.made(symbols=symbols, levels=levels)
+        for symbols in options.symbols
+        for levels in options.levels
+    ]
+    for config in configs:
+        symbols, levels = config.symbols, config.levels
         work = WORK / f"{options.part}_{symbols}x{levels}"
         work.mkdir(parents=True, exist_ok=True)
-        harness = Harness(BuildConfig(symbols=symbols, levels=levels))
+        harness = Harness(config)
         (work / "top.il").write_text(netlist(harness))
         synth = SYNTH[options.part].format(name="top")
         # In a file: what Yosys prints behind its call of ABC is lost.

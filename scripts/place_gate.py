@@ -19,7 +19,9 @@ from amaranth.lib.wiring import In, Out
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import build_options
 from bitstream import CELLS, ROOT, ecp5, prepare, synthesise
+from build_options import OptionError
 from estimate import KINDS
 from place_book import DEVICE, PINS, clocked
 from route import place
@@ -84,7 +86,21 @@ class Harness(wiring.Component):  # type: ignore[type-arg]
 
 
 def main() -> int:
-    """Measure, and print a line for each build and seed."""
+    """Measure, and print a line for each build and seed; what is wrong is one line."""
+    try:
+        return measure()
+    except OptionError as error:
+        sys.exit(str(error))
+
+
+def measure() -> int:
+    """Measure, and print a line for each build and seed.
+
+    Raises
+    ------
+    OptionError
+        An option cannot be used, or a package is missing.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=("ecp5", "xc7"))
     parser.add_argument("--symbols", type=int, nargs="+", default=[16])
@@ -97,10 +113,13 @@ def main() -> int:
         "ecp5": (ecp5("top"), CELLS),
         "xc7": ("synth_xilinx -top top -noiopad", KINDS),
     }[options.part]
-    for symbols in options.symbols:
-        pairs = (each.split("=") for each in options.build)
-        sizes_of: dict[str, Any] = {name: int(value) for name, value in pairs}
-        config = BuildConfig(symbols=symbols, **sizes_of)
+    build_options.runs(options.seeds, options.jobs, options.minutes)
+    configs = [
+        build_options.sized(build_options.made(symbols=count), options.build, but=("symbols",))
+        for count in options.symbols
+    ]
+    build_options.installed("pyosys")
+    for symbols, config in zip(options.symbols, configs, strict=True):
         name = "_".join([options.part, "gate", str(symbols), *sorted(options.build)])
         work = ROOT / "build" / "place" / name
         work.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+import build_options  # noqa: E402
+from build_options import OptionError  # noqa: E402
 
 from hdl.config import BuildConfig  # noqa: E402
 from hdl.link.axi.control import ARGUMENTS  # noqa: E402
@@ -433,15 +436,15 @@ def sizes_of(config: BuildConfig) -> str:
 
 
 def chosen(board: VendorBoard, build: Sequence[str], clock_mhz: float | None) -> VendorBoard:
-    """The board with other sizes and another clock."""
-    try:
-        sizes: dict[str, Any] = {
-            name: int(value) for name, value in (part.split("=") for part in build)
-        }
-        config = replace(board.config, **sizes)
-    except (TypeError, ValueError) as error:
-        raise VendorError(f"--build: {error}") from error
-    return replace(board, config=config, clock_mhz=clock_mhz or board.clock_mhz)
+    """The board with other sizes and another clock.
+
+    Raises
+    ------
+    OptionError
+        There is no such build.
+    """
+    clock = build_options.told_clock(clock_mhz, board.clock_mhz)
+    return replace(board, config=build_options.sized(board.config, build), clock_mhz=clock)
 
 
 def _check(board: VendorBoard) -> int:
@@ -449,9 +452,10 @@ def _check(board: VendorBoard) -> int:
     path = board.out / "report.json"
     if not path.exists():
         raise VendorError(f"{_shown(path)}: expected a report, was none")
-    report = json.loads(path.read_text(encoding="utf-8"))
-    config = BuildConfig(**report["build"])
-    then = replace(board, config=config, clock_mhz=report["clock_mhz"])
+    report = build_options.report(
+        path, {"build": dict, "clock_mhz": (int, float), "source_sha256": str}
+    )
+    then = replace(board, config=report["build"], clock_mhz=report["clock_mhz"])
     digest = _digest(then, _texts(then))
     if report["source_sha256"] != digest:
         raise VendorError(
@@ -491,7 +495,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clock-mhz", type=float, help="instead of the board's own clock")
     try:
         return _run(parser.parse_args(arguments))
-    except (BuildError, VendorError) as error:
+    except (BuildError, OptionError, VendorError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .aim import Aim
 from .groups import Groups, together
 from .packed import Packed
 from .part import SITES, Numbers
@@ -28,33 +29,6 @@ from .tiles import cells_of
 from .written import written
 
 __all__ = ["Aim", "Places", "main", "place"]
-
-
-class Aim(NamedTuple):
-    """What a placement is made for.
-
-    Attributes
-    ----------
-    spread_ns, refine_ns : float
-        Paths that take longer are made shorter at the cost of wire, in either step; below what the
-        logic takes there is nothing to gain.
-    pull : float
-        How strong paths are drawn together in the first step, beside wires.
-    density : float
-        Share of the places of a tile that is used where cells are crowded, 0 to 1.
-    growth : float
-        How much stronger cells drive each other apart from step to step of the first, over 1. Half
-        of what is over it takes twice the steps, and makes wires shorter by a twentieth.
-    rounds : int
-        Of moves.
-    """
-
-    spread_ns: float = 9.0
-    refine_ns: float = 10.5
-    pull: float = 6.0
-    density: float = 0.8
-    growth: float = 1.005
-    rounds: int = 60
 
 
 class Places(NamedTuple):
@@ -118,7 +92,7 @@ def _kept(path: Path, design: Packed) -> Numbers:
     """Places that were kept of the same design."""
     try:
         numbers = np.array(json.loads(gzip.decompress(path.read_bytes())), np.int64)
-    except (EOFError, OSError, TypeError, ValueError, zlib.error) as error:
+    except (EOFError, OSError, OverflowError, TypeError, ValueError, zlib.error) as error:
         raise ValueError(f"{path}: expected places that were kept, was {error}") from error
     if numbers.shape != (len(design.names),):
         raise ValueError(f"{path}: expected {len(design.names):,} places, was {numbers.size:,}")
@@ -145,7 +119,14 @@ def main() -> int:
         else:
             numbers, ns = place(design, groups, options.seed, aim, tell=print)
             print(f"slowest path: {ns:.2f} ns")
-        written(design, numbers, options.out)
+        try:
+            written(design, numbers, options.out)
+        except (IndexError, KeyError) as error:
+            if not options.places:
+                raise
+            raise ValueError(
+                f"{options.places}: expected places of this design, was one that is none ({error})"
+            ) from error
     except (OSError, ValueError) as error:
         sys.exit(f"placer: {error}")
     if options.keep:

@@ -78,6 +78,55 @@ def test_an_out_that_is_no_folder_is_named_before_anything_runs(tickgate, tmp_pa
     assert is_one_error(err) and f"--out {tmp_path / 'file'}: expected a folder" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["replay", "CAPTURE", "--out", ""], "'--out'"),
+        (["replay", "CAPTURE", "--out="], "'--out'"),
+        (["replay", "", "--out", "o"], "'CAPTURE...'"),
+        (["replay", "CAPTURE", "--out", "o", "--model", ""], "'--model'"),
+        (["train", "CAPTURE", "--out", ""], "'--out'"),
+        (["encode", "CAPTURE", "--out", ""], "'--out'"),
+        (["encode", "", "--out", "o"], "'CAPTURE...'"),
+        (["feed-stats", ""], "'CAPTURE...'"),
+        (["paper", "--usdm", ""], "'--usdm'"),
+        (["init", ""], "'out'"),
+        (["check", "--config", ""], "'--config'"),
+    ],
+)
+def test_an_empty_name_is_refused_and_nothing_is_touched(
+    tickgate, tmp_path, capture, monkeypatch, arguments, name
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "summary.json").write_text("another's")
+    status, out, err = tickgate(*(str(capture) if a == "CAPTURE" else a for a in arguments))
+    assert (status, out) == (2, "")
+    assert is_one_error(err) and name in err
+    assert "expected the name of a file or folder, was ''" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["replay", "CAPTURE", "--out", "o", "--model", "nope"], "nope: expected a file"),
+        (["replay", "nope", "--wire", "itch", "--out", "o"], "nope: expected a file"),
+        (["train", "CAPTURE", "--out", "/dev/null/x"], "/dev/null/x: expected a file"),
+        (["encode", "CAPTURE", "--out", "/dev/null/x"], "/dev/null/x: expected a file"),
+        (["init", "/dev/null/x"], "/dev/null/x: expected a file"),
+        (["init", "no/such/x"], "no/such/x: expected a file"),
+    ],
+)
+def test_what_the_system_refuses_is_named_with_what_was_expected(
+    tickgate, tmp_path, capture, monkeypatch, arguments, said
+):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = tickgate(*(str(capture) if a == "CAPTURE" else a for a in arguments))
+    assert (status, out) == (2, "")
+    assert is_one_error(err) and said in err and ", was No" in err
+    assert "Errno" not in err
+
+
 def test_a_cut_capture_exits_with_2_after_writing_what_it_had(tickgate, tmp_path):
     cut = tmp_path / "cut.gz"
     cut.write_bytes(SLICE.read_bytes()[:200_000])

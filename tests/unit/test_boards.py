@@ -129,6 +129,7 @@ def test_no_board_and_two_boards_are_told_in_one_line(tmp_path, count):
 
 def test_a_changed_bitstream_is_not_loaded(tmp_path):
     (tmp_path / "tickgate.bit").write_bytes(b"other")
-    (tmp_path / "report.json").write_text(json.dumps({"bitstream_sha256": "00"}))
+    report = {"bitstream_sha256": "00", "register_hash": "0x00000000"}
+    (tmp_path / "report.json").write_text(json.dumps(report))
     with pytest.raises(flash.FlashError, match="expected SHA-256 00"):
         flash.bitstream(BOARDS["ulx3s-85f"], tmp_path)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Place and route of seeds: what nextpnr is told, and what becomes of one that never ends."""
 
+import gzip
 import random
 import sys
 from pathlib import Path
@@ -86,6 +87,33 @@ def test_what_the_placer_is_told_is_what_it_takes(work, monkeypatch):
         with pytest.raises(pytest.fail.Exception, match=r"none_such\.json: read"):
             place.main()
     assert job.placing[-2:] == ["--places=a_b", "--refine-ns=1"]
+
+
+class Stood:
+    """A packed design of one block RAM."""
+
+    names, kinds, cells, number, design = ("ram",), ("DP16KD",), {}, {"ram": 0}, {}
+
+    def __init__(self, path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("[100000]", "expected places of this design, was one that is none"),
+        ("[100000000000000000000]", "expected places that were kept, was "),
+    ],
+)
+def test_places_that_are_none_are_a_line(tmp_path, monkeypatch, content, why):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").write_bytes(gzip.compress(content.encode()))
+    monkeypatch.setattr(place, "Packed", Stood)
+    monkeypatch.setattr(place, "together", lambda design: None)
+    monkeypatch.setattr(sys, "argv", ["place", "packed.json", "out.json", "--places", "kept"])
+    with pytest.raises(SystemExit, match=f"^placer: kept: {why}"):
+        place.main()
+    assert not (tmp_path / "out.json").exists()
 
 
 def test_a_placer_that_fails_ends_the_program(work, monkeypatch):
