@@ -84,6 +84,9 @@ class BuildConfig:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name}: expected {low} to {high}, was {value}")
+        for name in ("sbe", "itch", "itch_large", "spaced", "vectors"):
+            if getattr(self, name) not in (0, 1):
+                raise ValueError(f"{name}: expected 0 or 1, was {getattr(self, name)}")
         if self.itch and self.qty_bits < ITCH_QTY_BITS:
             raise ValueError(
                 f"qty_bits: expected {ITCH_QTY_BITS} to 64 with ITCH, was {self.qty_bits}"

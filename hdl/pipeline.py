@@ -274,7 +274,7 @@ class Pipeline(wiring.Component):
             shown.build_levels.eq(config.levels),
             shown.build_qty_bits.eq(config.qty_bits),
             shown.build_feeds.eq(config.sbe | config.itch << 1 | config.itch_large << 2),
-            shown.build_parts.eq(config.vectors | config.spaced << 1),
+            shown.build_parts.eq(config.vectors | config.spaced << 1 | config.own_orders << 8),
             shown.status.eq(Cat(init_done, admission.busy)),
             shown.limits_version.eq(gate.limits_version),
             shown.limit_in_force.eq(gate.in_force),

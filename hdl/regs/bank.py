@@ -108,6 +108,9 @@ class Bank(wiring.Component):
         frozen, low, told = Signal(32), Signal(32), Signal(32)
         seen, from_copy, from_frozen, freezes = Signal(), Signal(), Signal(), Signal()
         from_counters, rest = Signal(), Signal(32)
+        # An array's element is told in the clock behind the read, from a memory or a register.
+        index, chosen = Signal.like(self.array_index), Signal(32)
+        from_array = {r.name: Signal(name=f"from_{r.name}") for r in self._arrays}
         first = {register.name: at for register, at in addresses()}
         counters = first[COUNTERS[0][0]]
         attrs = block_ram(forwarded=True)
@@ -118,11 +121,16 @@ class Bank(wiring.Component):
         read_word, read_high = words.read_port(), highs.read_port()
         m.d.sync += [self.strobes.eq(0), self.written.eq(bus.w_data), freezes.eq(0)]
         m.d.comb += [
-            rest.eq(Mux(from_counters, self.counter, Mux(from_frozen, frozen, told))),
+            chosen.eq(told),
+            rest.eq(Mux(from_counters, self.counter, Mux(from_frozen, frozen, chosen))),
+            self.array_index.eq(index),
             bus.r_data.eq(Mux(from_copy, read_word.data & seen.replicate(32), rest)),
             *(port.addr.eq(bus.addr[: len(port.addr)]) for port in (read_word, read_high)),
             *(port.en.eq(bus.r_en) for port in (read_word, read_high)),
         ]
+        for name, of_array in from_array.items():
+            with m.If(of_array):
+                m.d.comb += chosen.eq(self.arrays[name])
         with m.If(freezes):
             m.d.sync += frozen.eq(read_high.data & seen.replicate(32))
 
@@ -133,6 +141,7 @@ class Bank(wiring.Component):
             m.d.sync += [
                 told.eq(0),
                 from_frozen.eq(0),
+                *(of_array.eq(0) for of_array in from_array.values()),
                 from_counters.eq(
                     (bus.addr >= counters) & (bus.addr < counters + len(COUNTERS))
                     if self.counted
@@ -152,7 +161,7 @@ class Bank(wiring.Component):
                 at = first[register.name]
                 with m.If((bus.addr >= at) & (bus.addr < at + register.length)):
                     m.d.comb += self.array_index.eq(bus.addr - at)
-                    m.d.sync += told.eq(self.arrays[register.name])
+                    m.d.sync += [index.eq(bus.addr - at), from_array[register.name].eq(1)]
             for register in (*self._shown, *self._held):
                 if register.bits > 32:
                     with m.If(bus.addr == first[register.name] + 1):

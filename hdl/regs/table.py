@@ -140,7 +140,8 @@ TABLE: tuple[Register, ...] = (
         "build_parts",
         32,
         Access.RO,
-        "parts of this build: bit 0 feature vectors, bit 1 records one at a time",
+        "parts of this build: bit 0 feature vectors, bit 1 records one at a time, "
+        "bits 15 to 8 own orders the gate has room for",
     ),
 )
 

@@ -6,8 +6,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.risk.sums import pack, total_of
+from hdl.sums import add_up
 
-__all__ = ["LATENCY", "PART", "Product", "partials"]
+__all__ = ["LATENCY", "PART", "Product", "later_product", "partials"]
 
 LATENCY = 2
 #: Unsigned bits a multiplier takes on each side.
@@ -25,6 +26,15 @@ def partials(m: Module, a: Value, b: Value, name: str, bits: int | None = None) 
             m.d.sync += part.eq(x * y)
             parts.append((low_a + low_b, part[: most - low_a - low_b]))
     return pack(parts)
+
+
+def later_product(m: Module, a: Value, b: Value, name: str, in_parts: bool) -> Value:
+    """Product of unsigned numbers a clock later: a register, or the sum of some that hold parts."""
+    if in_parts:
+        return add_up(partials(m, a, b, f"{name}_part"), len(a) + len(b))
+    held = Signal(len(a) + len(b), name=name)
+    m.d.sync += held.eq(a * b)
+    return held
 
 
 class Product(wiring.Component):

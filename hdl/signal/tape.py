@@ -139,9 +139,7 @@ class TapeFlow(wiring.Component):
                 later(mid2 * volume, f"{name}_part") for name, volume in volumes.items()
             )
             m.d.comb += self.after.distance.eq(bought + sold - (notional << 1))
-        m.d.comb += [
-            self.after.over.eq(volume1),
-        ]
+        m.d.comb += self.after.over.eq(volume1)
 
         # Distances: S of two small ones and of D before.
         last = Signal(signed(config.price_bits + 2))

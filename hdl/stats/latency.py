@@ -25,7 +25,7 @@ class Histogram(wiring.Component):
     bin : In(5), add : In(1)
         Count one in this bin, which stands for two cycles more where they are spaced.
     index : In(5), count : Out(32)
-        Read a bin, combinationally; two cycles later where they are spaced.
+        Read a bin, combinationally; a cycle later where they are spaced.
     init_done : Out(1)
         Memory is swept; what is counted before is lost.
     """
@@ -55,11 +55,11 @@ class Histogram(wiring.Component):
         m.d["sync" if self.spaced else "comb"] += [
             adds.eq(add & ~counted.read_data.all()),
             more.eq(counted.read_data + 1),
-            self.count.eq(told.read_data),
         ]
         m.d.comb += [
             counted.read_addr.eq(self.bin),
             told.read_addr.eq(self.index),
+            self.count.eq(told.read_data),
             self.init_done.eq(counted.done),
         ]
         for copy in (counted, told):
@@ -90,7 +90,7 @@ class Latency(wiring.Component):
     index : In(5)
         Bin to read.
     latency_count, span_count : Out(32)
-        That bin of both histograms; two cycles later where decisions are spaced.
+        That bin of both histograms; a cycle later where decisions are spaced.
     least, greatest : Out(16), total : Out(64)
         Of all latencies; `least` is 65535 before the first.
     init_done : Out(1)

@@ -6,7 +6,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.risk.product import partials
+from hdl.risk.product import later_product
 from hdl.signal.average import MOST_DECAY
 from hdl.signal.motion import motion_row
 from hdl.signal.rows import StateRows
@@ -126,14 +126,6 @@ class Exits(wiring.Component):
             else Mux(long1, later(bid, "bid1"), later(ask, "ask1"))
         )
         products: dict[str, Value] = {}
-
-        def product(factor: Value, name: str) -> Value:
-            """A clock later; in a spaced build as a sum whose terms come from registers."""
-            if not config.spaced:
-                return later(factor * held.entered, f"{name}2")
-            bits = len(factor) + len(held.entered)
-            return add_up(partials(m, factor, held.entered, f"{name}_part"), bits)
-
         for name, factor in (
             ("mark", mark1),
             ("peak", peaks.row.price),
@@ -141,7 +133,7 @@ class Exits(wiring.Component):
             ("take", settings1["take_ticks"]),
             ("trail", settings1["trail_ticks"]),
         ):
-            products[name] = product(factor, name)
+            products[name] = later_product(m, factor, held.entered, f"{name}2", config.spaced)
             if name != "mark":  # all else stands before the view comes
                 products[name] = sooner(products[name], f"{name}_product")
         notional, long2 = later(held.notional, "notional2"), later(long1, "long2")

@@ -6,12 +6,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.config import BuildConfig
-from hdl.risk.product import partials
+from hdl.risk.product import later_product
 from hdl.signal.average import FRACTION_BITS
 from hdl.signal.flow import flow_row
 from hdl.signal.tape import tape_row
 from hdl.strategy.settings import settings_layout
-from hdl.sums import add_up
 from hdl.types import view_layout
 
 __all__ = ["RULES", "Rules"]
@@ -69,10 +68,7 @@ class Rules(wiring.Component):
             return kept
 
         def product(lots: Value, factor: Value, name: str) -> Value:
-            """A clock later; in a spaced build as a sum whose terms come from registers."""
-            if not self.config.spaced:
-                return later(lots * factor, f"{name}1")
-            return add_up(partials(m, lots, factor, name), len(lots) + len(factor))
+            return later_product(m, lots, factor, f"{name}1", self.config.spaced)
 
         def ratios(
             bid_lots: Value, ask_lots: Value, num: Value, den: Value, name: str

@@ -678,6 +678,7 @@ REGISTERS: dict[str, Register] = {
     # bit 0: an unknown reference leaves its symbol valid; bit 1: messages P give no trades; bit 2:
     # events of symbols that do not trade are evaluated
     "itch_policy": Register(366, 3, 1, True, True),
-    # parts of this build: bit 0 feature vectors, bit 1 records one at a time
+    # parts of this build: bit 0 feature vectors, bit 1 records one at a time, bits 15 to 8 own
+    # orders the gate has room for
     "build_parts": Register(367, 32, 1, True, False),
 }

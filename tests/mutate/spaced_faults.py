@@ -180,6 +180,32 @@ SPACED_FAULTS: tuple[Fault, ...] = (
         STREAMED,
     ),
     Fault(
+        "histogram_told_without_its_bin",
+        "the bus tells the first bin of a histogram, whichever was asked for",
+        "hdl/regs/bank.py",
+        "self.array_index.eq(index)",
+        "self.array_index.eq(0)",
+        "tests/unit/test_pipeline_streams.py"
+        "::test_every_record_and_counter_equals_the_reference[3x5x24-0]",
+    ),
+    Fault(
+        "histogram_told_a_clock_early",
+        "the bus tells what left the memory before the bin that was asked for",
+        "hdl/stats/latency.py",
+        "self.count.eq(told.read_data),\n            self.init_done.eq(counted.done),\n        ]",
+        "self.init_done.eq(counted.done),\n        ]\n"
+        "        m.d.sync += self.count.eq(told.read_data)",
+        STREAMED,
+    ),
+    Fault(
+        "keys_equal_in_their_low_half",
+        "a level is changed by an update of another whose price ends as its own",
+        "hdl/book/compare.py",
+        "self.equal[at].eq(low & high)",
+        "self.equal[at].eq(low)",
+        "tests/unit/test_compare.py::test_every_place_is_smaller_or_equal_as_its_number_is[False]",
+    ),
+    Fault(
         "record_that_does_not_stand",
         "what admission takes next is seen by the record under way",
         ADMISSION,

@@ -11,9 +11,12 @@ import pytest
 from hdl.boards.board import BOARDS
 from hdl.pipeline import decision_latency
 from host.contract.records import DECISION_DTYPE, OutKind
+from host.links.base import Parts
 from host.links.sim import SimLink
 from host.links.uart import UartLink
+from host.replay.check import check_latency, check_reference
 from host.replay.run import Options, replay
+from host.replay.tables import Tables
 from host.settings import ReplaySettings, Write
 from sim.board import Board
 from sim.compare import compare
@@ -52,6 +55,11 @@ def test_the_build_of_the_small_boards_decides_as_a_whole_one_does(tmp_path):
     here = replayed(SimLink(Board(WHOLE)), tmp_path)
     comparison = compare(here.out, there.out)
     assert comparison.equal, str(comparison)
+    checked = check_reference(there)
+    assert checked.wrong_records == 0, checked.first
+    assert not checked.counters
+    assert not check_latency(there, Tables.of(there))
+    assert there.parts == Parts(vectors=False, spaced=True, own_orders=SMALL.own_orders)
     kinds = Counter(there.out[:, 0].tolist())
     assert kinds[OutKind.REFILL_REQUEST] and kinds[OutKind.VIEW] > 100
     for run, config in ((here, WHOLE), (there, SMALL)):

@@ -78,5 +78,9 @@ def assert_equal(board: Board, config: BuildConfig, settings, records):
     assert board.protocol_errors == 0
     measured = latency(actual)
     if measured.decisions:
-        assert measured.minimum == measured.maximum == decision_latency(config)
+        cycles = decision_latency(config)
+        assert measured.minimum == measured.maximum == cycles
+        told = board.read_array("latency_histogram")
+        assert (told[cycles], told.sum()) == (measured.decisions, measured.decisions)
+        assert board.read_array("span_histogram").sum() == measured.decisions
     return actual
