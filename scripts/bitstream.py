@@ -230,10 +230,7 @@ def main() -> int:
     """Build, or check what is there; what is wrong is one line."""
     if vendor.VENDOR_BOARDS.keys() & sys.argv[1:]:
         return vendor.main()
-    try:
-        return build(arguments())
-    except OptionError as error:
-        sys.exit(str(error))
+    return build_options.in_a_line(lambda: build(arguments()))
 
 
 def arguments() -> argparse.Namespace:

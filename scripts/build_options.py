@@ -6,7 +6,8 @@ What is wrong is told by `OptionError` in one line, before anything is synthesis
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,11 +15,29 @@ from typing import Any
 
 from hdl.config import BuildConfig
 
-__all__ = ["OptionError", "installed", "made", "numbers", "report", "runs", "sized", "told_clock"]
+__all__ = [
+    "OptionError",
+    "in_a_line",
+    "installed",
+    "made",
+    "numbers",
+    "report",
+    "runs",
+    "sized",
+    "told_clock",
+]
 
 
 class OptionError(ValueError):
     """An option, or a file it names, cannot be used; the text is one line for the user."""
+
+
+def in_a_line(work: Callable[[], int]) -> int:
+    """Exit status of a script's work; what is wrong with an option ends it in one line."""
+    try:
+        return work()
+    except OptionError as error:
+        sys.exit(str(error))
 
 
 def numbers(option: str, given: Iterable[str], kinds: Mapping[str, type]) -> dict[str, Any]:

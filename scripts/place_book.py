@@ -27,7 +27,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 import build_options  # noqa: E402
 import route  # noqa: E402
 from bitstream import prepare  # noqa: E402
-from build_options import OptionError  # noqa: E402
 
 from hdl.book.book import Book  # noqa: E402
 from hdl.config import BuildConfig  # noqa: E402
@@ -130,10 +129,7 @@ def cells(part: str, text: str) -> dict[str, int]:
 
 def main() -> int:
     """Measure, and print a line for each build and seed; what is wrong is one line."""
-    try:
-        return measure()
-    except OptionError as error:
-        sys.exit(str(error))
+    return build_options.in_a_line(measure)
 
 
 def measure() -> int:

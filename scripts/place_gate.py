@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import build_options
 from bitstream import CELLS, ROOT, ecp5, prepare, synthesise
-from build_options import OptionError
 from estimate import KINDS
 from place_book import DEVICE, PINS, clocked
 from route import place
@@ -87,10 +86,7 @@ class Harness(wiring.Component):  # type: ignore[type-arg]
 
 def main() -> int:
     """Measure, and print a line for each build and seed; what is wrong is one line."""
-    try:
-        return measure()
-    except OptionError as error:
-        sys.exit(str(error))
+    return build_options.in_a_line(measure)
 
 
 def measure() -> int:

@@ -56,51 +56,34 @@ def test_a_report_lost_on_the_way_is_told_as_a_position(tmp_path: Path) -> None:
     run(test)
 
 
-def test_a_decision_lost_on_the_way_back_is_no_open_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arrives", [False, True])
+def test_what_is_decided_in_a_transfer_with_a_loss_is_neither_sent_nor_open(
+    tmp_path: Path, arrives: bool
+) -> None:
+    """The decision itself is lost on its way back, or it arrives and something else is lost."""
+
     async def test() -> None:
         async with floor(tmp_path) as desk:
             session, told = desk.session, desk.board.transfer
 
-            def lose_the_decision(records: Any) -> Any:
+            def lose(records: Any) -> Any:
                 out = told(records)
-                if OutKind.DECISION in out[:, 0].tolist() and not desk.board.lost_frames:
+                decided = out[:, 0] == OutKind.DECISION
+                if decided.any() and not desk.board.lost_frames:
                     desk.board.lost_frames += 1
-                    return out[out[:, 0] != OutKind.DECISION]
+                    return out if arrives else out[~decided]
                 return out
 
-            desk.board.transfer = lose_the_decision  # type: ignore[method-assign]
+            desk.board.transfer = lose  # type: ignore[method-assign]
             desk.hand.depth([("100.0", "90")])
             await desk.until(lambda: session.driver.counters["link_losses"] == 1)
+            assert session.driver.counters["refused_full"] == arrives
             assert not desk.hand.exchange.orders
             desk.hand.depth([("100.0", "5")])
             await back(desk)
             assert positions(desk) == (0, 0)
             await desk.trade("buy")
             assert len(desk.hand.exchange.orders) == 1
-            await desk.end()
-            desk.account()
-
-    run(test)
-
-
-def test_what_is_decided_in_a_transfer_with_a_loss_is_not_sent(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with floor(tmp_path) as desk:
-            session, told = desk.session, desk.board.transfer
-
-            def lose_something_else(records: Any) -> Any:
-                out = told(records)
-                if OutKind.DECISION in out[:, 0].tolist() and not desk.board.lost_frames:
-                    desk.board.lost_frames += 1
-                return out
-
-            desk.board.transfer = lose_something_else  # type: ignore[method-assign]
-            desk.hand.depth([("100.0", "90")])
-            await desk.until(lambda: session.driver.counters["refused_full"] == 1)
-            assert not desk.hand.exchange.orders
-            desk.hand.depth([("100.0", "5")])
-            await back(desk)
-            assert positions(desk) == (0, 0)
             await desk.end()
             desk.account()
 
