@@ -19,9 +19,8 @@ _CONTROL, _STATUS, _ADDRESS, _ADDRESS_HIGH, _LENGTH = 0x00, 0x04, 0x18, 0x1C, 0x
 _RUN, _RESET = 0x1, 0x4
 _LENGTH_BITS = 26
 _MOST_BYTES = 1 << 20
-#: Bytes that the receiving channel takes before it is told where to put them, halted or not. PG021:
-#: "In the absence of any setup (that is, before it is programmed to run), AXI DMA will pull the
-#: s_axis_s2mm_tready signal Low after taking in four beats of streaming data."
+#: Bytes that the receiving channel takes before it is told where to put them, halted or not: four
+#: beats, by PG021, "Typical System Interconnect".
 _EARLY_BYTES = 32
 _CYCLES_A_READ = 64
 _CYCLES_OF_RESET = 100
