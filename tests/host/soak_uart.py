@@ -18,7 +18,7 @@ def main():
     losses, valid, silent, again = soak(chosen.records, chosen.share, chosen.seed, chosen.brief)
     print(f"{chosen.records} records, seed {chosen.seed}, {chosen.share:.4%} of the bytes harmed")
     print(f"since the last session began: {losses}")
-    print(f"views: {valid} valid, each with prices that were sent; {silent} silent")
+    print(f"views: {valid} valid, each the book its batch loaded; {silent} silent")
     print(f"sessions begun again after a request without an answer: {again}")
     return 0
 
