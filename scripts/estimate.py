@@ -105,7 +105,8 @@ def estimate(name: str, build: list[str], core: bool) -> int:
     command = f"synth_xilinx -family {part.family} -top top -noiopad -noclkbuf -flatten"
     command += "; write_json top.json"
     kinds = KINDS | {cell: cell for cell in LUTRAMS}
-    cells = synthesise(work, netlist(top_of(board, core), "top"), command, kinds)
+    text = board.in_luts(netlist(top_of(board, core), "top"))
+    cells = synthesise(work, text, command, kinds)
     design = json.loads((work / "top.json").read_text(encoding="utf-8"))
     luts = luts_of(cells)
     used = {

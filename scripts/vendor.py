@@ -31,6 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import build_options  # noqa: E402
 from build_options import OptionError  # noqa: E402
+from lut_rows import FewRows, in_luts  # noqa: E402
 
 from hdl.config import BuildConfig  # noqa: E402
 from hdl.link.axi.control import ARGUMENTS  # noqa: E402
@@ -94,6 +95,8 @@ class VendorBoard:
         Files that decide the result beside the generated ones.
     made : tuple of str
         What comes out, the bitstream first.
+    lut_rows : FewRows or None
+        Memories that are to stand in LUTs and not in block RAM.
     """
 
     name: str
@@ -104,6 +107,11 @@ class VendorBoard:
     product: str
     scripts: tuple[str, ...]
     made: tuple[str, ...]
+    lut_rows: FewRows | None = None
+
+    def in_luts(self, text: str) -> str:
+        """A netlist of the board, RTLIL or Verilog, with `lut_rows` marked so."""
+        return text if self.lut_rows is None else in_luts(text, self.lut_rows)[0]
 
     @property
     def is_card(self) -> bool:
@@ -153,6 +161,7 @@ _ALL = (
             "boards/pynq-z2/pins.xdc",
         ),
         made=("tickgate.bit", "tickgate.hwh", "utilization.rpt", "numbers.txt"),
+        lut_rows=FewRows(rows=16, bits=400),
     ),
     _card("u50"),
     _card("u55c"),
@@ -252,7 +261,7 @@ def _texts(board: VendorBoard) -> dict[str, str]:
     """The generated files by name."""
     top = board.design.top
     metadata, verilog = elaborate_verilog(board.config, board.design)
-    texts = {f"{top}.v": verilog, "registers.tcl": registers_tcl(board)}
+    texts = {f"{top}.v": board.in_luts(verilog), "registers.tcl": registers_tcl(board)}
     return texts | ({"kernel.xml": kernel_xml(top, metadata)} if board.is_card else {})
 
 
