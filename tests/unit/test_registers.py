@@ -51,9 +51,15 @@ def test_what_is_written_is_read_back_and_nothing_else_moves(counted):
         for _ in range(2):
             for at, value in truth.items():
                 assert await read(ctx, dut, at) == value
-        for at in range(max(truth) + 1, 1 << ADDRESS_BITS):
+        # Where there is no register: all that follow the last one up to a power of two, and beyond
+        # it one for each word of the table, whose low bits are the same.
+        low = max(truth).bit_length()
+        beyond = [at | rng.randrange(1, 1 << (ADDRESS_BITS - low)) << low for at in truth]
+        for at in [*range(max(truth) + 1, 1 << low), *beyond]:
             await write(ctx, dut, at, WORD)
             assert await read(ctx, dut, at) == 0
+        for at, value in truth.items():
+            assert await read(ctx, dut, at) == value
 
     run(dut, testbench)
     assert sum(truth.values())
