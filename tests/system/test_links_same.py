@@ -50,7 +50,8 @@ def over_sim(_folder):
 
 
 def over_uart(_folder):
-    return UartLink(serial=SerialWire(UartBoard(CONFIG)))
+    # Four clocks a bit instead of 25, which `tests/host/test_links_uart.py` has.
+    return UartLink(serial=SerialWire(UartBoard(CONFIG, brief=True)))
 
 
 def over_pynq(folder, config=CONFIG):
