@@ -90,6 +90,9 @@ def sized(config: BuildConfig, given: Iterable[str], but: Sequence[str] = ()) ->
     """
     kinds: dict[str, type] = {name: int for name in asdict(config) if name not in but}
     changes = numbers("--build", given, kinds)
+    for name, value in changes.items():
+        if isinstance(getattr(config, name), bool) and value in (0, 1):
+            changes[name] = bool(value)
     try:
         return replace(config, **changes)
     except ValueError as error:

@@ -137,7 +137,8 @@ class Job:
         (self.work / f"{self.name}.placed").write_text(ran.stdout + ran.stderr, encoding="utf-8")
         if ran.returncode:
             sys.exit(f"placer, seed {self.seed}: expected status 0, was\n{ran.stderr[-1500:]}")
-        print(f"seed {self.seed}, placed: {' '.join(ran.stdout.splitlines()[-1:])}", flush=True)
+        told = " ".join(ran.stdout.splitlines()[-1:]) or "as it was kept"
+        print(f"seed {self.seed}, placed: {told}", flush=True)
 
     def _route(self, minutes: float) -> None:
         with (self.work / f"{self.name}.log").open("w", encoding="utf-8") as log:

@@ -78,6 +78,61 @@ def test_places_that_are_no_file_are_refused_in_one_line(tmp_path, monkeypatch):
         bitstream.main()
 
 
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """Builds a bitstream of given bytes and clocks, without any tool; status and what is printed."""
+
+    def build(bits, clocks, *options):
+        def pack(folder, _log, _command):
+            (folder / "tickgate.bit").write_bytes(bits)
+
+        def place(folder, *_):
+            for seed in clocks:
+                (folder / f"seed{seed}.places").write_bytes(b"places")
+            return clocks
+
+        monkeypatch.setattr(bitstream, "run", pack)
+        monkeypatch.setattr(bitstream.route, "place", place)
+        monkeypatch.setattr(sys, "argv", ["bitstream.py", "ulx3s-85f", *map(str, options)])
+        return bitstream.main()
+
+    monkeypatch.setattr(bitstream, "ROOT", tmp_path)
+    monkeypatch.setattr(bitstream, "source", lambda board: (board.name, "5" * 64))
+    monkeypatch.setattr(
+        bitstream, "synthesise", lambda *_: dict.fromkeys(bitstream.CELLS.values(), 1)
+    )
+    monkeypatch.setattr(bitstream, "prepare", lambda folder: folder.mkdir(exist_ok=True))
+    monkeypatch.setattr(bitstream, "version", lambda name: "1")
+    monkeypatch.setattr(bitstream.build_options, "installed", lambda name: "1")
+    return build
+
+
+def test_a_build_from_kept_places_leaves_a_report_of_the_same_bytes(build, tmp_path, capsys):
+    out = tmp_path / "bitstreams" / "ulx3s-85f"
+    assert build(b"bits", {1: 74.0, 2: 76.0, 3: None}) == 0
+    report = (out / "report.json").read_text()
+    assert json.loads(report)["clock_mhz_by_seed"] == {"1": 74.0, "2": 76.0, "3": None}
+    again = json.loads(report)["rebuild"].split("'")[1].split()
+    again[again.index("--places") + 1] = out / "places.json.gz"
+
+    (out / "tickgate.bit").unlink()
+    assert build(b"bits", {2: 76.0}, *again) == 0
+    assert "the bytes its report tells of" in capsys.readouterr().out
+    assert (out / "tickgate.bit").read_bytes() == b"bits"
+    assert (out / "report.json").read_text() == report
+
+    assert build(b"other", {2: 76.0}, *again) == 1
+    assert "expected the bytes that" in capsys.readouterr().out
+    assert (out / "tickgate.bit").read_bytes() == b"bits"
+    assert (out / "report.json").read_text() == report
+
+    # Without kept places, or by other tools, it is a build of its own, and of the same sizes.
+    assert build(b"other", {2: 76.0}, *again[:2], *again[4:]) == 0
+    told = json.loads((out / "report.json").read_text())
+    assert told["clock_mhz_by_seed"] == {"2": 76.0}
+    assert json.dumps(told["build"]) == json.dumps(json.loads(report)["build"])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_report_belongs_to_the_bitstream(name):
     folder = ROOT / "bitstreams" / name
@@ -87,6 +142,7 @@ def test_the_report_belongs_to_the_bitstream(name):
     assert path.stat().st_size > 100_000
     clocks = report["clock_mhz_by_seed"].values()
     assert max(clock or 0 for clock in clocks) * 1e6 >= report["clock_hz"]
+    assert len(clocks) >= 4
 
 
 @pytest.mark.slow
