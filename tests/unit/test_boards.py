@@ -80,7 +80,7 @@ def test_places_that_are_no_file_are_refused_in_one_line(tmp_path, monkeypatch):
 
 @pytest.fixture
 def build(tmp_path, monkeypatch):
-    """Builds a bitstream of given bytes and clocks, without any tool; status and what is printed."""
+    """Builds a bitstream of given bytes and clocks, without any tool, and gives the status."""
 
     def build(bits, clocks, *options):
         def pack(folder, _log, _command):
