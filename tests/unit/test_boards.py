@@ -126,7 +126,7 @@ def test_a_build_from_kept_places_leaves_a_report_of_the_same_bytes(build, tmp_p
     assert (out / "tickgate.bit").read_bytes() == b"bits"
     assert (out / "report.json").read_text() == report
 
-    # Without kept places, or by other tools, it is a build of its own, and of the same sizes.
+    # Without kept places it is a build of its own, and of the same sizes.
     assert build(b"other", {2: 76.0}, *again[:2], *again[4:]) == 0
     told = json.loads((out / "report.json").read_text())
     assert told["clock_mhz_by_seed"] == {"2": 76.0}
